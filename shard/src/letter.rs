@@ -1,0 +1,84 @@
+//! What one shard says to another in one tick: an envelope of letters.
+//!
+//! Owns their types. Never decides what is sent: `phases::release` writes, `phases::receive` reads.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use worldshard_protocol::{EntityId, SessionId, Tick};
+use worldshard_spatial::{Point, ShardId};
+
+use crate::audit::Account;
+use crate::ghost::GhostSet;
+use crate::viewer::Viewer;
+use crate::world::Laid;
+
+/// Everything one shard says to another in one tick. Complete: what it replaces, it replaces whole.
+#[derive(Debug)]
+pub struct Envelope {
+    /// Who wrote it.
+    pub from: ShardId,
+    /// Whom it is for.
+    pub to: ShardId,
+    /// The tick whose first half wrote it.
+    pub tick: Tick,
+    pub(crate) account: Account,
+    pub(crate) handoffs: Vec<Handoff>,
+    pub(crate) cameras: Vec<Viewer>,
+    pub(crate) births: Vec<Birth>,
+    pub(crate) ghosts: GhostSet,
+    pub(crate) area: Vec<AreaMessage>,
+}
+
+/// An entity that changes its owner, with everything it carries.
+#[derive(Debug)]
+pub(crate) struct Handoff {
+    pub(crate) entity: EntityId,
+    /// All its components, as `Registry::encode_entity` wrote them.
+    pub(crate) state: Vec<u8>,
+    /// What was laid out of it, with the ticks of the last changes.
+    pub(crate) laid: Laid,
+    /// The sessions that look through its eyes.
+    pub(crate) viewers: Vec<Viewer>,
+}
+
+/// An entity that comes into the world in this tick, not numbered yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Birth {
+    pub(crate) key: SpawnKey,
+    pub(crate) at: Point,
+    /// Its components, for the shards that own it or see it; the others only number it.
+    pub(crate) state: Option<Arc<[u8]>>,
+}
+
+/// Orders the births of one tick over all shards, whatever their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SpawnKey {
+    pub(crate) spawner: Spawner,
+    /// Counts the births by this spawner in this tick.
+    pub(crate) ordinal: u32,
+}
+
+/// Who brought an entity into the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Spawner {
+    /// A system, on behalf of an entity.
+    Entity(EntityId),
+    /// A session that joined, by its author number.
+    Author(u64),
+}
+
+/// A message for every session whose viewpoint is in an area at the end of the tick.
+#[derive(Clone, Debug)]
+pub struct AreaMessage {
+    /// Centre of the area.
+    pub centre: Point,
+    /// Metres.
+    pub radius_m: f32,
+    /// Not to this session, even when it is inside.
+    pub except: Option<SessionId>,
+    /// Orders the messages of one tick: the author, then its own count.
+    pub order: (u64, u32),
+    /// What the homes will write.
+    pub payload: Bytes,
+}

@@ -1,0 +1,72 @@
+//! What happens: one shard's world and the two halves of its tick.
+//!
+//! Sans-IO: commands and envelopes in, envelopes and deltas out. Never waits, sends, reads a clock, draws
+//! from the system's randomness or iterates a hash map. `docs/architecture.md` has the life of a tick.
+
+mod shard;
+
+mod phases;
+
+mod config;
+mod recipe;
+
+mod command;
+mod letter;
+mod published;
+mod viewer;
+
+mod component;
+mod registry;
+
+mod draft;
+mod world;
+
+mod layout;
+
+mod column;
+mod ghost;
+mod view;
+
+mod step;
+
+mod timers;
+
+mod chance;
+
+mod resources;
+
+mod audit;
+mod digest;
+mod stats;
+
+#[cfg(test)]
+mod samples;
+
+pub use audit::{Audit, AuditFailure, Tally};
+pub use chance::Chance;
+pub use command::{Acknowledgement, Command, CommandBody, Forward, Interest, Join, Refusal};
+pub use component::{Appearance, Codec, Component, Position, Steering, Visibility};
+pub use config::{ConfigError, Limits, WorldConfig};
+pub use digest::entity_digest;
+pub use draft::Draft;
+pub use letter::{AreaMessage, Envelope};
+pub use published::{DeltaOut, FRAME_HEADROOM, Notice, Published};
+pub use recipe::{
+    AvatarDraft, CommandHandler, EntityDraft, Genesis, NamedSystem, Population, Predicate, Recipe,
+    Script, ScriptedCommand, Subject, System,
+};
+pub use registry::{COMPONENTS_MAX, DecodeError, REPLICATED_BYTES_MAX, Registry, RegistryError};
+pub use resources::Resources;
+pub use shard::{Phase, Shard};
+pub use stats::{ShardStats, ViewerStats};
+pub use step::{SPAWNS_PER_SPAWNER_MAX, Space, Step};
+pub use timers::{TIMERS_MAX, Timers};
+pub use view::{Neighbour, View};
+pub use world::World;
+pub use worldshard_macros::Component;
+
+/// What derived code names; not for users.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::component::{Codec, Component};
+}

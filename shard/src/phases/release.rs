@@ -1,0 +1,230 @@
+//! Third phase: lays out what changed, hands over what strayed, and tells the neighbours what they may see.
+//!
+//! Invariant: every entity that this shard simulated in this tick is, as a ghost or a handoff, in the
+//! envelope of every shard whose territory it is within the border of.
+
+use hecs::Entity;
+use worldshard_protocol::{EntityId, SessionId, Tick};
+use worldshard_spatial::{Point, ShardId};
+
+use crate::component::{Appearance, Position};
+use crate::ghost::GhostSet;
+use crate::layout::refresh_extras;
+use crate::letter::{Birth, Envelope, Handoff};
+use crate::shard::Shard;
+use crate::viewer::{Viewer, Viewpoint};
+use crate::world::Laid;
+
+/// Writes one envelope for every other shard, ascending.
+pub(crate) fn release(shard: &mut Shard, tick: Tick) -> Vec<Envelope> {
+    let abroad = lay_out(shard, tick);
+    let mut envelopes: Vec<Envelope> = shard
+        .cell_map
+        .shards()
+        .filter(|&to| to != shard.own)
+        .map(|to| Envelope {
+            from: shard.own,
+            to,
+            tick,
+            account: shard.account,
+            handoffs: Vec::new(),
+            cameras: Vec::new(),
+            births: Vec::new(),
+            ghosts: GhostSet::new(&shard.recipe.registry),
+            area: Vec::new(),
+        })
+        .collect();
+    for &standing in &abroad {
+        send_ghosts(shard, standing, &mut envelopes);
+    }
+    for standing in abroad {
+        if standing.owner != shard.own {
+            hand_over(shard, standing, tick, &mut envelopes);
+        }
+    }
+    hand_over_viewpoints(shard, tick, &mut envelopes);
+    send_births(shard, &mut envelopes);
+    send_area_messages(shard, &mut envelopes);
+    shard.stats.ghosts_sent += envelopes
+        .iter()
+        .map(|envelope| envelope.ghosts.len() as u64)
+        .sum::<u64>();
+    envelopes
+}
+
+/// An entity that other shards must hear of.
+#[derive(Clone, Copy, Debug)]
+struct Abroad {
+    handle: Entity,
+    id: EntityId,
+    at: Point,
+    /// Its owner from this tick on.
+    owner: ShardId,
+}
+
+/// Lays every changed entity out once, and finds those that stand in the border or beyond.
+fn lay_out(shard: &mut Shard, tick: Tick) -> Vec<Abroad> {
+    let config = &shard.recipe.config;
+    let stray_squared = config.handoff_hysteresis_m * config.handoff_hysteresis_m;
+    let mut abroad = Vec::new();
+    let ecs = shard.world.ecs_mut();
+    for (handle, &id, position, &appearance, laid) in
+        ecs.query_mut::<(Entity, &EntityId, &mut Position, &Appearance, &mut Laid)>()
+    {
+        if !position.0.is_finite() {
+            position.0 = laid.position();
+            shard.stats.positions_refused += 1;
+        }
+        position.0 = config.bounds.clamp(position.0);
+        let at = position.0;
+        shard.stats.records_changed += u64::from(laid.refresh(id, at, appearance, tick));
+        let strayed = shard.cell_map.distance_squared(shard.own, at) > stray_squared;
+        let owner = if strayed {
+            shard.cell_map.owner_of(at)
+        } else {
+            shard.own
+        };
+        if owner != shard.own || shard.border.receivers(at).next().is_some() {
+            abroad.push(Abroad {
+                handle,
+                id,
+                at,
+                owner,
+            });
+        }
+    }
+    refresh_extras(&mut shard.world, &shard.recipe.registry, tick);
+    // The order of rows in the ECS follows its history; letters must not.
+    abroad.sort_unstable_by_key(|standing| standing.id);
+    abroad
+}
+
+/// A ghost to everyone who may see it, but to the new owner, who gets the entity itself.
+fn send_ghosts(shard: &mut Shard, standing: Abroad, envelopes: &mut [Envelope]) {
+    let Abroad {
+        handle,
+        id,
+        at,
+        owner,
+    } = standing;
+    let entity = shard
+        .world
+        .ecs()
+        .entity(handle)
+        .expect("it was just listed");
+    let laid = entity
+        .get::<&Laid>()
+        .expect("every entity of a world is laid out");
+    for receiver in shard
+        .border
+        .receivers(at)
+        .filter(|&receiver| receiver != owner)
+    {
+        envelope(envelopes, shard.own, receiver)
+            .ghosts
+            .push_owned(id, &entity, &laid, owner);
+    }
+    if owner != shard.own && shard.within_border(shard.own, at) {
+        shard.strays.push_owned(id, &entity, &laid, owner);
+    }
+}
+
+/// Everything the entity carries goes along, its sessions' eyes too.
+fn hand_over(shard: &mut Shard, standing: Abroad, tick: Tick, envelopes: &mut [Envelope]) {
+    let Abroad { id, owner, .. } = standing;
+    assert!(shard.world.owns(id), "{id:?} released twice");
+    let mut state = Vec::new();
+    shard.world.encode(id, &shard.recipe.registry, &mut state);
+    let entity = shard.world.entity_ref(id).expect("it was just encoded");
+    let laid = (*entity
+        .get::<&Laid>()
+        .expect("every entity of a world is laid out"))
+    .clone();
+    let watchers = shard.watchers.remove(&id).unwrap_or_default();
+    let viewers = watchers
+        .into_iter()
+        .map(|session| take_viewer(shard, session, owner, tick))
+        .collect();
+    shard.world.remove(id);
+    shard.held = shard.held - crate::audit::Tally::of(id);
+    shard.stats.handoffs_out += 1;
+    envelope(envelopes, shard.own, owner)
+        .handoffs
+        .push(Handoff {
+            entity: id,
+            state,
+            laid,
+            viewers,
+        });
+}
+
+/// Cameras that strayed, and eyes whose avatar will be born elsewhere.
+fn hand_over_viewpoints(shard: &mut Shard, tick: Tick, envelopes: &mut [Envelope]) {
+    let config = &shard.recipe.config;
+    let stray_squared = config.handoff_hysteresis_m * config.handoff_hysteresis_m;
+    let leaving: Vec<(SessionId, ShardId)> = shard
+        .viewers
+        .values()
+        .filter_map(|viewer| match viewer.viewpoint {
+            Viewpoint::Avatar(_) => None,
+            Viewpoint::Birth(_, at) => Some((viewer.session, shard.cell_map.owner_of(at))),
+            Viewpoint::Camera(at) => {
+                let strayed = shard.cell_map.distance_squared(shard.own, at) > stray_squared;
+                strayed.then(|| (viewer.session, shard.cell_map.owner_of(at)))
+            }
+        })
+        .filter(|&(_, owner)| owner != shard.own)
+        .collect();
+    for (session, owner) in leaving {
+        let viewer = take_viewer(shard, session, owner, tick);
+        envelope(envelopes, shard.own, owner).cameras.push(viewer);
+    }
+}
+
+fn take_viewer(shard: &mut Shard, session: SessionId, owner: ShardId, tick: Tick) -> Viewer {
+    shard.departed.leave(session, Some(owner), tick);
+    shard
+        .viewers
+        .remove(&session)
+        .expect("a watcher's viewer lives beside its avatar")
+}
+
+/// Every shard numbers every birth; who owns or sees the newborn gets its state too.
+fn send_births(shard: &mut Shard, envelopes: &mut [Envelope]) {
+    for birth in &shard.births {
+        let owner = shard.cell_map.owner_of(birth.at);
+        for envelope in envelopes.iter_mut() {
+            let concerned = envelope.to == owner
+                || shard.cell_map.distance_squared(envelope.to, birth.at) <= shard.border_squared();
+            let state = concerned.then(|| birth.state.clone()).flatten();
+            envelope.births.push(Birth {
+                state,
+                ..birth.clone()
+            });
+        }
+    }
+}
+
+/// To every shard that may own a viewpoint in the area; this one resolves its own part in `receive`.
+fn send_area_messages(shard: &mut Shard, envelopes: &mut [Envelope]) {
+    let hysteresis_m = shard.recipe.config.handoff_hysteresis_m;
+    for message in &shard.said {
+        let reach_m = message.radius_m + hysteresis_m;
+        for envelope in envelopes.iter_mut() {
+            if shard.cell_map.distance_squared(envelope.to, message.centre) <= reach_m * reach_m {
+                envelope.area.push(message.clone());
+            }
+        }
+    }
+}
+
+/// Envelopes stand in ascending order of their receivers, without the sender.
+fn envelope(envelopes: &mut [Envelope], own: ShardId, to: ShardId) -> &mut Envelope {
+    let position = usize::from(to.0) - usize::from(to > own);
+    let envelope = &mut envelopes[position];
+    assert_eq!(
+        envelope.to, to,
+        "envelopes are in the order of their receivers"
+    );
+    envelope
+}

@@ -1,0 +1,54 @@
+//! Second phase: timers fire and systems run, once per tick, over the entities owned here.
+//!
+//! Never decides who owns what. Systems see neighbours as of the last absorb.
+
+use worldshard_protocol::Tick;
+
+use crate::component::Position;
+use crate::letter::{Birth, SpawnKey, Spawner};
+use crate::shard::Shard;
+use crate::step::Step;
+use crate::timers;
+
+/// Runs every system in order, then takes out what they removed and notes what they spawned.
+pub(crate) fn simulate(shard: &mut Shard, tick: Tick) {
+    let mut fired = Vec::new();
+    timers::fire(&mut shard.world, tick, &mut fired);
+    shard.stats.timers_fired += fired.len() as u64;
+    let recipe = shard.recipe.clone();
+    let mut step = Step::new(
+        shard.own,
+        tick,
+        &recipe,
+        &shard.world,
+        &shard.view,
+        &shard.resources,
+        &fired,
+    );
+    for system in &recipe.systems {
+        (system.run)(&mut step);
+    }
+    let effects = step.into_effects();
+    shard.stats.spawns_refused += effects.spawns_refused;
+    shard.stats.timers_dropped += u64::from(timers::set(&mut shard.world, &effects.timers));
+    for entity in effects.despawns {
+        shard.remove_entity(entity, None);
+    }
+    for spawn in effects.spawns {
+        let at = recipe.config.bounds.clamp(spawn.draft.position());
+        let mut state = Vec::new();
+        spawn
+            .draft
+            .with(Position(at))
+            .encode(&recipe.registry, &mut state);
+        let key = SpawnKey {
+            spawner: Spawner::Entity(spawn.spawner),
+            ordinal: spawn.ordinal,
+        };
+        shard.births.push(Birth {
+            key,
+            at,
+            state: Some(state.into()),
+        });
+    }
+}

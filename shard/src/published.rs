@@ -1,0 +1,76 @@
+//! What a shard has for the homes of sessions after a tick: deltas, notices, area messages.
+//!
+//! Owns their types. Never writes to a connection.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use worldshard_protocol::{EntityId, ErrorCode, SessionId, Tick};
+use worldshard_spatial::ShardId;
+
+use crate::command::Forward;
+
+/// One tick's output. The caller drains it; what is left is dropped when the next tick advances.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// At most one per session, ascending by session.
+    pub deltas: Vec<DeltaOut>,
+    /// For the homes, in the order in which things happened.
+    pub notices: Vec<(SessionId, Notice)>,
+    /// Area messages, ascending by session, then in the order they were said.
+    pub area: Vec<(SessionId, Bytes)>,
+    /// For the shards to which viewpoints have gone: the caller sends them after.
+    pub forwards: Vec<(ShardId, Forward)>,
+}
+
+impl Published {
+    pub(crate) fn clear(&mut self) {
+        self.deltas.clear();
+        self.notices.clear();
+        self.area.clear();
+        self.forwards.clear();
+    }
+}
+
+/// A delta ready for the wire but for its WebSocket header, whose room is in front.
+#[derive(Debug)]
+pub struct DeltaOut {
+    /// For whom.
+    pub session: SessionId,
+    /// Its number; an acknowledgement names it.
+    pub sequence: u32,
+    /// The tick whose state it is.
+    pub tick: Tick,
+    /// [`FRAME_HEADROOM`] spare bytes, then hot-lane header and archive.
+    pub buffer: Vec<u8>,
+}
+
+/// What a home must know about a session of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The viewpoint is owned by this shard from now on.
+    Owner(ShardId),
+    /// The session has a viewpoint; with an avatar, this one.
+    Joined {
+        /// The avatar; none for a camera.
+        entity: Option<EntityId>,
+        /// The first tick that has it.
+        tick: Tick,
+    },
+    /// The session has no viewpoint any more.
+    Left,
+    /// The avatar was removed by the world; the session looks on as a camera from where it was.
+    AvatarLost(EntityId),
+    /// A command was not granted.
+    Refused {
+        /// The client's number for it; 0 for none.
+        client_sequence: u32,
+        /// The kind.
+        code: ErrorCode,
+        /// What was wrong.
+        detail: Cow<'static, str>,
+    },
+}
+
+/// Room for the largest WebSocket header of a server.
+pub const FRAME_HEADROOM: usize = 10;

@@ -1,0 +1,78 @@
+//! Counters and gauges of one shard, for status, benches and checkers. Never decides anything.
+
+use worldshard_protocol::EntityId;
+use worldshard_spatial::Point;
+
+use crate::command::Interest;
+
+/// Counters since the start, unless said otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShardStats {
+    /// Entities owned now.
+    pub entities: u64,
+    /// Ghosts held now.
+    pub ghosts: u64,
+    /// Viewpoints here now.
+    pub viewers: u64,
+    /// Deltas on their way now, over all sessions.
+    pub credits_out: u64,
+    /// Commands that wait for their turn now.
+    pub commands_pending: u64,
+    /// Sessions heard of before their viewpoint, now.
+    pub early_sessions: u64,
+    /// Sessions heard of whose viewpoint never came.
+    pub early_forgotten: u64,
+    /// Entities given to other shards.
+    pub handoffs_out: u64,
+    /// Entities taken over from other shards.
+    pub handoffs_in: u64,
+    /// Ghosts sent.
+    pub ghosts_sent: u64,
+    /// Entities born here.
+    pub births: u64,
+    /// Entities removed here.
+    pub removals: u64,
+    /// Records laid out because their entity changed.
+    pub records_changed: u64,
+    /// Positions that a system made infinite or not a number: the last good one stood instead.
+    pub positions_refused: u64,
+    /// Commands applied.
+    pub commands_applied: u64,
+    /// Commands refused.
+    pub commands_refused: u64,
+    /// Deltas built.
+    pub deltas: u64,
+    /// Their bytes, without WebSocket header.
+    pub delta_bytes: u64,
+    /// Times that nothing was built for want of a credit.
+    pub deltas_starved: u64,
+    /// Entities that came into a visible set.
+    pub enters: u64,
+    /// Entities that left a visible set.
+    pub leaves: u64,
+    /// Candidates that interest looked at.
+    pub candidates: u64,
+    /// Timers that fired.
+    pub timers_fired: u64,
+    /// Timers dropped because their entity had too many.
+    pub timers_dropped: u64,
+    /// Spawns refused because their spawner asked for too many in one tick.
+    pub spawns_refused: u64,
+}
+
+/// A session's viewpoint, as a checker sees it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ViewerStats {
+    /// Where it looks from.
+    pub at: Point,
+    /// Its avatar.
+    pub avatar: Option<EntityId>,
+    /// What it wants to see.
+    pub interest: Interest,
+    /// Size of its visible set.
+    pub visible: usize,
+    /// Ticks in which no delta was built for it for want of a credit.
+    pub starved_ticks: u64,
+    /// Deltas on their way to it.
+    pub in_flight: usize,
+}

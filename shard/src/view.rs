@@ -1,0 +1,299 @@
+//! What systems and interest see: own entities and ghosts alike, as of the last absorb.
+//!
+//! The order (global cell, then id) is the same for any number of shards and any kind of index.
+//! Never changes between two ticks, and never changes an entity.
+
+use std::ops::Range;
+
+use worldshard_protocol::{EntityId, RECORD_BYTES, Record, Tick};
+use worldshard_spatial::{Bounds, Index, Point, ShardId, SpaceError};
+
+use crate::column::Columns;
+use crate::component::{Appearance, Component, Position};
+use crate::config::WorldConfig;
+use crate::ghost::GhostSet;
+use crate::registry::Registry;
+use crate::world::{Laid, Slot, World};
+
+/// All entities that one shard knows of. An entity's place in it is its rank.
+pub struct View {
+    own: ShardId,
+    index: Index,
+    columns: Columns,
+    rows: Vec<Row>,
+    extra_bytes: Vec<u8>,
+    scratch: Scratch,
+}
+
+/// What is copied of one entity beside its position and its columns.
+#[derive(Clone, Debug)]
+struct Row {
+    record: [u8; RECORD_BYTES],
+    changed_tick: Tick,
+    extra_changed_tick: Tick,
+    extra: Range<u32>,
+    owner: ShardId,
+}
+
+/// Input of the index: the own entities in the order of their storage, then the ghosts.
+#[derive(Default)]
+struct Scratch {
+    ids: Vec<u64>,
+    points: Vec<Point>,
+    ranks: Vec<u32>,
+}
+
+/// An entity near a point.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub struct Neighbour {
+    /// Its place in the view.
+    pub rank: u32,
+    /// Which entity.
+    pub id: EntityId,
+    /// Where it is, in metres.
+    pub position: Point,
+    /// Square metres, over the axes that count.
+    pub distance_squared: f32,
+}
+
+impl View {
+    /// A view without entities.
+    ///
+    /// # Errors
+    /// When the index cannot cover the world's bounds with cells of its edge.
+    pub fn new(config: &WorldConfig, registry: &Registry) -> Result<Self, SpaceError> {
+        Ok(Self {
+            own: ShardId(0),
+            index: Index::new(
+                config.index,
+                config.bounds,
+                config.metric,
+                config.index_edge_m,
+            )?,
+            columns: Columns::empty_like(registry),
+            rows: Vec::new(),
+            extra_bytes: Vec::new(),
+            scratch: Scratch::default(),
+        })
+    }
+
+    /// Takes in the owned entities as they are laid out, and the ghosts. Tells each owned entity its rank.
+    pub(crate) fn rebuild(&mut self, world: &mut World, ghosts: &GhostSet, own: ShardId) {
+        self.own = own;
+        self.order(world, ghosts);
+        let count = self.index.len();
+        self.rows.clear();
+        self.rows.resize(count, Row::EMPTY);
+        self.extra_bytes.clear();
+        self.take_owned(world);
+        self.take_ghosts(world.len(), ghosts);
+        self.columns.reset(count);
+        self.columns.scatter_from_world(world.ecs());
+        let ranks = &self.scratch.ranks[world.len()..];
+        self.columns.scatter_from_columns(&ghosts.columns, ranks);
+    }
+
+    /// Gives every entity its rank.
+    fn order(&mut self, world: &mut World, ghosts: &GhostSet) {
+        let Scratch { ids, points, ranks } = &mut self.scratch;
+        ids.clear();
+        points.clear();
+        for (id, position, _, _) in world.ecs_mut().query_mut::<Owned<'_>>() {
+            ids.push(id.0);
+            points.push(position.0);
+        }
+        assert_eq!(ids.len(), world.len(), "every owned entity is complete");
+        for ghost in &ghosts.entries {
+            debug_assert!(!world.owns(ghost.id), "{} is owned and a ghost", ghost.id);
+            ids.push(ghost.id.0);
+            points.push(ghost.position());
+        }
+        self.index.rebuild(ids, points);
+        ranks.clear();
+        ranks.resize(ids.len(), 0);
+        for (rank, &input) in (0u32..).zip(self.index.order()) {
+            ranks[input as usize] = rank;
+        }
+    }
+
+    fn take_owned(&mut self, world: &mut World) {
+        // Nothing was spawned since the ids were gathered: the order of storage is the same.
+        let owned = world.ecs_mut().query_mut::<Owned<'_>>();
+        for ((id, _, laid, slot), &rank) in owned.into_iter().zip(&self.scratch.ranks) {
+            debug_assert_eq!(self.index.id(rank), id.0, "the order of storage changed");
+            slot.0 = rank;
+            self.rows[rank as usize] = Row {
+                record: laid.record,
+                changed_tick: laid.changed_tick,
+                extra_changed_tick: laid.extra_changed_tick,
+                extra: append(&mut self.extra_bytes, &laid.extra),
+                owner: self.own,
+            };
+        }
+    }
+
+    fn take_ghosts(&mut self, owned: usize, ghosts: &GhostSet) {
+        let ranks = &self.scratch.ranks[owned..];
+        for (ghost, &rank) in ghosts.entries.iter().zip(ranks) {
+            let extra = &ghosts.extra_bytes[ghost.extra.start as usize..ghost.extra.end as usize];
+            self.rows[rank as usize] = Row {
+                record: ghost.record,
+                changed_tick: ghost.changed_tick,
+                extra_changed_tick: ghost.extra_changed_tick,
+                extra: append(&mut self.extra_bytes, extra),
+                owner: ghost.owner,
+            };
+        }
+    }
+
+    /// The number of entities: ranks go from zero to below it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether no entity is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Visits the entities within `radius_m` of a point, by ascending rank.
+    ///
+    /// Systems may rely on no more than the perception radius: beyond it some entities are not known.
+    pub fn within(&self, centre: Point, radius_m: f32, mut visit: impl FnMut(Neighbour)) {
+        self.index
+            .within(centre, radius_m, |rank, distance_squared| {
+                visit(self.neighbour(rank, distance_squared));
+            });
+    }
+
+    /// Visits the entities inside or on a face of a box, by ascending rank.
+    pub fn within_box(&self, area: Bounds, visit: impl FnMut(u32)) {
+        self.index.within_box(area, visit);
+    }
+
+    /// Replaces `out` by the `k` nearest entities within `radius_m`: (square metres, rank), by distance,
+    /// then id.
+    pub fn nearest(&self, centre: Point, k: usize, radius_m: f32, out: &mut Vec<(f32, u32)>) {
+        self.index.nearest(centre, k, radius_m, out);
+    }
+
+    /// What [`View::within`] says of the entity at a rank that [`View::nearest`] found.
+    #[must_use]
+    pub fn neighbour(&self, rank: u32, distance_squared: f32) -> Neighbour {
+        Neighbour {
+            rank,
+            id: self.id(rank),
+            position: self.position(rank),
+            distance_squared,
+        }
+    }
+
+    /// Which entity is at a rank. This and the other look-ups panic when there is no such rank.
+    #[must_use]
+    pub fn id(&self, rank: u32) -> EntityId {
+        EntityId(self.index.id(rank))
+    }
+
+    /// Where the entity is, in metres.
+    #[must_use]
+    pub fn position(&self, rank: u32) -> Point {
+        self.index.point(rank)
+    }
+
+    /// What the entity looks like to clients.
+    #[must_use]
+    pub fn appearance(&self, rank: u32) -> Appearance {
+        let Record { kind, heading, .. } = Record::from_bytes(self.record(rank));
+        Appearance { kind, heading }
+    }
+
+    /// Which shard owns the entity.
+    #[must_use]
+    pub fn owner(&self, rank: u32) -> ShardId {
+        self.row(rank).owner
+    }
+
+    /// Whether the entity is owned here; else it is a ghost.
+    #[must_use]
+    pub fn is_owned(&self, rank: u32) -> bool {
+        self.owner(rank) == self.own
+    }
+
+    /// A shared component of the entity.
+    ///
+    /// # Panics
+    /// When the type is not registered as shared or replicated.
+    #[must_use]
+    pub fn component<C: Component>(&self, rank: u32) -> Option<&C> {
+        self.columns.get(rank as usize)
+    }
+
+    /// A shared component of all entities, in the order of their ranks: cheaper than one by one.
+    ///
+    /// # Panics
+    /// When the type is not registered as shared or replicated.
+    #[must_use]
+    pub fn column<C: Component>(&self) -> &[Option<C>] {
+        self.columns.slice()
+    }
+
+    /// The entity's wire record.
+    #[must_use]
+    pub fn record(&self, rank: u32) -> &[u8; RECORD_BYTES] {
+        &self.row(rank).record
+    }
+
+    /// The tick in which the record last changed.
+    #[must_use]
+    pub fn changed_tick(&self, rank: u32) -> Tick {
+        self.row(rank).changed_tick
+    }
+
+    /// The tick in which the replicated components last changed.
+    #[must_use]
+    pub fn extra_changed_tick(&self, rank: u32) -> Tick {
+        self.row(rank).extra_changed_tick
+    }
+
+    /// The replicated components: number on the wire and canonical bytes.
+    pub fn extras(&self, rank: u32) -> impl Iterator<Item = (u16, &[u8])> {
+        let Range { start, end } = self.row(rank).extra;
+        let mut rest = &self.extra_bytes[start as usize..end as usize];
+        std::iter::from_fn(move || {
+            let (number, bytes) = rest.split_first_chunk()?;
+            let (length, bytes) = bytes.split_first_chunk()?;
+            let (value, bytes) = bytes.split_at_checked(u16::from_le_bytes(*length).into())?;
+            rest = bytes;
+            Some((u16::from_le_bytes(*number), value))
+        })
+    }
+
+    fn row(&self, rank: u32) -> &Row {
+        &self.rows[rank as usize]
+    }
+}
+
+impl Row {
+    const EMPTY: Self = Self {
+        record: [0; RECORD_BYTES],
+        changed_tick: Tick(0),
+        extra_changed_tick: Tick(0),
+        extra: 0..0,
+        owner: ShardId(0),
+    };
+}
+
+/// Satisfied by every owned entity.
+type Owned<'q> = (&'q EntityId, &'q Position, &'q Laid, &'q mut Slot);
+
+fn append(bytes: &mut Vec<u8>, extra: &[u8]) -> Range<u32> {
+    let offset = |length| u32::try_from(length).expect("the extras of a view are less than 4 GiB");
+    let start = offset(bytes.len());
+    bytes.extend_from_slice(extra);
+    start..offset(bytes.len())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! One session's eyes in the world: viewpoint, visible set, credits and waiting commands.
+//!
+//! Belongs to the shard that owns the viewpoint and travels with it. Never knows a connection.
+//! Invariant: the client's visible set is `visible` as of `built`, because what is built is delivered in order.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use worldshard_protocol::{EntityId, SessionId, Tick};
+use worldshard_spatial::Point;
+
+use crate::command::{Command, Interest, Join};
+use crate::config::Limits;
+use crate::letter::SpawnKey;
+
+/// A session's viewpoint and what it has been told.
+#[derive(Debug)]
+pub(crate) struct Viewer {
+    pub(crate) session: SessionId,
+    pub(crate) viewpoint: Viewpoint,
+    pub(crate) interest: Interest,
+    pub(crate) full: bool,
+    /// The visible set as of the last delta that was built; ascending.
+    pub(crate) visible: Vec<EntityId>,
+    /// Up to which tick the client's state is complete; none before the first delta.
+    pub(crate) built: Option<Tick>,
+    /// Tick of the last delta that was sent.
+    pub(crate) sent: Option<Tick>,
+    pub(crate) credits: Credits,
+    pub(crate) inputs: Inputs,
+}
+
+/// Where a session looks from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Viewpoint {
+    Avatar(EntityId),
+    /// An avatar that is not numbered yet; at this point.
+    Birth(SpawnKey, Point),
+    Camera(Point),
+}
+
+impl Viewer {
+    pub(crate) fn new(
+        session: SessionId,
+        join: &Join,
+        viewpoint: Viewpoint,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            session,
+            viewpoint,
+            interest: join.interest,
+            full: join.full,
+            visible: Vec::new(),
+            built: None,
+            sent: None,
+            credits: Credits::new(limits.credits_max),
+            inputs: Inputs::default(),
+        }
+    }
+}
+
+/// How many more deltas may be built for a session. No credit, no delta: the newest state waits instead.
+#[derive(Debug)]
+pub(crate) struct Credits {
+    /// Number of the last delta built; the first is 1.
+    sequence: u32,
+    /// Deltas on their way, with the ticks in which they were built.
+    in_flight: VecDeque<(u32, Tick)>,
+    /// How many may be on their way.
+    window: u32,
+    window_max: u32,
+    /// Ticks in which nothing was built for want of a credit.
+    pub(crate) starved_ticks: u64,
+}
+
+impl Credits {
+    fn new(window_max: u32) -> Self {
+        Self {
+            sequence: 0,
+            in_flight: VecDeque::new(),
+            window: WINDOW_MIN,
+            window_max,
+            starved_ticks: 0,
+        }
+    }
+
+    pub(crate) fn available(&self) -> bool {
+        (self.in_flight.len() as u32) < self.window
+    }
+
+    /// Takes a credit for the delta of `tick` and numbers it.
+    pub(crate) fn spend(&mut self, tick: Tick) -> u32 {
+        assert!(self.available(), "a delta was built without a credit");
+        self.sequence = self.sequence.wrapping_add(1);
+        self.in_flight.push_back((self.sequence, tick));
+        self.sequence
+    }
+
+    /// The client has every delta up to `sequence`. A number that was never sent counts for nothing.
+    pub(crate) fn restore(&mut self, sequence: u32, now: Tick) {
+        let Some(at) = self
+            .in_flight
+            .iter()
+            .position(|&(sent, _)| sent == sequence)
+        else {
+            return;
+        };
+        let (_, built) = self.in_flight[at];
+        let round_trip_ticks = u32::try_from(now.since(built)).unwrap_or(u32::MAX);
+        self.window = WINDOW_MIN
+            .saturating_add(round_trip_ticks)
+            .min(self.window_max);
+        self.in_flight.drain(..=at);
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+}
+
+/// Commands of one session on their way into the world, in the order the home gave them.
+#[derive(Debug, Default)]
+pub(crate) struct Inputs {
+    /// The last sequence that was applied or given up.
+    done: u32,
+    pending: BTreeMap<u32, Command>,
+    /// The client's own number of the last command applied.
+    pub(crate) client_sequence: u32,
+    /// The number that the client was last told of.
+    pub(crate) client_sequence_told: u32,
+    /// Commands that never arrived and were given up.
+    pub(crate) skipped: u64,
+}
+
+impl Inputs {
+    /// The join that made this viewpoint had this sequence; what follows it is due.
+    pub(crate) fn begin(&mut self, join_sequence: u32) {
+        self.done = self.done.max(join_sequence);
+    }
+
+    /// Keeps a command until its turn. One that had its turn is a repetition and is dropped.
+    pub(crate) fn push(&mut self, command: Command, pending_max: usize) {
+        if command.sequence <= self.done {
+            return;
+        }
+        self.pending.insert(command.sequence, command);
+        if self.pending.len() > pending_max
+            && let Some((&first, _)) = self.pending.first_key_value()
+        {
+            self.skipped += u64::from(first - self.done - 1);
+            self.done = first - 1;
+        }
+    }
+
+    /// The next command whose turn it is; none while one before it is missing.
+    pub(crate) fn next(&mut self) -> Option<Command> {
+        let command = self.pending.remove(&(self.done + 1))?;
+        self.done += 1;
+        Some(command)
+    }
+
+    pub(crate) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+}
+
+/// Things for sessions whose viewpoint is not here yet: they wait for it. Bounded: the oldest session is
+/// forgotten first.
+#[derive(Debug, Default)]
+pub(crate) struct Early {
+    waiting: BTreeMap<SessionId, EarlyLetters>,
+    arrivals: VecDeque<SessionId>,
+    pub(crate) forgotten: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct EarlyLetters {
+    pub(crate) commands: Vec<Command>,
+    pub(crate) acknowledged: Option<u32>,
+}
+
+impl Early {
+    pub(crate) fn letters(&mut self, session: SessionId, sessions_max: usize) -> &mut EarlyLetters {
+        if !self.waiting.contains_key(&session) {
+            self.arrivals.push_back(session);
+            if self.arrivals.len() > sessions_max
+                && let Some(oldest) = self.arrivals.pop_front()
+                && self.waiting.remove(&oldest).is_some()
+            {
+                self.forgotten += 1;
+            }
+        }
+        self.waiting.entry(session).or_default()
+    }
+
+    pub(crate) fn take(&mut self, session: SessionId) -> Option<EarlyLetters> {
+        let letters = self.waiting.remove(&session)?;
+        self.arrivals.retain(|&arrived| arrived != session);
+        Some(letters)
+    }
+
+    pub(crate) fn sessions(&self) -> Vec<SessionId> {
+        self.waiting.keys().copied().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+/// Two deltas may always be on their way: one being written, one being read.
+const WINDOW_MIN: u32 = 2;

@@ -1,0 +1,14 @@
+//! Shards in lockstep, against brute force over the whole world.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may panic: the permission for tests does not reach their helpers"
+)]
+
+mod lockstep;
+
+mod drift;
+
+mod interest;
+mod ownership;
+mod sessions;
