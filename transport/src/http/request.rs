@@ -1,0 +1,177 @@
+//! Parses a request head. Decides nothing about upgrades: that is `upgrade`.
+
+use std::borrow::Cow;
+
+use super::fields::{Fields, find_head, is_token_byte};
+use super::{HEAD_BYTES_MAX, Refusal};
+
+/// The head of a request that is well formed, has no body and names its host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestHead {
+    /// As sent; methods are case-sensitive.
+    pub method: String,
+    /// The path as sent, percent signs and all; begins with a slash.
+    pub path: String,
+    /// What stands behind the question mark, as sent.
+    pub query: Option<String>,
+    version: Version,
+    fields: Fields,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    Http10,
+    Http11,
+}
+
+/// Parses a head from the front of `bytes` and says how long it is; `Ok(None)` when more bytes are needed.
+///
+/// # Errors
+/// A [`Refusal`] as soon as the bytes cannot become a head of at most [`HEAD_BYTES_MAX`] bytes that we take.
+pub fn parse_head(bytes: &[u8]) -> Result<Option<(RequestHead, usize)>, Refusal> {
+    if bytes.first().is_some_and(|byte| !is_token_byte(*byte)) {
+        return Err(Refusal::new(400, "request does not begin with a method"));
+    }
+    let Some(len) = find_head(bytes, HEAD_BYTES_MAX)? else {
+        return Ok(None);
+    };
+    let (line, fields) = Fields::parse(&bytes[..len])?;
+    let (method, target, version) = parse_request_line(line)?;
+    check_host(version, &fields)?;
+    check_no_body(&fields)?;
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query.to_owned())),
+        None => (target, None),
+    };
+    let head = RequestHead {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        query,
+        version,
+        fields,
+    };
+    Ok(Some((head, len)))
+}
+
+impl RequestHead {
+    /// The first value of a header, without surrounding blanks; `name` in any case. Bytes that are not UTF-8 are
+    /// replaced by U+FFFD.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.fields.first(name)
+    }
+
+    /// The first value of `key` in the query, percent signs and pluses decoded; empty when it has no equals sign.
+    /// Bytes that are not UTF-8 are replaced by U+FFFD.
+    pub fn query_value(&self, key: &str) -> Option<Cow<'_, str>> {
+        let pairs = self.query.as_deref()?.split('&');
+        let mut pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let (_, value) = pairs.find(|(name, _)| decode(name) == key)?;
+        Some(decode(value))
+    }
+
+    /// Whether the request wants to be a WebSocket, well formed or not: one for `upgrade`, not for a route.
+    pub fn is_upgrade(&self) -> bool {
+        self.fields.lists("upgrade", "websocket")
+            || self.fields.first("sec-websocket-key").is_some()
+    }
+
+    pub(crate) fn is_http11(&self) -> bool {
+        self.version == Version::Http11
+    }
+
+    pub(crate) fn fields(&self) -> &Fields {
+        &self.fields
+    }
+}
+
+fn parse_request_line(line: &[u8]) -> Result<(&str, &str, Version), Refusal> {
+    let malformed = Refusal::new(400, "malformed request line");
+    let Ok(line) = std::str::from_utf8(line) else {
+        return Err(malformed);
+    };
+    let mut words = line.split(' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(malformed);
+    };
+    if !method.bytes().all(is_token_byte) {
+        return Err(malformed);
+    }
+    if !target.starts_with('/') {
+        return Err(Refusal::new(400, "request target is not a path"));
+    }
+    if target
+        .bytes()
+        .any(|byte| !byte.is_ascii_graphic() || byte == b'#')
+    {
+        return Err(Refusal::new(400, "bad character in request target"));
+    }
+    let version = match version {
+        "HTTP/1.1" => Version::Http11,
+        "HTTP/1.0" => Version::Http10,
+        _ if version.starts_with("HTTP/") => {
+            return Err(Refusal::new(505, "only HTTP/1.1 is spoken here"));
+        }
+        _ => return Err(malformed),
+    };
+    Ok((method, target, version))
+}
+
+fn check_host(version: Version, fields: &Fields) -> Result<(), Refusal> {
+    let host = fields.at_most_one("host", "more than one Host")?;
+    match (host, version) {
+        (None, Version::Http10) => Ok(()),
+        (None, Version::Http11) => Err(Refusal::new(400, "no Host")),
+        (Some(host), _) if !host.is_empty() && host.bytes().all(is_host_byte) => Ok(()),
+        (Some(_), _) => Err(Refusal::new(400, "malformed Host")),
+    }
+}
+
+/// Names, addresses (IPv6 in brackets) and a port; nothing that another parser might split at.
+fn is_host_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%:[]".contains(&byte)
+}
+
+fn check_no_body(fields: &Fields) -> Result<(), Refusal> {
+    if fields.first("transfer-encoding").is_some() {
+        return Err(Refusal::new(400, "request bodies are not taken"));
+    }
+    match fields.at_most_one("content-length", "more than one Content-Length")? {
+        None | Some("0") => Ok(()),
+        Some(length) if !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(Refusal::new(413, "request bodies are not taken"))
+        }
+        Some(_) => Err(Refusal::new(400, "malformed Content-Length")),
+    }
+}
+
+/// Decodes `%41` and `+`; a percent sign without two hexadecimal digits stands for itself.
+fn decode(text: &str) -> Cow<'_, str> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
+    }
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let escaped = (byte == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
+        match escaped.and_then(hex_byte) {
+            Some(byte) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            None => {
+                decoded.push(if byte == b'+' { b' ' } else { byte });
+                at += 1;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
+}
+
+fn hex_byte(digits: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let value = digit(digits[0])? * 16 + digit(digits[1])?;
+    u8::try_from(value).ok()
+}
