@@ -1,0 +1,358 @@
+//! Puts an application together: plugins, systems, world, routes. Never runs it: that is the drivers' work.
+
+mod http;
+mod options;
+mod plugin;
+mod recipe;
+mod stage;
+
+use std::any::{TypeId, type_name};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use worldshard_protocol::EntityId;
+use worldshard_shard::{
+    Component, Draft, Genesis, Population, Recipe, Refusal, Script, Subject, View, Visibility,
+    WorldConfig,
+};
+use worldshard_spatial::Point;
+use worldshard_transport::{RequestHead, Response};
+
+pub use options::{Runtime, ServerLimits, ServerOptions};
+pub use plugin::{Owned, Plugin, WebSocketPlugin};
+pub use recipe::{AppRecipe, Framing};
+pub use stage::{FixedUpdate, Last, Shutdown, Stage, Startup, System, Update};
+
+pub(crate) use stage::ContextSystem;
+
+use crate::error::{Error, Result};
+use crate::runtime::{self, Running};
+use http::Site;
+use recipe::ResourceMaker;
+use stage::Systems;
+
+/// An application in the making: a recipe from which every shard is built.
+///
+/// Mistakes are collected and reported by [`build`](Self::build), [`start`](Self::start) or [`run`](Self::run), which
+/// take everything out of the builder.
+pub struct App {
+    /// Who adds right now, for conflicts.
+    owner: &'static str,
+    claims: BTreeMap<Owned, &'static str>,
+    first_error: Option<Error>,
+    systems: Systems,
+    plugins: Vec<(&'static str, Arc<dyn Plugin>)>,
+    resources: Vec<ResourceMaker>,
+    world_name: Option<String>,
+    world: Recipe,
+    paths: BTreeMap<String, Framing>,
+    site: Site,
+    options: ServerOptions,
+}
+
+impl App {
+    /// An application that serves nothing, with an empty world.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut app = Self {
+            owner: "worldshard",
+            claims: BTreeMap::new(),
+            first_error: None,
+            systems: Systems::default(),
+            plugins: Vec::new(),
+            resources: Vec::new(),
+            world_name: None,
+            world: Recipe::new(WorldConfig::default()),
+            paths: BTreeMap::new(),
+            site: Site::default(),
+            options: ServerOptions::default(),
+        };
+        for path in ["/healthz", "/status"] {
+            app.claim(Owned::Path(path.to_owned()));
+        }
+        app.owner = "the application";
+        app
+    }
+
+    /// Adds a plugin, or a tuple of them. The same plugin twice is a conflict.
+    pub fn plugin<P: Plugin>(&mut self, plugin: P) -> &mut Self {
+        let plugin = Arc::new(plugin);
+        self.plugins.push((type_name::<P>(), plugin.clone()));
+        self.adopt(&*plugin);
+        self
+    }
+
+    /// Lets a plugin add what it consists of, under its own name.
+    pub(crate) fn adopt<P: Plugin>(&mut self, plugin: &P) {
+        let outer = std::mem::replace(&mut self.owner, type_name::<P>());
+        self.claim(Owned::Name(format!("plugin {}", type_name::<P>())));
+        for owned in plugin.owns() {
+            self.claim(owned);
+        }
+        plugin.build(self);
+        self.owner = outer;
+    }
+
+    /// Adds a system to a stage. Systems of a stage run in the order in which they were added.
+    pub fn system<S: Stage>(&mut self, stage: S, system: impl System<S>) -> &mut Self {
+        let _ = stage;
+        system.enlist(&mut self.systems);
+        self
+    }
+
+    /// Gives every shard a value of its own that systems reach by its type.
+    pub fn resource<T: 'static>(
+        &mut self,
+        make: impl Fn() -> T + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.claim(Owned::Name(format!("resource {}", type_name::<T>())));
+        self.resources.push(ResourceMaker {
+            type_id: TypeId::of::<T>(),
+            make: Box::new(move || Box::new(make())),
+        });
+        self
+    }
+
+    /// Registers a component type: its name, and who sees it.
+    pub fn component<C: Component>(&mut self, name: &str, visibility: Visibility) -> &mut Self {
+        if let Err(error) = self.world.registry.register::<C>(name, visibility) {
+            self.fail(error.into());
+        }
+        self
+    }
+
+    /// The world's space, time, reaches and limits.
+    pub fn world(&mut self, config: WorldConfig) -> &mut Self {
+        self.world.config = config;
+        self.world_name.get_or_insert_with(|| "world".to_owned());
+        self
+    }
+
+    /// The world's name, as clients are told it.
+    pub fn world_name(&mut self, name: impl Into<String>) -> &mut Self {
+        self.world_name = Some(name.into());
+        self
+    }
+
+    /// The entities of tick 0: `count` of them, with the ids 1 to `count`. `draft` must be a pure function.
+    pub fn populate(
+        &mut self,
+        count: u64,
+        draft: impl Fn(&Genesis<'_>, EntityId) -> Draft + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.claim(Owned::Name("the world's population".to_owned()));
+        let draft = Arc::new(draft);
+        self.world.population = Some(Population { count, draft });
+        self
+    }
+
+    /// What a session that joins with an avatar gets. `draft` must be a pure function.
+    pub fn avatar(
+        &mut self,
+        draft: impl Fn(&Genesis<'_>, Point) -> Draft + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.claim(Owned::Name("the world's avatar".to_owned()));
+        self.world.avatar = Some(Arc::new(draft));
+        self
+    }
+
+    /// Handles a command of the application's own, at least 64, for the avatar of the session that sent it.
+    pub fn command(
+        &mut self,
+        opcode: u8,
+        handler: impl Fn(&mut Subject<'_>, &[u8]) -> Result<(), Refusal> + Send + Sync + 'static,
+    ) -> &mut Self {
+        if opcode < worldshard_protocol::world::OPCODE_CUSTOM {
+            let detail = format!("opcode {opcode} belongs to the engine; 64 to 255 are free");
+            let name = "command";
+            self.fail(Error::Option { name, detail });
+        }
+        self.claim(Owned::Opcode(opcode));
+        self.world.commands.insert(opcode, Arc::new(handler));
+        self
+    }
+
+    /// Adds a custom interest: whether a viewpoint sees the entity with a rank in the view. The first has number 0.
+    pub fn predicate(
+        &mut self,
+        sees: impl Fn(&View, Point, u32) -> bool + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.world.predicates.push(Arc::new(sees));
+        self
+    }
+
+    /// Commands known beforehand, for simulations and replays.
+    pub fn script(&mut self, script: Arc<dyn Script>) -> &mut Self {
+        self.claim(Owned::Name("the world's script".to_owned()));
+        self.world.script = Some(script);
+        self
+    }
+
+    /// Answers GET and POST requests for exactly `path`. The handler must not wait.
+    pub fn route(
+        &mut self,
+        path: impl Into<String>,
+        handler: impl Fn(&RequestHead) -> Response + Send + Sync + 'static,
+    ) -> &mut Self {
+        let path = self.claim_path(path.into());
+        self.site.route(path, Box::new(handler));
+        self
+    }
+
+    /// Serves a file that is part of the program.
+    pub fn asset(
+        &mut self,
+        path: impl Into<String>,
+        content_type: &'static str,
+        bytes: &'static [u8],
+    ) -> &mut Self {
+        let path = self.claim_path(path.into());
+        self.site.asset(path, content_type, bytes);
+        self
+    }
+
+    /// Serves WebSockets at `path` whose messages are payloads as they are.
+    pub fn raw(&mut self, path: impl Into<String>) -> &mut Self {
+        let path = self.claim_path(path.into());
+        self.paths.insert(path, Framing::Raw);
+        self
+    }
+
+    /// Serves WebSockets at `path` that speak to the world in hot and ext lane.
+    pub fn lanes(&mut self, path: impl Into<String>) -> &mut Self {
+        let path = self.claim_path(path.into());
+        self.paths.insert(path, Framing::Lanes);
+        self
+    }
+
+    /// Listens on `address`: `host:port`, port 0 for any free one.
+    pub fn bind(&mut self, address: impl Into<String>) -> &mut Self {
+        self.claim(Owned::Name("the address to listen on".to_owned()));
+        self.options.bind = Some(address.into());
+        self
+    }
+
+    /// How many shards; 0 for one per usable core.
+    pub fn shards(&mut self, shards: u16) -> &mut Self {
+        self.options.shards = shards;
+        self
+    }
+
+    /// Which driver runs the shards.
+    pub fn runtime(&mut self, runtime: Runtime) -> &mut Self {
+        self.options.runtime = runtime;
+        self
+    }
+
+    /// Changes how the server runs.
+    pub fn options(&mut self, change: impl FnOnce(&mut ServerOptions)) -> &mut Self {
+        change(&mut self.options);
+        self
+    }
+
+    /// Finishes the application, for drivers.
+    ///
+    /// # Errors
+    /// The first mistake that was made: a conflict, a component registered twice, a value outside its limits.
+    pub fn build(&mut self) -> Result<Arc<AppRecipe>> {
+        let mut app = std::mem::take(self);
+        if let Some(error) = app.first_error {
+            return Err(error);
+        }
+        app.default_paths();
+        if let Some(error) = app.first_error {
+            return Err(error);
+        }
+        app.options.validate()?;
+        app.world.config.validate()?;
+        app.world.systems = app.systems.fixed_update;
+        Ok(Arc::new(AppRecipe {
+            world_name: app.world_name.unwrap_or_default(),
+            world: Arc::new(app.world),
+            startup: app.systems.startup,
+            update: app.systems.update,
+            last: app.systems.last,
+            shutdown: app.systems.shutdown,
+            plugins: app.plugins,
+            resources: app.resources,
+            paths: app.paths,
+            site: app.site,
+            options: app.options,
+        }))
+    }
+
+    /// Starts the application on threads of its own and returns once it serves.
+    ///
+    /// # Errors
+    /// What [`build`](Self::build) finds, an address that cannot be listened on, a driver that cannot run here.
+    pub fn start(&mut self) -> Result<Running> {
+        runtime::start(&self.build()?)
+    }
+
+    /// Runs the application until it is told to stop: by ctrl-c, or by SIGTERM.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and whatever ended a driver against its will.
+    pub fn run(&mut self) -> Result<()> {
+        self.start()?.join_or_signal()
+    }
+
+    fn default_paths(&mut self) {
+        if self.options.bind.is_none() {
+            return;
+        }
+        let speaks =
+            |paths: &BTreeMap<String, Framing>, framing| paths.values().any(|f| *f == framing);
+        if !speaks(&self.paths, Framing::Raw) {
+            self.raw("/ws");
+        }
+        if self.world_name.is_some() && !speaks(&self.paths, Framing::Lanes) {
+            self.lanes("/world");
+        }
+    }
+
+    fn claim_path(&mut self, path: String) -> String {
+        if !path.starts_with('/') {
+            let detail = format!("{path:?} does not begin with a slash");
+            self.fail(Error::Option {
+                name: "path",
+                detail,
+            });
+        }
+        self.claim(Owned::Path(path.clone()));
+        path
+    }
+
+    fn claim(&mut self, owned: Owned) {
+        let what = owned.to_string();
+        if let Some(first) = self.claims.insert(owned, self.owner) {
+            let second = self.owner;
+            self.fail(Error::Conflict {
+                what,
+                first,
+                second,
+            });
+        }
+    }
+
+    /// Keeps the first mistake: the later ones often follow from it.
+    fn fail(&mut self, error: Error) {
+        self.first_error.get_or_insert(error);
+    }
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Display for Owned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "path `{path}`"),
+            Self::Opcode(opcode) => write!(f, "opcode {opcode}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! How a server runs: where it listens, on how many shards, within which bounds. Never what the world is.
+
+use std::time::Duration;
+
+use worldshard_protocol::SHARDS_MAX;
+use worldshard_transport::OriginPolicy;
+
+use crate::error::{Error, Result};
+
+/// How a server runs.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Where to listen, `host:port`; nothing is served without.
+    pub bind: Option<String>,
+    /// How many shards; 0 for one per usable core.
+    pub shards: u16,
+    /// Which driver runs them.
+    pub runtime: Runtime,
+    /// Which web pages may connect.
+    pub origins: OriginPolicy,
+    /// Bounds of what clients can make the server hold and do.
+    pub limits: ServerLimits,
+}
+
+/// Which driver runs the shards.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Runtime {
+    /// Glommio where io_uring is allowed, else the portable one.
+    #[default]
+    Auto,
+    /// Glommio, or an error that names why not.
+    Glommio,
+    /// Readiness polling, on any system.
+    Portable,
+}
+
+/// Bounds of a server. Each names what happens when it is reached.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerLimits {
+    /// Open connections of the process; one more is answered 503.
+    pub connections_max: u32,
+    /// Bytes of one message from a client; a longer one closes the connection with 1009.
+    pub message_bytes_max: usize,
+    /// Bytes of messages that wait for one client, [`FRAME_OVERHEAD_BYTES`](crate::hub::FRAME_OVERHEAD_BYTES) a frame
+    /// included; beyond, the client is closed with 1013. States do not count: they wait for credits.
+    pub messages_queue_bytes_max: usize,
+    /// Letters that wait in the mailbox of a shard; beyond, the sender keeps them and stops reading sockets.
+    pub service_letters_max: usize,
+    /// Time for a request head to be complete; then it is answered 408.
+    pub head_deadline: Duration,
+    /// Time without the kernel taking a byte while bytes wait; then the connection is cut.
+    pub stall_max: Duration,
+    /// Silence after which a ping is sent.
+    pub ping_interval: Duration,
+    /// Silence after which a connection is cut, unless our own write is blocked; longer than `ping_interval`, so that
+    /// the peer was asked.
+    pub silence_max: Duration,
+    /// Time for the peer to answer a close; then the connection is cut.
+    pub close_deadline: Duration,
+    /// Time for all connections to end when the server stops; then they are cut.
+    pub drain_max: Duration,
+    /// How long a message to many may wait to share a write; 0 writes at once.
+    pub coalesce_max: Duration,
+    /// Bytes read from one connection in a turn; then it goes to the back of the queue.
+    pub turn_bytes_max: usize,
+    /// Frames taken from one connection in a turn; then it goes to the back of the queue.
+    pub turn_frames_max: usize,
+    /// Ticks made up for without a pause after a delay; the rest is given up and counted as lag.
+    pub catch_up_ticks_max: u32,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            bind: None,
+            shards: 0,
+            runtime: Runtime::Auto,
+            origins: OriginPolicy::SameHost,
+            limits: ServerLimits::default(),
+        }
+    }
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 65_536,
+            message_bytes_max: 256 * 1024,
+            messages_queue_bytes_max: 1024 * 1024,
+            service_letters_max: 4096,
+            head_deadline: Duration::from_secs(5),
+            stall_max: Duration::from_secs(120),
+            ping_interval: Duration::from_secs(20),
+            silence_max: Duration::from_secs(35),
+            close_deadline: Duration::from_secs(2),
+            drain_max: Duration::from_secs(2),
+            coalesce_max: Duration::from_millis(2),
+            turn_bytes_max: 64 * 1024,
+            turn_frames_max: 64,
+            catch_up_ticks_max: 5,
+        }
+    }
+}
+
+impl ServerOptions {
+    /// Refuses values that contradict each other.
+    ///
+    /// # Errors
+    /// Names the option and what it may be.
+    pub fn validate(&self) -> Result<()> {
+        let limits = &self.limits;
+        let refuse = |name, detail: String| Err(Error::Option { name, detail });
+        if self.shards > SHARDS_MAX {
+            let detail = format!("{} shards; at most {SHARDS_MAX}", self.shards);
+            return refuse("shards", detail);
+        }
+        for (name, count) in [
+            ("message_bytes_max", limits.message_bytes_max),
+            ("service_letters_max", limits.service_letters_max),
+            ("turn_bytes_max", limits.turn_bytes_max),
+            ("turn_frames_max", limits.turn_frames_max),
+        ] {
+            if count == 0 {
+                return refuse(name, "0; at least 1".to_owned());
+            }
+        }
+        if limits.silence_max <= limits.ping_interval {
+            let detail = format!(
+                "{:?}; longer than ping_interval, {:?}, or nobody has the time to answer",
+                limits.silence_max, limits.ping_interval
+            );
+            return refuse("silence_max", detail);
+        }
+        let echo_bytes = limits.message_bytes_max.saturating_add(ECHO_OVERHEAD_BYTES);
+        if limits.messages_queue_bytes_max < echo_bytes {
+            let detail = format!(
+                "{}; at least message_bytes_max and {ECHO_OVERHEAD_BYTES} more, or the echo of one message closes its client",
+                limits.messages_queue_bytes_max
+            );
+            return refuse("messages_queue_bytes_max", detail);
+        }
+        Ok(())
+    }
+}
+
+/// What an echo adds to a message in the queue: the header and the accounting of a frame.
+const ECHO_OVERHEAD_BYTES: usize =
+    worldshard_transport::HEADER_BYTES_MAX + crate::hub::FRAME_OVERHEAD_BYTES;

@@ -1,0 +1,75 @@
+//! A finished application: what every shard is built from. The same on all threads, and never changed.
+
+use std::any::{Any, TypeId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use worldshard_shard::Recipe;
+use worldshard_transport::{RequestHead, Response};
+
+use crate::app::http::Site;
+use crate::app::options::ServerOptions;
+use crate::app::plugin::Plugin;
+use crate::app::stage::ContextSystem;
+
+/// A finished application.
+pub struct AppRecipe {
+    pub(crate) world_name: String,
+    pub(crate) world: Arc<Recipe>,
+    pub(crate) startup: Vec<ContextSystem>,
+    pub(crate) update: Vec<ContextSystem>,
+    pub(crate) last: Vec<ContextSystem>,
+    pub(crate) shutdown: Vec<ContextSystem>,
+    pub(crate) plugins: Vec<(&'static str, Arc<dyn Plugin>)>,
+    pub(crate) resources: Vec<ResourceMaker>,
+    pub(crate) paths: BTreeMap<String, Framing>,
+    pub(crate) site: Site,
+    pub(crate) options: ServerOptions,
+}
+
+/// Makes one shard's copy of a resource.
+pub(crate) struct ResourceMaker {
+    pub(crate) type_id: TypeId,
+    pub(crate) make: Box<dyn Fn() -> Box<dyn Any> + Send + Sync>,
+}
+
+/// What the messages of a path consist of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Framing {
+    /// The payload as it is.
+    Raw,
+    /// Hot lane in binary messages, ext lane in text.
+    Lanes,
+}
+
+impl AppRecipe {
+    /// How the server runs.
+    #[must_use]
+    pub fn options(&self) -> &ServerOptions {
+        &self.options
+    }
+
+    /// The world that each shard has a share of.
+    #[must_use]
+    pub fn world(&self) -> &Arc<Recipe> {
+        &self.world
+    }
+
+    /// The world's name, as the greeting says it.
+    #[must_use]
+    pub fn world_name(&self) -> &str {
+        &self.world_name
+    }
+
+    /// What a WebSocket at `path` speaks; `None` when there is none.
+    #[must_use]
+    pub fn framing(&self, path: &str) -> Option<Framing> {
+        self.paths.get(path).copied()
+    }
+
+    /// The answer of the application to a plain request; `None` when it has no such path.
+    #[must_use]
+    pub fn respond(&self, head: &RequestHead) -> Option<Response> {
+        self.site.respond(head)
+    }
+}

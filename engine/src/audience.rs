@@ -1,0 +1,28 @@
+//! Whom a message is for. Never resolves it: that is `hub::routing`.
+
+use worldshard_protocol::SessionId;
+use worldshard_spatial::Point;
+
+/// Whom a message is for.
+///
+/// Ids that are dead, doubled or never existed are harmless: every addressed session gets one copy.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Audience {
+    /// One session, wherever its home is.
+    One(SessionId),
+    /// Every session that is open on any shard when the message is sent.
+    All,
+    /// All but one.
+    AllBut(SessionId),
+    /// The listed sessions.
+    Group(Vec<SessionId>),
+    /// All but the listed sessions.
+    AllButGroup(Vec<SessionId>),
+    /// Every session whose viewpoint stands in the area at the end of the coming tick.
+    Area {
+        /// Centre of the area.
+        centre: Point,
+        /// Metres; finite, 0 or more.
+        radius_m: f32,
+    },
+}

@@ -1,0 +1,167 @@
+//! What a system at event pace sees and may do: this shard's events, sending, closing, its resources.
+//!
+//! Never gives access to the world: systems at event pace do not write it.
+
+use std::any::{Any, TypeId, type_name};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use worldshard_protocol::{SessionId, Tick};
+use worldshard_spatial::ShardId;
+
+use crate::audience::Audience;
+use crate::hub::Desk;
+use crate::message::{CloseReason, Event, Message, Payload};
+
+/// The view of one shard that a system of `Startup`, `Update`, `Last` or `Shutdown` gets.
+pub struct Context<'a> {
+    events: &'a [Event],
+    desk: &'a mut Desk,
+    resources: &'a mut Resources,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(
+        events: &'a [Event],
+        desk: &'a mut Desk,
+        resources: &'a mut Resources,
+    ) -> Self {
+        Self {
+            events,
+            desk,
+            resources,
+        }
+    }
+
+    /// Everything that happened to this shard's sessions since the last turn, in order.
+    pub fn events(&self) -> std::slice::Iter<'a, Event> {
+        self.events.iter()
+    }
+
+    /// The messages among the events: in order per sender, each in one turn only.
+    pub fn messages(&self) -> impl Iterator<Item = &'a Message> + use<'a> {
+        self.events().filter_map(|event| match event {
+            Event::Message(message) => Some(message),
+            Event::Opened(_) | Event::Closed(..) => None,
+        })
+    }
+
+    /// The sessions that connected.
+    pub fn opened(&self) -> impl Iterator<Item = SessionId> + use<'a> {
+        self.events().filter_map(|event| match event {
+            Event::Opened(session) => Some(*session),
+            Event::Message(_) | Event::Closed(..) => None,
+        })
+    }
+
+    /// The sessions whose connection is gone, and why.
+    pub fn closed(&self) -> impl Iterator<Item = (SessionId, &'a CloseReason)> + use<'a> {
+        self.events().filter_map(|event| match event {
+            Event::Closed(session, reason) => Some((*session, reason)),
+            Event::Opened(_) | Event::Message(_) => None,
+        })
+    }
+
+    /// Sends a message: one copy to every session of the audience, in order per sender and receiver.
+    ///
+    /// A session on a path with lanes gets a text as an ext-lane message of the service `app`, a binary one in the
+    /// hot lane. A client whose queue is full is closed with 1013.
+    pub fn send(&mut self, audience: Audience, payload: impl Into<Payload>) {
+        self.desk.send(audience, &payload.into());
+    }
+
+    /// Closes a connection, wherever its home is. What was sent before still arrives; nothing sent after does.
+    ///
+    /// A `code` that may not stand on the wire becomes 1000.
+    pub fn close(&mut self, session: SessionId, code: u16, reason: impl Into<Cow<'static, str>>) {
+        self.desk.close_anywhere(session, code, reason.into());
+    }
+
+    /// Open sessions of the whole process. Other shards' counts are as of their last change.
+    #[must_use]
+    pub fn session_count(&self) -> u64 {
+        self.desk.commons.census.total()
+    }
+
+    /// The sessions homed on this shard, ascending.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.desk.sessions_open()
+    }
+
+    /// The path that a session homed on this shard connected to.
+    #[must_use]
+    pub fn path(&self, session: SessionId) -> Option<&str> {
+        self.desk.path(session)
+    }
+
+    /// This shard.
+    #[must_use]
+    pub fn shard(&self) -> ShardId {
+        self.desk.own
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        self.desk.commons.shard_count()
+    }
+
+    /// The tick that this shard advanced to last.
+    #[must_use]
+    pub fn tick(&self) -> Tick {
+        self.desk.tick
+    }
+
+    /// This shard's value of a type.
+    ///
+    /// # Panics
+    /// When the application added none: `App::resource` does.
+    #[must_use]
+    pub fn resource<T: 'static>(&self) -> &T {
+        self.resources.get::<T>().unwrap_or_else(|| {
+            panic!(
+                "no resource {0}: add `.resource(…)` to the App",
+                type_name::<T>()
+            )
+        })
+    }
+
+    /// This shard's value of a type, to be changed.
+    ///
+    /// # Panics
+    /// When the application added none: `App::resource` does.
+    #[must_use]
+    pub fn resource_mut<T: 'static>(&mut self) -> &mut T {
+        self.resources.get_mut::<T>().unwrap_or_else(|| {
+            panic!(
+                "no resource {0}: add `.resource(…)` to the App",
+                type_name::<T>()
+            )
+        })
+    }
+
+    /// Adds or replaces this shard's value of a type.
+    pub fn insert_resource<T: 'static>(&mut self, value: T) {
+        self.resources.insert(TypeId::of::<T>(), Box::new(value));
+    }
+}
+
+/// One shard's values of the application, by type.
+#[derive(Default)]
+pub(crate) struct Resources {
+    values: BTreeMap<TypeId, Box<dyn Any>>,
+}
+
+impl Resources {
+    pub(crate) fn insert(&mut self, type_id: TypeId, value: Box<dyn Any>) {
+        self.values.insert(type_id, value);
+    }
+
+    fn get<T: 'static>(&self) -> Option<&T> {
+        self.values.get(&TypeId::of::<T>())?.downcast_ref()
+    }
+
+    fn get_mut<T: 'static>(&mut self) -> Option<&mut T> {
+        self.values.get_mut(&TypeId::of::<T>())?.downcast_mut()
+    }
+}

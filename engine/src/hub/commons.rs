@@ -1,0 +1,97 @@
+//! What all hubs of a process share: the cell map, the order of moments, the count of sessions.
+//!
+//! Atomics without locks; never a reason for one hub to wait for another.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use worldshard_spatial::{CellMap, ShardId};
+
+use crate::app::AppRecipe;
+use crate::error::Result;
+
+/// What all hubs of a process share. A clone shares it.
+#[derive(Clone)]
+pub struct Commons {
+    pub(crate) cell_map: Arc<CellMap>,
+    pub(crate) moments: Moments,
+    pub(crate) census: Census,
+}
+
+/// One order over all openings of sessions and all messages to many: a session gets only what came after it.
+#[derive(Clone, Default)]
+pub(crate) struct Moments {
+    last: Arc<AtomicU64>,
+}
+
+/// Open sessions, by home.
+#[derive(Clone)]
+pub(crate) struct Census {
+    counts: Arc<[AtomicU64]>,
+}
+
+impl Commons {
+    /// What `shards` hubs of one application share; `shards` is at least 1.
+    ///
+    /// # Errors
+    /// When the world cannot be cut into so many territories.
+    pub fn new(recipe: &AppRecipe, shards: u16) -> Result<Self> {
+        let grid = recipe.world.config.grid()?;
+        let cell_map =
+            CellMap::balanced(grid, shards, None).map_err(worldshard_shard::ConfigError::Space)?;
+        Ok(Self {
+            cell_map: Arc::new(cell_map),
+            moments: Moments::default(),
+            census: Census {
+                counts: (0..shards).map(|_| AtomicU64::new(0)).collect(),
+            },
+        })
+    }
+
+    /// How many hubs there are.
+    #[must_use]
+    pub fn shard_count(&self) -> u16 {
+        self.cell_map.shard_count()
+    }
+
+    /// Which shard owns which cell.
+    #[must_use]
+    pub fn cell_map(&self) -> &Arc<CellMap> {
+        &self.cell_map
+    }
+
+    /// Open sessions with this home.
+    ///
+    /// # Panics
+    /// When there is no such shard.
+    #[must_use]
+    pub fn sessions(&self, home: ShardId) -> u64 {
+        self.census.counts[usize::from(home.0)].load(Ordering::Relaxed)
+    }
+
+    /// Open sessions of the process.
+    #[must_use]
+    pub fn sessions_total(&self) -> u64 {
+        self.census.total()
+    }
+}
+
+impl Moments {
+    /// The next moment. Later than every moment taken before, on whatever thread, by anyone who knows of it.
+    pub(crate) fn take(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::AcqRel) + 1
+    }
+}
+
+impl Census {
+    pub(crate) fn set(&self, home: ShardId, count: u64) {
+        self.counts[usize::from(home.0)].store(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.counts
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed))
+            .sum()
+    }
+}

@@ -1,0 +1,264 @@
+//! Brings what a tick has for sessions from the owners of their viewpoints to their homes, and in order to them.
+//!
+//! Never builds a delta: that is the shard's `publish`.
+
+use bytes::Bytes;
+use worldshard_protocol::{ErrorCode, ExtEnvelope, SessionId, Tick};
+use worldshard_shard::{
+    Command, CommandBody, DeltaOut, FRAME_HEADROOM, Forward, Notice, Published,
+};
+use worldshard_spatial::ShardId;
+use worldshard_transport::{MessageKind, data_frame, data_header};
+
+use crate::hub::Hub;
+use crate::hub::session::State;
+use crate::letter::{Delivery, DeltaFrame, Letter};
+
+/// Sorts what a tick has for sessions by their homes.
+pub(crate) fn by_home(published: &mut Published, tick: Tick, shards: u16) -> Vec<Delivery> {
+    let mut deliveries: Vec<_> = (0..shards).map(|_| Delivery::new(tick)).collect();
+    // A script may name sessions of homes that are not: nobody hears what is for them.
+    let of = |session: SessionId| usize::from(session.home());
+    for (session, notice) in published.notices.drain(..) {
+        if let Some(delivery) = deliveries.get_mut(of(session)) {
+            delivery.notices.push((session, notice));
+        }
+    }
+    for delta in published.deltas.drain(..) {
+        if let Some(delivery) = deliveries.get_mut(of(delta.session)) {
+            delivery.deltas.push(delta_frame(delta));
+        }
+    }
+    for (session, frame) in published.area.drain(..) {
+        if let Some(delivery) = deliveries.get_mut(of(session)) {
+            delivery.area.push((session, frame));
+        }
+    }
+    deliveries
+}
+
+/// The letters that bring what waited here to where viewpoints have gone.
+pub(crate) fn forwards(published: &mut Published) -> impl Iterator<Item = (ShardId, Letter)> {
+    published
+        .forwards
+        .drain(..)
+        .map(|(owner, forward)| match forward {
+            Forward::Command(command) => (owner, Letter::Command(command)),
+            Forward::Acknowledgement(one) => (owner, Letter::Acknowledgement(one)),
+        })
+}
+
+impl Hub {
+    /// Keeps what is for this home, sends the rest.
+    pub(crate) fn send_deliveries(&mut self, deliveries: Vec<Delivery>) {
+        let own = self.desk.own;
+        for (home, delivery) in (0..).map(ShardId).zip(deliveries) {
+            if delivery.is_empty() {
+                continue;
+            }
+            if home == own {
+                self.deliver(own, delivery);
+            } else {
+                let letter = Letter::Delivery(delivery);
+                self.desk.output.letters.push((home, letter));
+            }
+        }
+    }
+
+    /// Takes in what an owner has for sessions of this home.
+    pub(crate) fn deliver(&mut self, from: ShardId, delivery: Delivery) {
+        let tick = delivery.tick;
+        for (session, notice) in delivery.notices {
+            self.notice(from, tick, session, notice);
+        }
+        for delta in delivery.deltas {
+            self.deliver_delta(tick, delta);
+        }
+        for (session, frame) in delivery.area {
+            self.desk.push_reliable(session, frame);
+        }
+    }
+
+    /// Successive owners deliver by different mailboxes: the numbers put their deltas back into order.
+    fn deliver_delta(&mut self, tick: Tick, delta: DeltaFrame) {
+        let session = delta.session;
+        let Some(standing) = self.desk.standing(session) else {
+            return;
+        };
+        if !matches!(standing.state, State::Joining { .. } | State::In) {
+            return;
+        }
+        standing.deltas.hold(delta.sequence, tick, delta.frame);
+        self.release_deltas(session);
+    }
+
+    fn release_deltas(&mut self, session: SessionId) {
+        while let Some(standing) = self.desk.standing(session)
+            && standing.state == State::In
+            && let Some((sequence, frame)) = standing.deltas.next()
+        {
+            self.desk.push_delta(session, sequence, frame);
+        }
+    }
+
+    fn notice(&mut self, from: ShardId, tick: Tick, session: SessionId, notice: Notice) {
+        let Some(standing) = self.desk.standing(session) else {
+            return;
+        };
+        match notice {
+            Notice::Owner(owner) => standing.owned_by(owner, tick),
+            Notice::Joined {
+                entity,
+                tick: since,
+            } => {
+                let State::Joining { leave } = standing.state else {
+                    tracing::error!(%session, "a viewpoint was joined that nobody asked for");
+                    return;
+                };
+                standing.state = State::In;
+                standing.owned_by(from, tick);
+                standing.deltas.restart(since);
+                let entity = entity.map_or("null".to_owned(), |entity| entity.to_string());
+                let data = format!(r#"{{"entity":{entity},"tick":{since}}}"#);
+                self.tell(session, "joined", Some(data));
+                self.send_waiting(session);
+                if leave {
+                    self.send_leave(session);
+                }
+                self.release_deltas(session);
+            }
+            Notice::Left => {
+                standing.state = State::Out;
+                standing.deltas.clear();
+                self.tell(session, "left", None);
+                self.desk.forget_if_done(session);
+            }
+            Notice::AvatarLost(entity) => {
+                self.tell(
+                    session,
+                    "avatar_lost",
+                    Some(format!(r#"{{"entity":{entity}}}"#)),
+                );
+            }
+            Notice::Refused {
+                client_sequence,
+                code,
+                detail,
+            } => {
+                if matches!(standing.state, State::Joining { .. }) {
+                    // Nothing but the join was sent: the rest waited for it, in vain.
+                    standing.state = State::Out;
+                    standing.deltas.clear();
+                    let waiting = std::mem::take(&mut standing.waiting);
+                    self.refuse_command(session, code, &detail, client_sequence);
+                    for (number, _) in waiting {
+                        let detail = "join: refused, and what followed with it";
+                        self.refuse_command(session, ErrorCode::NotAllowed, detail, number);
+                    }
+                    return self.desk.forget_if_done(session);
+                }
+                self.refuse_command(session, code, &detail, client_sequence);
+            }
+        }
+    }
+
+    fn refuse_command(&mut self, session: SessionId, code: ErrorCode, detail: &str, number: u32) {
+        let seq = (number != 0).then_some(number);
+        self.desk.refuse(session, code, detail, seq);
+    }
+
+    /// Says something of the world service in the ext lane.
+    fn tell(&mut self, session: SessionId, kind: &'static str, data: Option<String>) {
+        let mut envelope = ExtEnvelope::new("world", kind);
+        envelope.data = data.map(|data| {
+            let raw = serde_json::value::RawValue::from_string(data);
+            std::borrow::Cow::Owned(raw.expect("the callers write JSON"))
+        });
+        let frame = data_frame(MessageKind::Text, envelope.to_text().as_bytes());
+        self.desk.push_reliable(session, frame);
+    }
+
+    fn send_waiting(&mut self, session: SessionId) {
+        let Some(standing) = self.desk.standing(session) else {
+            return;
+        };
+        for (client_sequence, body) in std::mem::take(&mut standing.waiting) {
+            self.send_command(session, client_sequence, body);
+        }
+    }
+
+    /// Gives up the viewpoint of a session whose connection is gone.
+    pub(crate) fn leave_world(&mut self, session: SessionId) {
+        let Some(standing) = self.desk.standing(session) else {
+            return;
+        };
+        match standing.state {
+            State::Out | State::Leaving => {}
+            // Its owner does not know it yet: a leave might overtake the join.
+            State::Joining { .. } => standing.state = State::Joining { leave: true },
+            State::In => self.send_leave(session),
+        }
+    }
+
+    pub(crate) fn send_leave(&mut self, session: SessionId) {
+        self.send_command(session, 0, CommandBody::Leave);
+        if let Some(standing) = self.desk.standing(session) {
+            standing.state = State::Leaving;
+        }
+    }
+
+    /// Numbers a command and sends it to the owner of the session's viewpoint.
+    pub(crate) fn send_command(
+        &mut self,
+        session: SessionId,
+        client_sequence: u32,
+        body: CommandBody,
+    ) {
+        let Some(standing) = self.desk.standing(session) else {
+            return;
+        };
+        standing.sequence += 1;
+        let command = Command {
+            session,
+            sequence: standing.sequence,
+            client_sequence,
+            body,
+        };
+        let owner = standing.owner;
+        self.desk.stats.commands += 1;
+        if owner == self.desk.own {
+            self.shard.command(command);
+        } else {
+            let letter = Letter::Command(command);
+            self.desk.output.letters.push((owner, letter));
+        }
+    }
+
+    pub(crate) fn send_acknowledgement(&mut self, one: worldshard_shard::Acknowledgement) {
+        let Some(standing) = self.desk.standing(one.session) else {
+            return;
+        };
+        let owner = standing.owner;
+        if owner == self.desk.own {
+            self.shard.acknowledge(one);
+        } else {
+            let letter = Letter::Acknowledgement(one);
+            self.desk.output.letters.push((owner, letter));
+        }
+    }
+}
+
+/// Puts the WebSocket header into the room that the shard left for it.
+fn delta_frame(delta: DeltaOut) -> DeltaFrame {
+    let mut buffer = delta.buffer;
+    let header = data_header(MessageKind::Binary, buffer.len() - FRAME_HEADROOM);
+    let start = FRAME_HEADROOM - header.len();
+    buffer[start..FRAME_HEADROOM].copy_from_slice(&header);
+    DeltaFrame {
+        session: delta.session,
+        sequence: delta.sequence,
+        frame: Bytes::from(buffer).slice(start..),
+    }
+}
+
+const _: () = assert!(FRAME_HEADROOM >= worldshard_transport::HEADER_BYTES_MAX);

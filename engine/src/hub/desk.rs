@@ -1,0 +1,179 @@
+//! The part of a hub that systems can reach: its sessions, its output, what waits to be posted.
+//!
+//! Never touches the world: what it wants said there, it keeps for the hub.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use worldshard_protocol::{SessionId, Tick};
+use worldshard_shard::AreaMessage;
+use worldshard_spatial::ShardId;
+use worldshard_transport::close_code;
+
+use crate::app::{AppRecipe, Framing};
+use crate::hub::commons::Commons;
+use crate::hub::fanout::Post;
+use crate::hub::session::{Connection, Egress, Session, Standing, State};
+use crate::hub::status::HubStats;
+use crate::hub::{Opening, Output};
+use crate::letter::Letter;
+use crate::message::CloseReason;
+
+/// The sessions of a home and everything on its way to them or to other hubs.
+pub(crate) struct Desk {
+    pub(crate) own: ShardId,
+    pub(crate) commons: Commons,
+    pub(crate) tick: Tick,
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) output: Output,
+    /// What this turn has for other hubs, by receiver.
+    pub(crate) posts: Vec<Vec<Post>>,
+    /// Messages for areas, for the hub to say in the world.
+    pub(crate) areas: Vec<AreaMessage>,
+    pub(crate) areas_said: u32,
+    pub(crate) stats: HubStats,
+    pub(crate) messages_queue_bytes_max: usize,
+    connected: u64,
+    last_session: u64,
+}
+
+impl Desk {
+    pub(crate) fn new(own: ShardId, recipe: &Arc<AppRecipe>, commons: Commons) -> Self {
+        let shards = usize::from(commons.shard_count());
+        Self {
+            own,
+            tick: Tick(0),
+            sessions: BTreeMap::new(),
+            output: Output::default(),
+            posts: (0..shards).map(|_| Vec::new()).collect(),
+            areas: Vec::new(),
+            areas_said: 0,
+            stats: HubStats::default(),
+            messages_queue_bytes_max: recipe.options.limits.messages_queue_bytes_max,
+            connected: 0,
+            last_session: 0,
+            commons,
+        }
+    }
+
+    pub(crate) fn open(&mut self, opening: Opening) -> SessionId {
+        self.last_session += 1;
+        let session = SessionId::new(self.own.0, self.last_session);
+        let lanes = opening.framing == Framing::Lanes;
+        let entry = Session {
+            path: opening.path.into(),
+            framing: opening.framing,
+            moment: self.commons.moments.take(),
+            connection: Connection::Open,
+            egress: Egress::default(),
+            standing: lanes.then(|| Box::new(Standing::new())),
+        };
+        let known = self.sessions.insert(session, entry);
+        assert!(known.is_none(), "session {session} opened twice");
+        self.connected += 1;
+        self.stats.opened += 1;
+        self.commons.census.set(self.own, self.connected);
+        session
+    }
+
+    /// Takes note of the end of a connection; gives the reason to tell, or `None` when it was known.
+    pub(crate) fn closed(
+        &mut self,
+        session: SessionId,
+        reason: CloseReason,
+    ) -> Option<CloseReason> {
+        let entry = self.sessions.get_mut(&session)?;
+        let reason = match std::mem::replace(&mut entry.connection, Connection::Gone) {
+            Connection::Open => reason,
+            Connection::Closing(code, reason) => CloseReason::Server { code, reason },
+            Connection::Gone => return None,
+        };
+        entry.egress = Egress::default();
+        self.connected -= 1;
+        self.stats.closed += 1;
+        self.commons.census.set(self.own, self.connected);
+        self.forget_if_done(session);
+        Some(reason)
+    }
+
+    /// Drops a session whose connection is gone and of whose viewpoint nothing is left.
+    pub(crate) fn forget_if_done(&mut self, session: SessionId) {
+        let done = self.sessions.get(&session).is_some_and(|entry| {
+            let out = |standing: &Standing| standing.state == State::Out;
+            entry.is_gone() && entry.standing.as_deref().is_none_or(out)
+        });
+        if done {
+            self.sessions.remove(&session);
+        }
+    }
+
+    /// Closes a connection of this home, behind what it was sent. Closing it again changes nothing.
+    pub(crate) fn close(&mut self, session: SessionId, code: u16, reason: Cow<'static, str>) {
+        let Some(entry) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        if !entry.is_open() {
+            return;
+        }
+        let code = if close_code::may_be_sent(code) {
+            code
+        } else {
+            close_code::NORMAL
+        };
+        entry.connection = Connection::Closing(code, reason.clone());
+        self.output.closes.push((session, code, reason));
+    }
+
+    /// Closes a connection wherever its home is, in order with what was sent before.
+    pub(crate) fn close_anywhere(
+        &mut self,
+        session: SessionId,
+        code: u16,
+        reason: Cow<'static, str>,
+    ) {
+        let home = ShardId(session.home());
+        if home == self.own {
+            self.close(session, code, reason);
+        } else if home.0 < self.commons.shard_count() {
+            self.flush_posts();
+            let letter = Letter::Close {
+                session,
+                code,
+                reason,
+            };
+            self.output.letters.push((home, letter));
+        }
+    }
+
+    pub(crate) fn close_all(&mut self, code: u16, reason: &'static str) {
+        let sessions: Vec<_> = self.sessions_open().collect();
+        for session in sessions {
+            self.close(session, code, Cow::Borrowed(reason));
+        }
+    }
+
+    pub(crate) fn sessions_open(&self) -> impl Iterator<Item = SessionId> {
+        let open = self.sessions.iter().filter(|(_, entry)| entry.is_open());
+        open.map(|(session, _)| *session)
+    }
+
+    pub(crate) fn path(&self, session: SessionId) -> Option<&str> {
+        let entry = self.sessions.get(&session)?;
+        (!entry.is_gone()).then_some(&*entry.path)
+    }
+
+    pub(crate) fn framing_if_open(&self, session: SessionId) -> Option<Framing> {
+        let entry = self.sessions.get(&session)?;
+        entry.is_open().then_some(entry.framing)
+    }
+
+    /// A session's relation to the world, connected or not.
+    pub(crate) fn standing(&mut self, session: SessionId) -> Option<&mut Standing> {
+        self.sessions.get_mut(&session)?.standing.as_deref_mut()
+    }
+
+    pub(crate) fn connected(&self) -> u64 {
+        self.connected
+    }
+}

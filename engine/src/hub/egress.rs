@@ -1,0 +1,135 @@
+//! What waits to be written to each session, by class, and what follows when it is written or too much.
+//!
+//! Never writes: it hands frames to the driver and is told how far it came.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use worldshard_protocol::{ErrorCode, SessionId, error_envelope};
+use worldshard_shard::Acknowledgement;
+use worldshard_spatial::ShardId;
+use worldshard_transport::{MessageKind, close_code, data_frame};
+
+use crate::hub::FrameClass;
+use crate::hub::desk::Desk;
+use crate::hub::session::{Queued, Standing};
+
+impl Desk {
+    /// Queues a message. Past the bound of its queue the client is closed with 1013.
+    pub(crate) fn push_reliable(&mut self, session: SessionId, frame: Bytes) {
+        let Some(entry) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        if !entry.is_open() {
+            return;
+        }
+        let bytes = frame.len().saturating_add(FRAME_OVERHEAD_BYTES);
+        if entry.egress.reliable_bytes.saturating_add(bytes) > self.messages_queue_bytes_max {
+            self.stats.closed_slow += 1;
+            let reason = Cow::Borrowed("too slow: the message queue is full");
+            return self.close(session, close_code::TRY_AGAIN, reason);
+        }
+        entry.egress.reliable_bytes += bytes;
+        entry.egress.queued.push_back(Queued::Reliable(bytes));
+        self.give(session, frame, FrameClass::Reliable);
+    }
+
+    /// Queues a delta whose turn it is.
+    pub(crate) fn push_delta(&mut self, session: SessionId, sequence: u32, frame: Bytes) {
+        self.push_state(session, Queued::Delta(sequence), frame);
+    }
+
+    /// Queues one shard's overview.
+    pub(crate) fn push_overview(&mut self, session: SessionId, source: ShardId, frame: Bytes) {
+        self.push_state(session, Queued::Overview(source), frame);
+    }
+
+    fn push_state(&mut self, session: SessionId, queued: Queued, frame: Bytes) {
+        let Some(entry) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        if entry.is_open() {
+            entry.egress.queued.push_back(queued);
+            self.give(session, frame, FrameClass::State);
+        }
+    }
+
+    fn give(&mut self, session: SessionId, frame: Bytes, class: FrameClass) {
+        self.stats.frames_out += 1;
+        self.stats.bytes_out += frame.len() as u64;
+        self.output.frames.push((session, frame, class));
+    }
+
+    /// Takes frames off the queue.
+    pub(crate) fn written(&mut self, session: SessionId, frames: u32) -> Written {
+        let mut written = Written::default();
+        let Some(entry) = self.sessions.get_mut(&session) else {
+            return written;
+        };
+        let mut standing = entry.standing.as_deref_mut();
+        let mut last_delta = None;
+        for _ in 0..frames {
+            match entry.egress.queued.pop_front() {
+                Some(Queued::Reliable(bytes)) => {
+                    entry.egress.reliable_bytes -= bytes;
+                }
+                Some(Queued::Delta(sequence)) => last_delta = Some(sequence),
+                Some(Queued::Overview(source)) => {
+                    let follows = |one: &mut &mut Standing| one.overview.written(source);
+                    if standing.as_mut().is_some_and(follows) {
+                        written.overviews.push(source);
+                    }
+                }
+                None => {
+                    tracing::error!(%session, "the driver wrote more frames than it was given");
+                    break;
+                }
+            }
+        }
+        entry.egress.queued.shrink_to(QUEUE_SLOTS_KEPT);
+        if let (Some(standing), Some(delta_sequence)) = (standing, last_delta)
+            && !standing.acks
+        {
+            standing.deltas.acknowledged = delta_sequence;
+            written.acknowledgement = Some(Acknowledgement {
+                session,
+                delta_sequence,
+            });
+        }
+        written
+    }
+
+    /// Tells a client why its message was refused.
+    pub(crate) fn refuse(
+        &mut self,
+        session: SessionId,
+        code: ErrorCode,
+        detail: &str,
+        seq: Option<u32>,
+    ) {
+        self.stats.refused += 1;
+        let text = error_envelope(code, detail, seq);
+        self.push_reliable(session, data_frame(MessageKind::Text, text.as_bytes()));
+    }
+
+    /// The fullest message queue, in bytes.
+    pub(crate) fn queue_bytes_largest(&self) -> usize {
+        let bytes = self.sessions.values().map(|one| one.egress.reliable_bytes);
+        bytes.max().unwrap_or(0)
+    }
+}
+
+/// What follows from frames being written.
+#[derive(Default)]
+pub(crate) struct Written {
+    /// The credits that a client without acknowledgements earned by it.
+    pub(crate) acknowledgement: Option<Acknowledgement>,
+    /// Shards whose overview has become newer meanwhile.
+    pub(crate) overviews: Vec<ShardId>,
+}
+
+/// What a queued frame counts for beyond its bytes, so that empty messages fill a queue too.
+pub const FRAME_OVERHEAD_BYTES: usize = 64;
+
+/// A queue that was long gives its memory back down to so many entries.
+const QUEUE_SLOTS_KEPT: usize = 32;

@@ -1,0 +1,115 @@
+//! One message on its way to many sessions: laid out once, shared by all of them.
+//!
+//! Never decides who is meant: that is `routing`.
+
+use bytes::Bytes;
+use worldshard_protocol::{ExtEnvelope, HotHeader, SessionId};
+use worldshard_transport::{MessageKind, data_frame};
+
+use crate::app::Framing;
+use crate::hub::desk::Desk;
+use crate::message::Payload;
+
+/// A message for sessions of one home.
+#[derive(Clone, Debug)]
+pub struct Post {
+    pub(crate) to: PostTo,
+    pub(crate) payload: Payload,
+    /// The frame for raw paths: the same memory for all hubs and sessions.
+    pub(crate) raw: Bytes,
+}
+
+/// Which sessions of a home.
+#[derive(Clone, Debug)]
+pub(crate) enum PostTo {
+    /// Those named. Ascending, without doubles.
+    Only(Vec<SessionId>),
+    /// Those that were open at `moment`, but not those named. Ascending.
+    AllBut { moment: u64, except: Vec<SessionId> },
+}
+
+impl Post {
+    pub(crate) fn new(to: PostTo, payload: &Payload) -> Self {
+        Self {
+            to,
+            payload: payload.clone(),
+            raw: raw_frame(payload),
+        }
+    }
+}
+
+impl Desk {
+    /// Gives a post to the sessions of this home that it is for.
+    pub(crate) fn deliver_post(&mut self, post: &Post) {
+        let mut lanes = None;
+        match &post.to {
+            PostTo::Only(sessions) => {
+                for &session in sessions {
+                    self.deliver_copy(session, post, &mut lanes);
+                }
+            }
+            PostTo::AllBut { moment, except } => {
+                for session in self.sessions_since_before(*moment, except) {
+                    self.deliver_copy(session, post, &mut lanes);
+                }
+            }
+        }
+    }
+
+    /// The frame for lanes is laid out for the first session that needs it.
+    fn deliver_copy(&mut self, session: SessionId, post: &Post, lanes: &mut Option<Bytes>) {
+        let frame = match self.framing_if_open(session) {
+            None => return,
+            Some(Framing::Raw) => post.raw.clone(),
+            Some(Framing::Lanes) => lanes
+                .get_or_insert_with(|| lanes_frame(&post.payload))
+                .clone(),
+        };
+        self.push_reliable(session, frame);
+    }
+
+    fn sessions_since_before(&self, moment: u64, except: &[SessionId]) -> Vec<SessionId> {
+        let meant = self.sessions.iter().filter(|(session, entry)| {
+            entry.is_open() && entry.moment < moment && except.binary_search(session).is_err()
+        });
+        meant.map(|(session, _)| *session).collect()
+    }
+}
+
+/// The payload as it is.
+pub(crate) fn raw_frame(payload: &Payload) -> Bytes {
+    data_frame(payload.kind(), payload.bytes())
+}
+
+/// The payload as a message of the service `app`: ext lane for text, hot lane for binary.
+pub(crate) fn lanes_frame(payload: &Payload) -> Bytes {
+    match payload {
+        Payload::Text(text) => {
+            let data = serde_json::value::to_raw_value(text.as_str()).expect("a text is JSON");
+            let mut envelope = ExtEnvelope::new(APP_SVC_NAME, "message");
+            envelope.data = Some(std::borrow::Cow::Owned(data));
+            data_frame(MessageKind::Text, envelope.to_text().as_bytes())
+        }
+        Payload::Binary(bytes) => hot_frame(APP_SVC, 0, None, bytes),
+    }
+}
+
+/// A complete frame of the hot lane.
+pub(crate) fn hot_frame(svc: u8, opcode: u8, seq: Option<u32>, payload: &[u8]) -> Bytes {
+    let header = HotHeader {
+        svc,
+        opcode,
+        seq,
+        delta_ack: None,
+    };
+    let mut message = Vec::with_capacity(header.size() + payload.len());
+    header.write(&mut message);
+    message.extend_from_slice(payload);
+    data_frame(MessageKind::Binary, &message)
+}
+
+/// The ext-lane service whose messages are the application's own.
+const APP_SVC_NAME: &str = "app";
+
+/// The hot-lane service whose messages are the application's own; opcode 0.
+const APP_SVC: u8 = 3;

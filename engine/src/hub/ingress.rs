@@ -1,0 +1,277 @@
+//! What clients on lanes say: parsed, admitted against the world's limits, and turned into commands.
+//!
+//! Trusts nothing; whatever is wrong is answered with a code and the name of the field. Never applies a command.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use worldshard_protocol::{
+    ClientMessage, ErrorCode, ExtEnvelope, HotHeader, SessionId, WORLD_SVC, WireError,
+};
+use worldshard_shard::{Acknowledgement, CommandBody, Interest, Join, WorldConfig};
+use worldshard_spatial::Point;
+
+use crate::hub::Hub;
+use crate::hub::session::{Standing, State};
+
+/// What a message asks of the hub once it is admitted.
+enum Wish {
+    Command(CommandBody),
+    Overview(Option<bool>),
+    Nothing,
+}
+
+impl Hub {
+    /// Takes a text on lanes: no service of the ext lane listens yet, so a well-formed one is refused too.
+    pub(crate) fn ext(&mut self, session: SessionId, bytes: &[u8]) {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| WireError::new(ErrorCode::BadRequest, "message: not UTF-8"));
+        let envelope = text.and_then(ExtEnvelope::parse);
+        let (error, seq) = match envelope {
+            Ok(envelope) => {
+                let detail = format!("svc: no service {:?} on this path", envelope.svc);
+                (WireError::new(ErrorCode::BadRequest, detail), envelope.seq)
+            }
+            Err(error) => (error, None),
+        };
+        self.desk.refuse(session, error.code, &error.detail, seq);
+    }
+
+    /// Takes a binary message on lanes.
+    pub(crate) fn hot(&mut self, session: SessionId, bytes: &[u8]) {
+        let (header, payload) = match HotHeader::parse(bytes) {
+            Ok(parsed) => parsed,
+            Err(error) => return self.desk.refuse(session, error.code, &error.detail, None),
+        };
+        if let Err(error) = self.take_hot(session, &header, payload) {
+            self.desk
+                .refuse(session, error.code, &error.detail, header.seq);
+        }
+    }
+
+    fn take_hot(
+        &mut self,
+        session: SessionId,
+        header: &HotHeader,
+        payload: &[u8],
+    ) -> Result<(), WireError> {
+        if header.svc != WORLD_SVC {
+            let detail = format!("svc_id: no service {} on this path", header.svc);
+            return Err(WireError::new(ErrorCode::BadRequest, detail));
+        }
+        if let Some(sequence) = header.delta_ack {
+            self.take_acknowledgement(session, sequence)?;
+        }
+        let message = ClientMessage::parse(header, payload)?;
+        let wish = self.admit(session, &message)?;
+        if let ClientMessage::Join { acks, .. } = message
+            && let Some(standing) = self.desk.standing(session)
+            && standing.state == State::Out
+        {
+            standing.acks = acks;
+        }
+        match wish {
+            Wish::Nothing => {}
+            Wish::Overview(Some(ghosts)) => self.subscribe(session, ghosts),
+            Wish::Overview(None) => self.unsubscribe(session),
+            Wish::Command(body) => {
+                return self.take_command(session, header.seq.unwrap_or(0), body);
+            }
+        }
+        Ok(())
+    }
+
+    /// Cumulative: a number that was acknowledged before says nothing new; one never sent is refused.
+    fn take_acknowledgement(&mut self, session: SessionId, sequence: u32) -> Result<(), WireError> {
+        let Some(standing) = self.desk.standing(session) else {
+            return Ok(());
+        };
+        if standing.state != State::In || !standing.acks {
+            return Ok(());
+        }
+        if sequence > standing.deltas.last {
+            let detail = format!(
+                "delta_ack: {sequence}, but {} was sent",
+                standing.deltas.last
+            );
+            return Err(WireError::new(ErrorCode::BadRequest, detail));
+        }
+        if sequence > standing.deltas.acknowledged {
+            standing.deltas.acknowledged = sequence;
+            self.send_acknowledgement(Acknowledgement {
+                session,
+                delta_sequence: sequence,
+            });
+        }
+        Ok(())
+    }
+
+    /// Checks a message against the limits of this world.
+    fn admit(&self, session: SessionId, message: &ClientMessage<'_>) -> Result<Wish, WireError> {
+        let world = &self.recipe.world;
+        let config = &world.config;
+        let interest = |wish| {
+            Interest::admit(wish, config, world.predicates.len())
+                .map_err(|refusal| WireError::new(ErrorCode::NotAllowed, refusal.detail))
+        };
+        Ok(Wish::Command(match *message {
+            ClientMessage::Ack => return Ok(Wish::Nothing),
+            ClientMessage::Overview { on, ghosts } => {
+                return Ok(Wish::Overview(on.then_some(ghosts)));
+            }
+            ClientMessage::Join {
+                mode,
+                at,
+                interest: wish,
+                full,
+                acks: _,
+            } => CommandBody::Join(Join {
+                mode,
+                at: match at {
+                    Some(at) => inside("at", at, config)?,
+                    None => spread(session, config),
+                },
+                interest: interest(&wish)?,
+                full,
+                author: session.value(),
+            }),
+            ClientMessage::Leave => CommandBody::Leave,
+            ClientMessage::Steer { direction } => CommandBody::Steer(Point::from_array(direction)),
+            ClientMessage::Move { to } => CommandBody::Move(inside("to", to, config)?),
+            ClientMessage::Look { at } => CommandBody::Look(inside("at", at, config)?),
+            ClientMessage::Interest(wish) => CommandBody::Interest(interest(&wish)?),
+            ClientMessage::Custom { opcode, payload } => {
+                if !world.commands.contains_key(&opcode) {
+                    let detail = format!("opcode: this world has no command {opcode}");
+                    return Err(WireError::new(ErrorCode::BadRequest, detail));
+                }
+                if payload.len() > CUSTOM_PAYLOAD_BYTES_MAX {
+                    let detail = format!(
+                        "payload: {} bytes; at most {CUSTOM_PAYLOAD_BYTES_MAX}",
+                        payload.len()
+                    );
+                    return Err(WireError::new(ErrorCode::PayloadTooLarge, detail));
+                }
+                CommandBody::Custom {
+                    opcode,
+                    payload: Bytes::copy_from_slice(payload),
+                }
+            }
+        }))
+    }
+
+    /// Takes an admitted command as far as the session's standing lets it.
+    fn take_command(
+        &mut self,
+        session: SessionId,
+        client_sequence: u32,
+        body: CommandBody,
+    ) -> Result<(), WireError> {
+        let tick = self.desk.tick;
+        let per_tick_max = self.recipe.world.config.limits.commands_per_tick_max;
+        let standing = self
+            .desk
+            .standing(session)
+            .expect("lanes sessions have a standing");
+        if !standing.rate.admit(tick, per_tick_max) {
+            if std::mem::replace(&mut standing.rate.refused, true) {
+                return Ok(());
+            }
+            let detail = format!("command: more than {per_tick_max} in a tick");
+            return Err(WireError::new(ErrorCode::RateLimited, detail));
+        }
+        match standing.state {
+            State::Out => {
+                let CommandBody::Join(join) = &body else {
+                    return Err(not_allowed("command: join first"));
+                };
+                standing.state = State::Joining { leave: false };
+                standing.owner = self.shard.cell_map().owner_of(join.at);
+                self.send_command(session, client_sequence, body);
+            }
+            State::Leaving | State::Joining { leave: true } => {
+                return Err(not_allowed("command: the viewpoint is being given up"));
+            }
+            State::Joining { leave: false } => {
+                return wait(standing, client_sequence, body, per_tick_max);
+            }
+            State::In if matches!(body, CommandBody::Join(_)) => {
+                return Err(not_allowed("join: there is a viewpoint already"));
+            }
+            State::In if matches!(body, CommandBody::Leave) => self.send_leave(session),
+            State::In => self.send_command(session, client_sequence, body),
+        }
+        Ok(())
+    }
+}
+
+/// Keeps a command until the viewpoint exists.
+fn wait(
+    standing: &mut Standing,
+    client_sequence: u32,
+    body: CommandBody,
+    waiting_max: u32,
+) -> Result<(), WireError> {
+    if matches!(body, CommandBody::Join(_)) {
+        return Err(not_allowed("join: one is on its way already"));
+    }
+    if matches!(body, CommandBody::Leave) {
+        standing.state = State::Joining { leave: true };
+        return Ok(());
+    }
+    if standing.waiting.len() >= waiting_max as usize {
+        let detail = format!("command: more than {waiting_max} wait for the join");
+        return Err(WireError::new(ErrorCode::RateLimited, detail));
+    }
+    standing.waiting.push((client_sequence, body));
+    Ok(())
+}
+
+fn not_allowed(detail: &'static str) -> WireError {
+    WireError::new(ErrorCode::NotAllowed, detail)
+}
+
+/// The point, if the world has it.
+fn inside(field: &str, at: [f32; 3], config: &WorldConfig) -> Result<Point, WireError> {
+    let point = Point::from_array(at);
+    if config.metric.contains(&config.bounds, point) {
+        return Ok(point);
+    }
+    let (min, max) = (config.bounds.min.to_array(), config.bounds.max.to_array());
+    let mut detail = format!("{field}: outside the world, which is");
+    for (axis, counts) in config.metric.axes().into_iter().enumerate() {
+        if counts {
+            let name = ["x", "y", "z"][axis];
+            write!(detail, " {name} {} to {} m", min[axis], max[axis]).expect("a string takes all");
+        }
+    }
+    Err(WireError::new(ErrorCode::NotAllowed, detail))
+}
+
+/// Where a session begins that does not say: spread evenly over the world, by its number.
+fn spread(session: SessionId, config: &WorldConfig) -> Point {
+    // The additive recurrence of the plastic and related numbers: low discrepancy in each dimension.
+    const STEPS: [f64; 3] = [
+        0.819_172_513_396_164_4,
+        0.671_043_606_703_789_2,
+        0.549_700_477_901_970_2,
+    ];
+    let counter = (session.value() & worldshard_protocol::ids::SESSION_COUNTER_MAX) as f64;
+    let turn = counter * 64.0 + f64::from(session.home());
+    let (min, extent) = (
+        config.bounds.min.to_array(),
+        config.bounds.extent().to_array(),
+    );
+    let axes = config.metric.axes();
+    let at = [0, 1, 2].map(|axis| {
+        if !axes[axis] {
+            return 0.0;
+        }
+        let share = (0.5 + turn * STEPS[axis]).fract();
+        min[axis] + extent[axis] * share as f32
+    });
+    config.bounds.clamp(Point::from_array(at))
+}
+
+/// A command of the application's own is at most so long; a longer one is refused.
+pub const CUSTOM_PAYLOAD_BYTES_MAX: usize = 4096;

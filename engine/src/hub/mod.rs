@@ -1,0 +1,304 @@
+//! One shard's sessions, services and letters around its world. Sans-IO: what drivers drive.
+//!
+//! No clock, no socket, no channel, no thread: calls come in, [`Output`] goes out. A driver calls, in any order,
+//! [`open`](Hub::open), [`message`](Hub::message), [`written`](Hub::written), [`closed`](Hub::closed) and
+//! [`letter`](Hub::letter) as things happen, [`handle`](Hub::handle) after each batch of them and after each half of a
+//! tick, and [`advance`](Hub::advance) and [`absorb`](Hub::absorb) in turn; after each call it takes the output.
+
+mod commons;
+mod delivery;
+mod desk;
+mod egress;
+mod fanout;
+mod greeting;
+mod ingress;
+mod overview;
+mod routing;
+mod session;
+mod status;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use worldshard_protocol::{SessionId, Tick};
+use worldshard_shard::{Envelope, Shard};
+use worldshard_spatial::ShardId;
+use worldshard_transport::{MessageKind, close_code};
+
+pub use commons::Commons;
+pub use egress::FRAME_OVERHEAD_BYTES;
+pub use fanout::Post;
+pub use ingress::CUSTOM_PAYLOAD_BYTES_MAX;
+pub use status::{SLOWEST_MAX, ShardStatus, SlowSession};
+
+pub(crate) use desk::Desk;
+
+use crate::app::{AppRecipe, ContextSystem, Framing};
+use crate::context::{Context, Resources};
+use crate::error::{Error, Result};
+use crate::letter::Letter;
+use crate::message::{CloseReason, Event, Message, Payload, Text};
+use overview::OverviewDesk;
+
+/// One shard's sessions, services and letters around its world.
+pub struct Hub {
+    recipe: Arc<AppRecipe>,
+    shard: Shard,
+    desk: Desk,
+    overview: OverviewDesk,
+    resources: Resources,
+    events: Vec<Event>,
+    /// A tick has passed since the systems ran.
+    ticked: bool,
+    faults: BTreeMap<&'static str, u64>,
+}
+
+/// A connection whose upgrade was answered.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The path it asked for.
+    pub path: String,
+    /// What it speaks: `AppRecipe::framing` of the path.
+    pub framing: Framing,
+}
+
+/// What a hub wants done. The driver takes everything out after each call: frames first, then closes, then letters.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Complete frames for sessions of this home, in order per session.
+    pub frames: Vec<(SessionId, Bytes, FrameClass)>,
+    /// Connections to be closed, with code and reason, behind the frames they were given. No frame follows.
+    pub closes: Vec<(SessionId, u16, Cow<'static, str>)>,
+    /// Letters to other hubs, in order per receiver.
+    pub letters: Vec<(ShardId, Letter)>,
+}
+
+/// What a frame carries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FrameClass {
+    /// A delta or overview, bounded by credits: when it waits, newer ones are not made.
+    State,
+    /// A message that must arrive, bounded by `messages_queue_bytes_max`.
+    Reliable,
+}
+
+impl Hub {
+    /// The hub of one shard, at tick 0, after its `Startup` systems.
+    ///
+    /// # Errors
+    /// When the world cannot be built or a `Startup` system panics.
+    ///
+    /// # Panics
+    /// When `own` is no shard of `commons`.
+    pub fn new(own: ShardId, recipe: Arc<AppRecipe>, commons: Commons) -> Result<Self> {
+        let shard = Shard::new(own, recipe.world.clone(), commons.cell_map.clone())?;
+        let mut resources = Resources::default();
+        for resource in &recipe.resources {
+            resources.insert(resource.type_id, (resource.make)());
+        }
+        let mut hub = Self {
+            overview: OverviewDesk::new(commons.shard_count(), recipe.world.config.tick_interval),
+            desk: Desk::new(own, &recipe, commons),
+            recipe,
+            shard,
+            resources,
+            events: Vec::new(),
+            ticked: false,
+            faults: BTreeMap::new(),
+        };
+        hub.run_systems(|recipe| &recipe.startup, &[]);
+        if let Some((system, _)) = hub.faults.first_key_value() {
+            return Err(Error::Startup { system });
+        }
+        hub.desk.flush_posts();
+        Ok(hub)
+    }
+
+    /// Takes in a connection whose upgrade was answered. On lanes, the greeting is its first frame.
+    pub fn open(&mut self, opening: Opening) -> SessionId {
+        let session = self.desk.open(opening);
+        self.events.push(Event::Opened(session));
+        self.greet(session);
+        session
+    }
+
+    /// Takes a whole message of a session. Nothing in it can panic; a text that is not UTF-8 closes with 1007.
+    pub fn message(&mut self, session: SessionId, kind: MessageKind, bytes: &[u8]) {
+        let Some(framing) = self.desk.framing_if_open(session) else {
+            return;
+        };
+        self.desk.stats.messages_in += 1;
+        self.desk.stats.bytes_in += bytes.len() as u64;
+        if framing == Framing::Lanes {
+            return match kind {
+                MessageKind::Binary => self.hot(session, bytes),
+                MessageKind::Text => self.ext(session, bytes),
+            };
+        }
+        let bytes = Bytes::copy_from_slice(bytes);
+        let payload = match kind {
+            MessageKind::Binary => Payload::Binary(bytes),
+            MessageKind::Text => match Text::from_utf8(bytes) {
+                Some(text) => Payload::Text(text),
+                None => {
+                    let reason = Cow::Borrowed("text is not UTF-8");
+                    return self.desk.close(session, close_code::INVALID_TEXT, reason);
+                }
+            },
+        };
+        self.events
+            .push(Event::Message(Message { session, payload }));
+    }
+
+    /// The kernel took so many of the session's frames from [`Output::frames`], in order and each to its last byte.
+    pub fn written(&mut self, session: SessionId, frames: u32) {
+        let written = self.desk.written(session, frames);
+        if let Some(acknowledgement) = written.acknowledgement {
+            self.send_acknowledgement(acknowledgement);
+        }
+        for source in written.overviews {
+            self.show_newest_overview(session, source);
+        }
+    }
+
+    /// The connection is gone. A second report of the same session counts for nothing.
+    pub fn closed(&mut self, session: SessionId, reason: CloseReason) {
+        if let Some(reason) = self.desk.closed(session, reason) {
+            self.events.push(Event::Closed(session, reason));
+            self.unsubscribe(session);
+            self.leave_world(session);
+        }
+    }
+
+    /// Takes a letter of another hub. One sender's letters must come in the order in which it sent them.
+    pub fn letter(&mut self, from: ShardId, letter: Letter) {
+        match letter {
+            Letter::Command(command) => self.shard.command(command),
+            Letter::Acknowledgement(acknowledgement) => self.shard.acknowledge(acknowledgement),
+            Letter::Delivery(delivery) => self.deliver(from, delivery),
+            Letter::Posts(posts) => posts.iter().for_each(|post| self.desk.deliver_post(post)),
+            Letter::Close {
+                session,
+                code,
+                reason,
+            } => self.desk.close(session, code, reason),
+            Letter::Subscribers(counts) => self.overview.count(from, counts),
+            Letter::Overview { ghosts, frame } => self.show_overview(from, ghosts, frame),
+            Letter::Driver(_) => tracing::error!(%from, "a driver's letter reached the hub"),
+        }
+    }
+
+    /// Runs the `Update` and `Last` systems over what was read, if anything was or a tick has passed.
+    ///
+    /// A system that panics is blamed by name in the log and in [`faults`](Self::faults); the others run on.
+    pub fn handle(&mut self) {
+        if self.events.is_empty() && !self.ticked {
+            return;
+        }
+        self.ticked = false;
+        let mut events = std::mem::take(&mut self.events);
+        self.run_systems(|recipe| &recipe.update, &events);
+        self.run_systems(|recipe| &recipe.last, &events);
+        events.clear();
+        // What systems caused, such as closings, waits for the next turn.
+        events.append(&mut self.events);
+        self.events = events;
+        self.desk.flush_posts();
+        self.say();
+    }
+
+    /// First half of a tick: one envelope per other shard, ascending.
+    ///
+    /// # Panics
+    /// When a `FixedUpdate` system panics, or the halves are called out of order.
+    pub fn advance(&mut self, tick: Tick) -> Vec<Envelope> {
+        self.say();
+        let envelopes = self.shard.advance(tick);
+        self.desk.tick = tick;
+        envelopes
+    }
+
+    /// Second half of a tick. `inbox` holds one envelope of this tick from every other shard, in any order.
+    ///
+    /// # Panics
+    /// When an envelope is missing, doubled, of another tick or for another shard.
+    pub fn absorb(&mut self, tick: Tick, inbox: &mut [Envelope]) {
+        let published = self.shard.absorb(tick, inbox);
+        let forwards = delivery::forwards(published);
+        self.desk.output.letters.extend(forwards);
+        let deliveries = delivery::by_home(published, tick, self.desk.commons.shard_count());
+        self.send_deliveries(deliveries);
+        self.lay_out_overview(tick);
+        self.ticked = true;
+    }
+
+    /// Runs the `Shutdown` systems and the plugins' clean-up, then closes every session with 1001.
+    pub fn shutdown(&mut self) {
+        self.run_systems(|recipe| &recipe.shutdown, &[]);
+        for (name, plugin) in self.recipe.clone().plugins.iter().rev() {
+            self.guarded(name, &[], |cx| plugin.cleanup(cx));
+        }
+        self.desk.flush_posts();
+        self.desk.close_all(close_code::AWAY, "the server stops");
+    }
+
+    /// What is to be done since it was last taken.
+    pub fn output(&mut self) -> &mut Output {
+        &mut self.desk.output
+    }
+
+    /// Panics of systems, by the system's name.
+    #[must_use]
+    pub fn faults(&self) -> &BTreeMap<&'static str, u64> {
+        &self.faults
+    }
+
+    /// The shard's world, for checkers and digests.
+    #[must_use]
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// Sessions that it keeps anything of: the open ones, and those whose viewpoint has not left the world yet.
+    #[must_use]
+    pub fn sessions_known(&self) -> usize {
+        self.desk.sessions.len()
+    }
+
+    /// What it was built from.
+    #[must_use]
+    pub fn recipe(&self) -> &Arc<AppRecipe> {
+        &self.recipe
+    }
+
+    /// What it shares with the other hubs.
+    #[must_use]
+    pub fn commons(&self) -> &Commons {
+        &self.desk.commons
+    }
+
+    fn run_systems(&mut self, stage: fn(&AppRecipe) -> &[ContextSystem], events: &[Event]) {
+        let recipe = self.recipe.clone();
+        for system in stage(&recipe) {
+            self.guarded(system.name, events, |cx| (system.run)(cx));
+        }
+    }
+
+    /// Runs user code so that its panic is its own: the hub's tables stay whole, because `Desk` changes them only
+    /// between user code.
+    fn guarded(
+        &mut self,
+        name: &'static str,
+        events: &[Event],
+        run: impl FnOnce(&mut Context<'_>),
+    ) {
+        let mut context = Context::new(events, &mut self.desk, &mut self.resources);
+        if catch_unwind(AssertUnwindSafe(|| run(&mut context))).is_err() {
+            *self.faults.entry(name).or_default() += 1;
+            tracing::error!(system = name, shard = self.desk.own.0, "a system panicked");
+        }
+    }
+}

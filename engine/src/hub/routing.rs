@@ -1,0 +1,100 @@
+//! Turns an audience into posts for homes: a session id names its home, so no table is needed.
+
+use worldshard_protocol::SessionId;
+use worldshard_shard::AreaMessage;
+use worldshard_spatial::{Point, ShardId};
+
+use crate::audience::Audience;
+use crate::hub::Hub;
+use crate::hub::desk::Desk;
+use crate::hub::fanout::{Post, PostTo, lanes_frame};
+use crate::letter::Letter;
+use crate::message::Payload;
+
+impl Desk {
+    /// Sends a message to an audience: to sessions of this home now, to those of others at the end of the turn.
+    pub(crate) fn send(&mut self, audience: Audience, payload: &Payload) {
+        self.stats.messages_out += 1;
+        match audience {
+            Audience::One(session) => self.send_to(vec![session], payload),
+            Audience::Group(sessions) => self.send_to(sorted(sessions), payload),
+            Audience::All => self.send_to_all_but(Vec::new(), payload),
+            Audience::AllBut(session) => self.send_to_all_but(vec![session], payload),
+            Audience::AllButGroup(sessions) => self.send_to_all_but(sorted(sessions), payload),
+            Audience::Area { centre, radius_m } => self.send_to_area(centre, radius_m, payload),
+        }
+    }
+
+    /// `sessions` ascending: those of one home are neighbours, homes ascending too.
+    fn send_to(&mut self, sessions: Vec<SessionId>, payload: &Payload) {
+        let shards = self.commons.shard_count();
+        let mut post = Post::new(PostTo::Only(Vec::new()), payload);
+        for of_home in sessions.chunk_by(|one, next| one.home() == next.home()) {
+            let home = of_home[0].home();
+            if home < shards {
+                post.to = PostTo::Only(of_home.to_vec());
+                self.post(ShardId(home), post.clone());
+            }
+        }
+    }
+
+    fn send_to_all_but(&mut self, except: Vec<SessionId>, payload: &Payload) {
+        let moment = self.commons.moments.take();
+        let post = Post::new(PostTo::AllBut { moment, except }, payload);
+        for home in (0..self.commons.shard_count()).map(ShardId) {
+            self.post(home, post.clone());
+        }
+    }
+
+    /// Only sessions with a viewpoint can stand in an area, and those speak lanes.
+    fn send_to_area(&mut self, centre: Point, radius_m: f32, payload: &Payload) {
+        if !(centre.is_finite() && radius_m.is_finite() && radius_m >= 0.0) {
+            tracing::warn!(radius_m, "a message for an area that is none was dropped");
+            return;
+        }
+        self.areas_said = self.areas_said.wrapping_add(1);
+        self.areas.push(AreaMessage {
+            centre,
+            radius_m,
+            except: None,
+            order: (u64::from(self.own.0), self.areas_said),
+            payload: lanes_frame(payload),
+        });
+    }
+
+    fn post(&mut self, home: ShardId, post: Post) {
+        if home == self.own {
+            self.deliver_post(&post);
+        } else {
+            self.posts[usize::from(home.0)].push(post);
+        }
+    }
+
+    /// Makes one letter per home of everything that was posted.
+    pub(crate) fn flush_posts(&mut self) {
+        for (home, posts) in self.posts.iter_mut().enumerate() {
+            if !posts.is_empty() {
+                let home = ShardId(u16::try_from(home).expect("a shard's number is 16 bits"));
+                let letter = Letter::Posts(std::mem::take(posts));
+                self.output.letters.push((home, letter));
+            }
+        }
+    }
+}
+
+impl Hub {
+    /// Hands messages for areas to the world; they leave with the next tick.
+    pub(crate) fn say(&mut self) {
+        for message in std::mem::take(&mut self.desk.areas) {
+            if !self.shard.say(message) {
+                self.desk.stats.areas_refused += 1;
+            }
+        }
+    }
+}
+
+fn sorted(mut sessions: Vec<SessionId>) -> Vec<SessionId> {
+    sessions.sort_unstable();
+    sessions.dedup();
+    sessions
+}

@@ -1,0 +1,219 @@
+//! One session as its home knows it: its connection, what waits to be written, its standing in the world.
+//!
+//! Holds state only. Never decides what a session may do: that is `ingress`.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use worldshard_protocol::Tick;
+use worldshard_shard::CommandBody;
+use worldshard_spatial::ShardId;
+
+use crate::app::Framing;
+
+/// One session. It outlives its connection until the world has let go of its viewpoint.
+pub(crate) struct Session {
+    pub(crate) path: Box<str>,
+    pub(crate) framing: Framing,
+    /// When it opened, in the order of `Moments`.
+    pub(crate) moment: u64,
+    pub(crate) connection: Connection,
+    pub(crate) egress: Egress,
+    /// Only sessions that speak lanes have one.
+    pub(crate) standing: Option<Box<Standing>>,
+}
+
+/// Whether anything can still be said.
+pub(crate) enum Connection {
+    Open,
+    /// A close was asked for: nothing more goes in or out.
+    Closing(u16, Cow<'static, str>),
+    /// The driver reported its end.
+    Gone,
+}
+
+/// The frames given to the driver that the kernel has not taken.
+#[derive(Default)]
+pub(crate) struct Egress {
+    pub(crate) queued: VecDeque<Queued>,
+    /// Bytes of the reliable ones, overhead included.
+    pub(crate) reliable_bytes: usize,
+}
+
+/// One frame on its way.
+#[derive(Clone, Copy)]
+pub(crate) enum Queued {
+    /// A message: so many bytes, overhead included.
+    Reliable(usize),
+    /// The delta with this sequence.
+    Delta(u32),
+    /// The overview part of this shard.
+    Overview(ShardId),
+}
+
+/// A session's relation to the world.
+pub(crate) struct Standing {
+    pub(crate) state: State,
+    /// The shard that owns its viewpoint, as far as the home knows, and since when.
+    pub(crate) owner: ShardId,
+    pub(crate) owner_since: Tick,
+    /// The sequence of the last command.
+    pub(crate) sequence: u32,
+    /// Whether it acknowledges deltas itself.
+    pub(crate) acks: bool,
+    pub(crate) rate: CommandRate,
+    /// Commands that wait for the viewpoint to exist, with the client's numbers.
+    pub(crate) waiting: Vec<(u32, CommandBody)>,
+    pub(crate) deltas: DeltaOrder,
+    pub(crate) overview: Subscription,
+}
+
+/// Whether a session has a viewpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    Out,
+    /// A join is on its way; with `leave`, the viewpoint is to be given up as soon as it exists.
+    Joining {
+        leave: bool,
+    },
+    In,
+    Leaving,
+}
+
+/// Counts the commands of one tick.
+#[derive(Default)]
+pub(crate) struct CommandRate {
+    tick: Tick,
+    count: u32,
+    pub(crate) refused: bool,
+}
+
+/// Puts the deltas of successive owners back into order.
+#[derive(Default)]
+pub(crate) struct DeltaOrder {
+    /// The last one given to the driver.
+    pub(crate) last: u32,
+    /// The highest that the owner was told of.
+    pub(crate) acknowledged: u32,
+    /// Ahead of their turn, with their ticks. At most as many as there are credits.
+    held: BTreeMap<u32, (Tick, Bytes)>,
+}
+
+/// A session's part in the overview stream.
+#[derive(Default)]
+pub(crate) struct Subscription {
+    /// Whether it wants the stream, and then with or without ghosts.
+    pub(crate) ghosts: Option<bool>,
+    /// By source shard; kept when the stream ends, because frames may still be on their way.
+    parts: BTreeMap<ShardId, OverviewPart>,
+}
+
+/// A part of the overview that is on its way to a subscriber. At most one of each source is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OverviewPart {
+    Newest,
+    /// The source has laid out a newer one since.
+    Outdated,
+}
+
+impl Session {
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.connection, Connection::Open)
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.connection, Connection::Gone)
+    }
+}
+
+impl Standing {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::Out,
+            owner: ShardId(0),
+            owner_since: Tick(0),
+            sequence: 0,
+            acks: false,
+            rate: CommandRate::default(),
+            waiting: Vec::new(),
+            deltas: DeltaOrder::default(),
+            overview: Subscription::default(),
+        }
+    }
+
+    /// The viewpoint is owned by `owner` since `tick`; news of an earlier tick count for nothing.
+    pub(crate) fn owned_by(&mut self, owner: ShardId, tick: Tick) {
+        if tick >= self.owner_since {
+            self.owner = owner;
+            self.owner_since = tick;
+        }
+    }
+}
+
+impl CommandRate {
+    /// Counts a command; false when the tick has had `max` already.
+    pub(crate) fn admit(&mut self, tick: Tick, max: u32) -> bool {
+        if self.tick != tick {
+            *self = Self {
+                tick,
+                count: 0,
+                refused: false,
+            };
+        }
+        self.count = self.count.saturating_add(1);
+        self.count <= max
+    }
+}
+
+impl DeltaOrder {
+    /// A viewpoint begins at `tick`: numbers start again, and what is older belongs to the one before.
+    pub(crate) fn restart(&mut self, tick: Tick) {
+        self.last = 0;
+        self.acknowledged = 0;
+        self.held.retain(|_, (of, _)| *of >= tick);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.held.clear();
+    }
+
+    /// Keeps a delta until its turn. Beyond `HELD_MAX` it is dropped: no owner has so many credits.
+    pub(crate) fn hold(&mut self, sequence: u32, tick: Tick, frame: Bytes) {
+        // A late delta of the viewpoint before may have the number of one of this viewpoint.
+        let known = self.held.get(&sequence);
+        if known.is_none_or(|&(of, _)| of < tick) && self.held.len() < HELD_MAX {
+            self.held.insert(sequence, (tick, frame));
+        }
+    }
+
+    /// The delta whose turn it is.
+    pub(crate) fn next(&mut self) -> Option<(u32, Bytes)> {
+        let sequence = self.last.wrapping_add(1);
+        let (_, frame) = self.held.remove(&sequence)?;
+        self.last = sequence;
+        Some((sequence, frame))
+    }
+}
+
+impl Subscription {
+    /// Whether the newest part of `source` may go out now; if not, it follows when the one before it is written.
+    pub(crate) fn offer(&mut self, source: ShardId) -> bool {
+        let free = !self.parts.contains_key(&source);
+        let part = if free {
+            OverviewPart::Newest
+        } else {
+            OverviewPart::Outdated
+        };
+        self.parts.insert(source, part);
+        free
+    }
+
+    /// A part was written; true when a newer one is to follow.
+    pub(crate) fn written(&mut self, source: ShardId) -> bool {
+        self.parts.remove(&source) == Some(OverviewPart::Outdated) && self.ghosts.is_some()
+    }
+}
+
+/// Deltas of one session that wait for an earlier one; more than any credit window.
+const HELD_MAX: usize = 64;

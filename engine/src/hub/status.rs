@@ -1,0 +1,194 @@
+//! The numbers of one hub, for `/status`, benches and checkers. Never decides anything.
+
+use std::cmp::Reverse;
+
+use serde::Serialize;
+
+use crate::hub::Hub;
+
+/// Counters since the start.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HubStats {
+    pub(crate) opened: u64,
+    pub(crate) closed: u64,
+    pub(crate) closed_slow: u64,
+    pub(crate) messages_in: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) messages_out: u64,
+    pub(crate) frames_out: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) commands: u64,
+    pub(crate) refused: u64,
+    pub(crate) areas_refused: u64,
+    pub(crate) overviews: u64,
+}
+
+/// One shard's numbers. Counters count since the start; what is said to be now, is a gauge.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ShardStatus {
+    /// Which shard.
+    pub shard: u16,
+    /// The tick it advanced to last.
+    pub tick: u64,
+    /// Connections now.
+    pub sessions: u64,
+    /// Sessions opened.
+    pub opened: u64,
+    /// Sessions closed.
+    pub closed: u64,
+    /// Of them, those whose message queue was full.
+    pub closed_slow: u64,
+    /// Messages read.
+    pub messages_in: u64,
+    /// Their bytes.
+    pub bytes_in: u64,
+    /// Messages sent by systems, each counted once however many got it.
+    pub messages_out: u64,
+    /// Frames given to connections.
+    pub frames_out: u64,
+    /// Their bytes.
+    pub bytes_out: u64,
+    /// Commands admitted to the world.
+    pub commands: u64,
+    /// Messages refused with a code.
+    pub refused: u64,
+    /// Messages for areas that were refused because too many waited.
+    pub areas_refused: u64,
+    /// Overview frames laid out.
+    pub overviews: u64,
+    /// Bytes in the fullest message queue now.
+    pub queue_bytes_largest: usize,
+    /// Past it, a client is closed.
+    pub queue_bytes_max: usize,
+    /// Panics of systems.
+    pub faults: u64,
+    /// The world of this shard.
+    pub world: WorldStatus,
+    /// Of the sessions whose viewpoint is here those that had to wait for credits most, at most [`SLOWEST_MAX`].
+    pub slowest: Vec<SlowSession>,
+}
+
+/// A session that does not keep up with the world.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct SlowSession {
+    /// Which one.
+    pub session: u64,
+    /// Ticks in which no delta was built for it for want of a credit, since it joined.
+    pub starved_ticks: u64,
+    /// Deltas on their way to it now.
+    pub in_flight: usize,
+}
+
+/// Sessions that a shard names as its slowest.
+pub const SLOWEST_MAX: usize = 16;
+
+/// One shard's world in numbers.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct WorldStatus {
+    /// Entities owned now.
+    pub entities: u64,
+    /// Ghosts held now.
+    pub ghosts: u64,
+    /// Viewpoints here now.
+    pub viewers: u64,
+    /// At most so many.
+    pub viewers_max: usize,
+    /// Deltas on their way now.
+    pub credits_out: u64,
+    /// Commands that wait for their turn now.
+    pub commands_pending: u64,
+    /// Entities given to other shards.
+    pub handoffs_out: u64,
+    /// Entities taken over.
+    pub handoffs_in: u64,
+    /// Entities born here.
+    pub births: u64,
+    /// Entities removed here.
+    pub removals: u64,
+    /// Records laid out.
+    pub records_changed: u64,
+    /// Deltas built.
+    pub deltas: u64,
+    /// Their bytes.
+    pub delta_bytes: u64,
+    /// Times that none was built for want of a credit.
+    pub deltas_starved: u64,
+    /// Commands applied.
+    pub commands_applied: u64,
+    /// Commands refused by the world.
+    pub commands_refused: u64,
+    /// Ticks in which the audit checked every entity.
+    pub audit_checks: u64,
+    /// Ticks in which one was lost or doubled.
+    pub audit_failures: u64,
+}
+
+impl Hub {
+    /// The numbers of now.
+    #[must_use]
+    pub fn status(&self) -> ShardStatus {
+        let stats = &self.desk.stats;
+        ShardStatus {
+            shard: self.desk.own.0,
+            tick: self.desk.tick.0,
+            sessions: self.desk.connected(),
+            opened: stats.opened,
+            closed: stats.closed,
+            closed_slow: stats.closed_slow,
+            messages_in: stats.messages_in,
+            bytes_in: stats.bytes_in,
+            messages_out: stats.messages_out,
+            frames_out: stats.frames_out,
+            bytes_out: stats.bytes_out,
+            commands: stats.commands,
+            refused: stats.refused,
+            areas_refused: stats.areas_refused,
+            overviews: stats.overviews,
+            queue_bytes_largest: self.desk.queue_bytes_largest(),
+            queue_bytes_max: self.desk.messages_queue_bytes_max,
+            faults: self.faults.values().sum(),
+            world: self.world_status(),
+            slowest: self.slowest(),
+        }
+    }
+
+    fn slowest(&self) -> Vec<SlowSession> {
+        let slow = |session| {
+            let viewer = self.shard.viewer(session)?;
+            (viewer.starved_ticks > 0).then_some(SlowSession {
+                session: session.value(),
+                starved_ticks: viewer.starved_ticks,
+                in_flight: viewer.in_flight,
+            })
+        };
+        let mut slowest: Vec<SlowSession> = self.shard.sessions().filter_map(slow).collect();
+        slowest.sort_unstable_by_key(|one| (Reverse(one.starved_ticks), one.session));
+        slowest.truncate(SLOWEST_MAX);
+        slowest
+    }
+
+    fn world_status(&self) -> WorldStatus {
+        let stats = self.shard.stats();
+        let audit = self.shard.audit();
+        WorldStatus {
+            entities: stats.entities,
+            ghosts: stats.ghosts,
+            viewers: stats.viewers,
+            viewers_max: self.recipe.world.config.limits.viewers_max,
+            credits_out: stats.credits_out,
+            commands_pending: stats.commands_pending,
+            handoffs_out: stats.handoffs_out,
+            handoffs_in: stats.handoffs_in,
+            births: stats.births,
+            removals: stats.removals,
+            records_changed: stats.records_changed,
+            deltas: stats.deltas,
+            delta_bytes: stats.delta_bytes,
+            deltas_starved: stats.deltas_starved,
+            commands_applied: stats.commands_applied,
+            commands_refused: stats.commands_refused,
+            audit_checks: audit.checks(),
+            audit_failures: audit.failures(),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! A sharded, thread-per-core simulation engine: applications, sessions, routing, limits, and the drivers.
+//!
+//! ```no_run
+//! use worldshard::prelude::*;
+//!
+//! fn main() -> Result<()> {
+//!     App::new()
+//!         .plugin(WebSocketPlugin::bind("127.0.0.1:8080"))
+//!         .system(Update, echo)
+//!         .run()
+//! }
+//!
+//! fn echo(cx: &mut Context) {
+//!     for message in cx.messages() {
+//!         cx.send(Audience::One(message.session), message.payload.clone());
+//!     }
+//! }
+//! ```
+
+// So that `#[derive(Component)]` finds `::worldshard` inside this crate too.
+extern crate self as worldshard;
+
+pub mod prelude;
+
+pub mod app;
+mod audience;
+mod context;
+mod error;
+mod message;
+
+pub mod hub;
+mod letter;
+
+pub mod runtime;
+
+pub mod worlds;
+
+mod page;
+
+pub use app::{App, AppRecipe, Framing, Runtime, ServerLimits, ServerOptions};
+pub use audience::Audience;
+pub use context::Context;
+pub use error::{Error, Result};
+pub use hub::{Commons, FrameClass, Hub, Opening, Output};
+pub use letter::{Delivery, DeltaFrame, Letter, Subscribers};
+pub use message::{CloseReason, Event, Message, Payload, Text};
+pub use page::PagePlugin;
+pub use runtime::Running;
+pub use worldshard_shard::{Codec, Component, Envelope, Visibility};
+
+/// What derived code names; not for users.
+#[doc(hidden)]
+pub mod __private {
+    pub use worldshard_shard::__private::{Codec, Component};
+}

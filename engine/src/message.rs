@@ -1,0 +1,162 @@
+//! What sessions say and what happens to them: payloads, messages, events. Never bytes with headers: that is `hub`.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use worldshard_protocol::SessionId;
+use worldshard_transport::MessageKind;
+
+/// The content of one message. Its kind is kept: binary that happens to be UTF-8 stays binary.
+///
+/// A clone shares the bytes.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Payload {
+    /// UTF-8.
+    Text(Text),
+    /// Any bytes.
+    Binary(Bytes),
+}
+
+/// Bytes that are UTF-8.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Text(Bytes);
+
+/// One message of a session on a `raw` path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// Who said it.
+    pub session: SessionId,
+    /// What.
+    pub payload: Payload,
+}
+
+/// Something that happened to a session homed on this shard.
+///
+/// Each session has one `Opened`, then its messages in the order in which it sent them, then one `Closed`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A client connected.
+    Opened(SessionId),
+    /// It said something.
+    Message(Message),
+    /// Its connection is gone.
+    Closed(SessionId, CloseReason),
+}
+
+/// Why a connection is gone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CloseReason {
+    /// The client said so, with its close code (1005 when it named none).
+    Client {
+        /// As in RFC 6455.
+        code: u16,
+    },
+    /// This server closed it.
+    Server {
+        /// As in RFC 6455.
+        code: u16,
+        /// As the client was told.
+        reason: Cow<'static, str>,
+    },
+    /// The stream ended without a close, or broke.
+    Lost,
+    /// Nothing was heard, or nothing could be written, for too long.
+    Timeout,
+}
+
+impl Text {
+    /// Checks that the bytes are UTF-8.
+    #[must_use]
+    pub fn from_utf8(bytes: Bytes) -> Option<Self> {
+        std::str::from_utf8(&bytes).is_ok().then_some(Self(bytes))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("both constructors check")
+    }
+
+    /// Its bytes, shared.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+impl Payload {
+    /// The bytes, shared.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Text(text) => text.bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The kind of message that carries it.
+    #[must_use]
+    pub fn kind(&self) -> MessageKind {
+        match self {
+            Self::Text(_) => MessageKind::Text,
+            Self::Binary(_) => MessageKind::Binary,
+        }
+    }
+
+    /// The text; `None` for binary, whatever its bytes.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text.as_str()),
+            Self::Binary(_) => None,
+        }
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<&'static str> for Text {
+    fn from(text: &'static str) -> Self {
+        Self(Bytes::from_static(text.as_bytes()))
+    }
+}
+
+impl From<Text> for Payload {
+    fn from(text: Text) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<String> for Payload {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<&'static str> for Payload {
+    fn from(text: &'static str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Binary(bytes.into())
+    }
+}
+
+impl From<&'static [u8]> for Payload {
+    fn from(bytes: &'static [u8]) -> Self {
+        Self::Binary(Bytes::from_static(bytes))
+    }
+}

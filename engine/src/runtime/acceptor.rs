@@ -1,0 +1,205 @@
+//! One thread that accepts connections and gives each to the least loaded shard that lives. Never reads from one.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use rustix::io::Errno;
+use worldshard_transport::Refusal;
+
+use super::clock;
+use super::control::Stop;
+use super::mailbox::Bell;
+use super::process::{Mail, Process};
+use super::socket;
+
+/// The thread that accepts.
+pub(crate) struct Acceptor {
+    thread: JoinHandle<()>,
+    bell: Arc<Bell>,
+}
+
+impl Acceptor {
+    /// Wakes it, to look whether it is to stop.
+    pub(crate) fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell)
+    }
+
+    /// Waits for it to end; the server must have been asked to stop.
+    pub(crate) fn stop(self) {
+        self.bell.ring();
+        // It has nothing that could panic but the standard library.
+        let _ = self.thread.join();
+    }
+}
+
+/// Starts to accept from `listener`, which must not block.
+pub(crate) fn start(listener: TcpListener, process: Arc<Process>) -> io::Result<Acceptor> {
+    let poll = Poll::new()?;
+    let waker = Waker::new(poll.registry(), WAKE)?;
+    // A wake that fails is made good by the next look, at most a second later.
+    let bell = Arc::new(Bell::new(move || drop(waker.wake())));
+    let raw = listener.as_raw_fd();
+    poll.registry()
+        .register(&mut SourceFd(&raw), LISTENER, Interest::READABLE)?;
+    let accepting = Accepting {
+        listener,
+        process,
+        poll,
+        bell: Arc::clone(&bell),
+        reserve: reserve(),
+        refused: VecDeque::new(),
+        told: None,
+    };
+    let thread = std::thread::Builder::new().name("acceptor".to_owned());
+    let thread = thread.spawn(move || accepting.run())?;
+    Ok(Acceptor { thread, bell })
+}
+
+struct Accepting {
+    listener: TcpListener,
+    process: Arc<Process>,
+    poll: Poll,
+    bell: Arc<Bell>,
+    /// Given up when descriptors run out, so that whoever comes is told.
+    reserve: Option<File>,
+    /// Connections that were answered 503: closed at once, they might not get to read it.
+    refused: VecDeque<(Instant, TcpStream)>,
+    told: Option<Instant>,
+}
+
+impl Accepting {
+    fn run(mut self) {
+        let mut events = Events::with_capacity(4);
+        while self.process.control.stop() == Stop::No {
+            self.bell.answer();
+            let wait = match self.accept_all() {
+                Ok(()) if self.refused.is_empty() => LOOK_AT_LEAST_EVERY,
+                Ok(()) => REFUSED_KEPT_FOR / 4,
+                Err(error) => {
+                    self.tell(&error);
+                    self.refuse_one();
+                    BACK_OFF
+                }
+            };
+            self.forget_refused();
+            // An interrupted wait is only a shorter one.
+            let _ = self.poll.poll(&mut events, Some(wait));
+        }
+    }
+
+    /// Accepts until nobody waits.
+    ///
+    /// # Errors
+    /// When the system has nothing left to accept with; it may have later.
+    fn accept_all(&mut self) -> io::Result<()> {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.give(stream),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if is_exhaustion(&error) => return Err(error),
+                // The connection at the head of the queue is gone already; the next may not be.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn give(&mut self, stream: TcpStream) {
+        let now = clock::now();
+        let limits = &self.process.recipe.options().limits;
+        if self.process.liveness.connections() >= limits.connections_max {
+            return self.refuse(stream, "no connection is left; come back later");
+        }
+        if socket::prepare(&stream).is_err() {
+            // The peer is gone already.
+            return;
+        }
+        let shard = self.process.liveness.least_loaded(now);
+        self.process.liveness.connection_given(shard);
+        let mail = Mail::Accepted(OwnedFd::from(stream));
+        if let Err(Mail::Accepted(socket)) = self.process.post.letter(shard, mail) {
+            self.process.liveness.connection_gone(shard);
+            self.refuse(
+                TcpStream::from(socket),
+                "the server is overloaded; come back later",
+            );
+        }
+    }
+
+    /// Answers one waiting connection with the descriptor kept for it.
+    fn refuse_one(&mut self) {
+        if self.reserve.take().is_some()
+            && let Ok((stream, _)) = self.listener.accept()
+        {
+            answer_busy(&stream, "no descriptor is left; come back later");
+        }
+        self.refused.clear();
+        self.reserve = reserve();
+    }
+
+    fn refuse(&mut self, stream: TcpStream, reason: &'static str) {
+        answer_busy(&stream, reason);
+        self.refused.push_back((clock::now(), stream));
+        if self.refused.len() > REFUSED_MAX {
+            self.refused.pop_front();
+        }
+    }
+
+    fn forget_refused(&mut self) {
+        let now = clock::now();
+        while let Some((since, _)) = self.refused.front()
+            && now.saturating_duration_since(*since) > REFUSED_KEPT_FOR
+        {
+            self.refused.pop_front();
+        }
+    }
+
+    fn tell(&mut self, error: &io::Error) {
+        let now = clock::now();
+        let recently = |at: Instant| now.saturating_duration_since(at) < Duration::from_secs(1);
+        if !self.told.is_some_and(recently) {
+            self.told = Some(now);
+            tracing::warn!(%error, "connections are refused until descriptors or memory are free");
+        }
+    }
+}
+
+fn answer_busy(mut stream: &TcpStream, reason: &'static str) {
+    let mut response = Refusal::new(503, reason).response();
+    response.headers.push(("Retry-After", "1".to_owned()));
+    // A fresh connection has room for it; a peer that is gone needs none.
+    let _ = stream.set_nonblocking(true);
+    let _ = stream.write(&response.encode());
+    socket::end_output(&stream);
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
+}
+
+fn reserve() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+const LISTENER: Token = Token(0);
+const WAKE: Token = Token(1);
+
+/// Pause before accepting again when the system had nothing left.
+const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// A wake that got lost costs no more than this.
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a refused client may take to read why.
+const REFUSED_KEPT_FOR: Duration = Duration::from_secs(1);
+
+/// Refused connections kept at once. Beyond: the oldest is closed, read or not.
+const REFUSED_MAX: usize = 64;

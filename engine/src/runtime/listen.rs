@@ -1,0 +1,40 @@
+//! Binds the listening socket by hand, for a backlog that survives a rush. Never accepts: that is `acceptor`.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::error::Error;
+
+/// A listening socket that does not block, at the first address of `host:port`.
+///
+/// # Errors
+/// Names the address and what the system said.
+pub(crate) fn listen(address: &str) -> Result<TcpListener, Error> {
+    let refuse = |source| Error::Io {
+        what: format!("listening on {address}"),
+        source,
+    };
+    let mut found = address.to_socket_addrs().map_err(refuse)?;
+    let first = found
+        .next()
+        .ok_or_else(|| refuse(std::io::ErrorKind::AddrNotAvailable.into()))?;
+    bind(first).map_err(refuse)
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // A restart must not wait for the last connections of the process before; it does not let two processes listen.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Connections that wait to be accepted. Beyond: the kernel drops the attempt, and the client retries after a second.
+const BACKLOG: i32 = 4096;

@@ -1,0 +1,38 @@
+//! The real drivers: the only place with sockets, threads, clocks and channels.
+//!
+//! [`start`] binds, chooses a driver and runs one thread per shard; each thread turns a `reactor` around its hub, woken
+//! by readiness, time and its mailbox. The world's rules are nowhere here.
+
+mod clock;
+mod cores;
+pub mod probe;
+#[cfg(target_os = "linux")]
+mod ring;
+
+mod running;
+mod server;
+mod unpaced;
+
+mod acceptor;
+mod listen;
+
+mod control;
+mod liveness;
+mod mailbox;
+mod process;
+
+mod in_process;
+mod pacing;
+mod reactor;
+mod site;
+mod socket;
+
+mod driver;
+mod exchange;
+#[cfg(target_os = "linux")]
+mod glommio;
+mod portable;
+
+pub use in_process::{ClientFactory, InProcessClient};
+pub use running::{Running, start, start_placed};
+pub use unpaced::{RunReport, ShardTick, UnpacedRun, run_unpaced};

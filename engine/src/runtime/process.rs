@@ -1,0 +1,95 @@
+//! What the threads of one server share, and what is said between them.
+
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use worldshard_shard::Envelope;
+use worldshard_spatial::ShardId;
+use worldshard_transport::RequestHead;
+
+use super::control::Control;
+use super::liveness::Liveness;
+use super::mailbox::Post;
+use crate::app::AppRecipe;
+use crate::hub::ShardStatus;
+use crate::letter::Letter;
+
+/// One server.
+pub(crate) struct Process {
+    pub(crate) recipe: Arc<AppRecipe>,
+    pub(crate) shards: u16,
+    pub(crate) liveness: Liveness,
+    pub(crate) control: Control,
+    pub(crate) post: Post<Envelope, Mail>,
+    pub(crate) place: Place,
+    /// The name of the driver that runs the shards.
+    pub(crate) runtime: &'static str,
+    pub(crate) statuses: Vec<Mutex<Option<ShardReport>>>,
+}
+
+/// One shard for `/status`: what its hub counts, and what only a clock can tell.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ShardReport {
+    /// Time that both halves of the last tick took, waiting for other shards excluded.
+    pub(crate) step_us: u64,
+    /// Ticks that were not made up for: the world's time was dilated by as many intervals.
+    pub(crate) lag_ticks: u64,
+    /// How often that happened.
+    pub(crate) lag_times: u64,
+    #[serde(flatten)]
+    pub(crate) hub: ShardStatus,
+}
+
+/// Which shard becomes the home of who sent this head; `None` for the one that read it.
+pub(crate) type Place = fn(&RequestHead) -> Option<ShardId>;
+
+/// A letter of the runtime's own, or a hub's.
+pub(crate) enum Mail {
+    /// A connection just accepted.
+    Accepted(OwnedFd),
+    /// A connection whose head another shard has read.
+    Adopt(Box<Adopt>),
+    /// What one hub says to another.
+    Letter {
+        /// The shard of the hub that says it.
+        from: ShardId,
+        /// What it says.
+        letter: Letter,
+    },
+    /// Stands still for so long, so that a test sees what a stuck shard does to the others.
+    Freeze(Duration),
+}
+
+/// A connection handed over, between its head and its first frame.
+pub(crate) struct Adopt {
+    /// The connection.
+    pub(crate) socket: OwnedFd,
+    /// What it asked for.
+    pub(crate) head: RequestHead,
+    /// What it sent behind its head.
+    pub(crate) leftover: Vec<u8>,
+}
+
+impl Process {
+    /// Shows how a shard is.
+    pub(crate) fn show_status(&self, shard: ShardId, report: ShardReport) {
+        let place = &self.statuses[usize::from(shard.0)];
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+    }
+
+    /// How the shards are, as far as they have shown.
+    pub(crate) fn statuses(&self) -> Vec<ShardReport> {
+        let places = self.statuses.iter();
+        places
+            .filter_map(|place| place.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .collect()
+    }
+
+    /// Ends the server, because a shard cannot go on.
+    pub(crate) fn fail(&self, cause: String) {
+        self.control.fail(cause);
+        self.post.ring_all();
+    }
+}

@@ -1,0 +1,184 @@
+//! How connections end: the close protocol, deadlines, the drain at the stop. Each session's end is told once.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use worldshard_transport::{Refusal, close_frame, ping_frame};
+
+use super::connection::Phase;
+use super::{Reactor, Slot};
+use crate::hub::Hub;
+use crate::message::CloseReason;
+use crate::runtime::control::Stop;
+use crate::runtime::socket;
+
+impl Reactor {
+    /// The peer says no more.
+    pub(crate) fn eof(&mut self, slot: Slot, now: Instant) {
+        let Some(connection) = self.slots.find_mut(slot) else {
+            return;
+        };
+        connection.peer_ended = true;
+        self.changed.push(slot);
+        match connection.phase {
+            Phase::Head { .. } | Phase::Open { .. } => self.finish(slot, CloseReason::Lost),
+            Phase::Closing { ended_output, .. } if ended_output => {
+                self.finish(slot, CloseReason::Lost);
+            }
+            // What waits is still written: half-closing behind a request is allowed.
+            Phase::Closing { .. } => self.writable(slot, now),
+        }
+    }
+
+    /// The connection broke.
+    pub(crate) fn broken(&mut self, slot: Slot) {
+        self.finish(slot, CloseReason::Lost);
+    }
+
+    /// Says a close frame behind what waits, and ends the session.
+    pub(super) fn close(
+        &mut self,
+        slot: Slot,
+        code: u16,
+        text: &str,
+        told: CloseReason,
+        now: Instant,
+    ) {
+        self.end_session(slot, told);
+        self.end_with(slot, close_frame(code, text), now);
+    }
+
+    /// Queues the last bytes of a connection. The peer may read them for so long as it reads.
+    pub(super) fn end_with(&mut self, slot: Slot, bytes: Bytes, now: Instant) {
+        let until = now + self.process.recipe.options().limits.close_deadline;
+        let Some(connection) = self.slots.find_mut(slot) else {
+            return;
+        };
+        connection.push_own(bytes);
+        connection.held = Vec::new();
+        connection.phase = Phase::Closing {
+            ended_output: false,
+            until,
+        };
+        self.changed.push(slot);
+        self.want_write(slot);
+        self.set_alarm(slot);
+        // The turn that is to write it may be over.
+        self.unheard = true;
+    }
+
+    /// Behind the last byte: half-closes, and waits for the peer to do the same.
+    pub(super) fn end_output_if_closing(&mut self, slot: Slot, now: Instant) {
+        let close_deadline = self.process.recipe.options().limits.close_deadline;
+        let Some(connection) = self.slots.find_mut(slot) else {
+            return;
+        };
+        let Phase::Closing {
+            ended_output,
+            until,
+        } = &mut connection.phase
+        else {
+            return;
+        };
+        if *ended_output {
+            return;
+        }
+        *ended_output = true;
+        *until = now + close_deadline;
+        socket::end_output(&*connection.socket);
+        if connection.peer_ended {
+            self.finish(slot, CloseReason::Lost);
+        } else {
+            self.set_alarm(slot);
+        }
+    }
+
+    /// Lets go of the connection; a session that is still open learns `told`.
+    pub(super) fn finish(&mut self, slot: Slot, told: CloseReason) {
+        self.end_session(slot, told);
+        let Some(mut connection) = self.slots.remove(slot) else {
+            return;
+        };
+        self.alarms.clear(slot, &mut connection);
+        self.process.liveness.connection_gone(self.own);
+        self.changed.push(slot);
+    }
+
+    /// Does what is due on connections whose alarm rings.
+    pub(super) fn ring_alarms(&mut self, now: Instant) {
+        while let Some(slot) = self.alarms.due(now) {
+            let limits = &self.process.recipe.options().limits;
+            let connection = self
+                .slots
+                .find_mut(slot)
+                .expect("alarms end with their connection");
+            if connection.due(limits) > now {
+                // It has shown life since the alarm was set.
+                self.set_alarm(slot);
+                continue;
+            }
+            match &connection.phase {
+                Phase::Head { .. } => {
+                    let refusal = Refusal::new(408, "the request head took too long");
+                    connection.push_own(refusal.response().encode());
+                    self.writable(slot, now);
+                    self.finish(slot, CloseReason::Timeout);
+                }
+                Phase::Open { .. }
+                    if connection.blocked.is_none() && connection.unanswered_ping().is_none() =>
+                {
+                    connection.pinged = Some(now);
+                    connection.push_own(ping_frame(b""));
+                    self.want_write(slot);
+                    self.set_alarm(slot);
+                }
+                Phase::Open { .. } | Phase::Closing { .. } => {
+                    self.reset(slot, CloseReason::Timeout);
+                }
+            }
+        }
+    }
+
+    /// At the first sign of a stop: no more ticks, every session is told, what waits is written.
+    pub(super) fn drain_if_asked(&mut self, now: Instant) {
+        if self.draining.is_some() || self.process.control.stop() == Stop::No {
+            return;
+        }
+        self.draining = Some(now + self.process.recipe.options().limits.drain_max);
+        self.hub.call("handle", Hub::handle);
+        self.hub.call("shutdown", Hub::shutdown);
+        for slot in self.slots.all() {
+            let connection = self.slots.find(slot).expect("it was just listed");
+            if matches!(connection.phase, Phase::Head { .. }) {
+                self.finish(slot, CloseReason::Lost);
+            }
+        }
+    }
+
+    /// Whether the drain is over, or all ticks of an unpaced run are done.
+    pub(super) fn has_ended(&self, now: Instant) -> bool {
+        let drained = |until| self.slots.len() == 0 || until <= now;
+        self.draining.is_some_and(drained) || self.has_run_all()
+    }
+
+    fn reset(&mut self, slot: Slot, told: CloseReason) {
+        if let Some(connection) = self.slots.find(slot) {
+            socket::reset_on_close(&*connection.socket);
+        }
+        self.finish(slot, told);
+    }
+
+    /// Tells the hub that a session's connection is gone, once.
+    fn end_session(&mut self, slot: Slot, told: CloseReason) {
+        let session = self
+            .slots
+            .find(slot)
+            .and_then(|connection| connection.session());
+        if let Some(session) = session
+            && self.sessions.remove(&session).is_some()
+        {
+            self.unheard = true;
+            self.hub.call("closed", |hub| hub.closed(session, told));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! One connection: which phase of its life it is in, what waits to be written, and when something is due.
+//!
+//! Does no I/O by itself and knows no other connection.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::IoSlice;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use worldshard_protocol::SessionId;
+use worldshard_transport::{Reader, WriteQueue};
+
+use crate::app::ServerLimits;
+
+/// A socket and what its shard knows of it. Owns no buffer while it is idle.
+pub(crate) struct Connection {
+    /// The driver holds it too, for readiness.
+    pub(crate) socket: Rc<dyn AsFd>,
+    pub(crate) phase: Phase,
+    /// Read from the socket, but beyond the turn's budget.
+    pub(crate) held: Vec<u8>,
+    /// When the peer last sent a byte.
+    pub(crate) heard: Instant,
+    pub(crate) pinged: Option<Instant>,
+    /// Since when the kernel takes nothing while bytes wait.
+    pub(crate) blocked: Option<Instant>,
+    /// What the shard's alarms say of it.
+    pub(crate) alarm: Option<Instant>,
+    /// The peer says no more.
+    pub(crate) peer_ended: bool,
+    /// Whether it stands in the shard's list of connections to write.
+    pub(crate) to_write: bool,
+    queue: WriteQueue,
+    authors: VecDeque<Author>,
+}
+
+/// Where in its life a connection is.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// The HTTP head is not complete.
+    Head { bytes: Vec<u8>, until: Instant },
+    /// A session's WebSocket.
+    Open {
+        session: SessionId,
+        reader: Box<Reader>,
+    },
+    /// The last bytes are queued. What the peer says is discarded, until it ends or patience does.
+    Closing { ended_output: bool, until: Instant },
+}
+
+/// Who is told when bytes of the queue are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Author {
+    /// Nobody: HTTP answers, pings, pongs, close frames.
+    Runtime,
+    Hub,
+}
+
+/// What readiness a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interest {
+    /// Bytes of the peer are welcome.
+    pub(crate) read: bool,
+    /// Our own bytes are stuck.
+    pub(crate) write: bool,
+}
+
+impl Connection {
+    /// A connection just accepted.
+    pub(crate) fn new(socket: Rc<dyn AsFd>, now: Instant, until: Instant) -> Connection {
+        Connection {
+            socket,
+            phase: Phase::Head {
+                bytes: Vec::new(),
+                until,
+            },
+            held: Vec::new(),
+            heard: now,
+            pinged: None,
+            blocked: None,
+            alarm: None,
+            peer_ended: false,
+            to_write: false,
+            queue: WriteQueue::new(),
+            authors: VecDeque::new(),
+        }
+    }
+
+    /// The session, while the connection is open.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        match &self.phase {
+            Phase::Open { session, .. } => Some(*session),
+            Phase::Head { .. } | Phase::Closing { .. } => None,
+        }
+    }
+
+    /// What readiness it waits for. Reading pauses while writing is stuck, so that nobody makes us queue answers.
+    pub(crate) fn interest(&self) -> Interest {
+        let stuck = self.blocked.is_some();
+        let discards = matches!(self.phase, Phase::Closing { .. });
+        Interest {
+            read: !self.peer_ended && self.held.is_empty() && (discards || !stuck),
+            write: stuck,
+        }
+    }
+
+    /// Queues bytes of the runtime's own.
+    pub(crate) fn push_own(&mut self, bytes: Bytes) {
+        self.push(bytes, Author::Runtime);
+    }
+
+    /// Queues a frame of the hub's, which counts what waits.
+    pub(crate) fn push_frame(&mut self, frame: Bytes) {
+        self.push(frame, Author::Hub);
+    }
+
+    fn push(&mut self, bytes: Bytes, author: Author) {
+        if !bytes.is_empty() {
+            self.queue.push(bytes);
+            self.authors.push_back(author);
+        }
+    }
+
+    /// The next bytes to write, as [`WriteQueue::slices`].
+    pub(crate) fn slices<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
+        self.queue.slices(out)
+    }
+
+    /// Takes note that the kernel took `bytes`; returns how many frames of the hub's that completed.
+    pub(crate) fn took(&mut self, bytes: usize) -> u32 {
+        let completed = self.queue.advance(bytes);
+        let authors = self.authors.drain(..completed);
+        let frames = authors.filter(|author| *author == Author::Hub).count();
+        self.authors.shrink_to(AUTHORS_KEPT);
+        u32::try_from(frames).expect("a queue is bounded far below 2^32 frames")
+    }
+
+    /// Copies the first bytes to write into `out`, as many as fit, and says how many.
+    pub(crate) fn copy_output(&self, out: &mut [u8]) -> usize {
+        let mut first = [IoSlice::new(&[])];
+        self.queue.slices(&mut first);
+        let len = first[0].len().min(out.len());
+        out[..len].copy_from_slice(&first[0][..len]);
+        len
+    }
+
+    /// The kernel took bytes: neither stall nor patience has begun yet.
+    pub(crate) fn made_progress(&mut self, now: Instant, close_deadline: Duration) {
+        if self.blocked.is_some() {
+            self.blocked = Some(now);
+        }
+        if let Phase::Closing { until, .. } = &mut self.phase {
+            *until = now + close_deadline;
+        }
+    }
+
+    /// When something is due, given what the peer has done so far.
+    pub(crate) fn due(&self, limits: &ServerLimits) -> Instant {
+        match (&self.phase, self.blocked) {
+            (Phase::Head { until, .. } | Phase::Closing { until, .. }, _) => *until,
+            (Phase::Open { .. }, Some(since)) => since + limits.stall_max,
+            (Phase::Open { .. }, None) => match self.unanswered_ping() {
+                Some(_) => self.heard + limits.silence_max,
+                None => self.heard + limits.ping_interval,
+            },
+        }
+    }
+
+    /// When a ping was sent after which the peer has shown no life.
+    pub(crate) fn unanswered_ping(&self) -> Option<Instant> {
+        self.pinged.filter(|pinged| self.heard <= *pinged)
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Connection")
+            .field("phase", &self.phase)
+            .field("blocked", &self.blocked)
+            .field("queued_bytes", &self.queue.len_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Places that an empty queue keeps: the usual one or two frames per tick cost no allocation.
+const AUTHORS_KEPT: usize = 16;
+
+/// An idle connection's share of memory, in bytes; its reader lies beside it.
+const CONNECTION_BYTES_MAX: usize = 512;
+const _: () = assert!(size_of::<Connection>() + size_of::<Reader>() <= CONNECTION_BYTES_MAX);

@@ -1,0 +1,254 @@
+//! What peers say: the HTTP head, then frames. Decides what answers a head; hands messages to the hub.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use worldshard_transport::{
+    Event, Failure, Limits, Reader, Refusal, RequestHead, Response, Role, close_code, parse_head,
+    pong_frame, upgrade,
+};
+
+use super::connection::Phase;
+use super::{Reactor, Slot};
+use crate::app::Framing;
+use crate::hub::Opening;
+use crate::message::CloseReason;
+use crate::runtime::process::{Adopt, Mail};
+use crate::runtime::{site, socket};
+
+impl Reactor {
+    /// The peer said `bytes`; they are unmasked in place.
+    pub(crate) fn bytes(&mut self, slot: Slot, bytes: &mut [u8], now: Instant) {
+        let Some(connection) = self.slots.find_mut(slot) else {
+            return;
+        };
+        connection.heard = now;
+        match &mut connection.phase {
+            Phase::Open { .. } => self.frames(slot, bytes, now),
+            Phase::Head { bytes: head, .. } if head.is_empty() => self.head(slot, bytes, now),
+            Phase::Head { bytes: head, .. } => {
+                let mut head = std::mem::take(head);
+                head.extend_from_slice(bytes);
+                self.head(slot, &mut head, now);
+            }
+            Phase::Closing { .. } => {}
+        }
+    }
+
+    /// Goes on with connections that used their turn, each once.
+    pub(super) fn resume_waiting(&mut self, now: Instant) {
+        for _ in 0..self.waiting.len() {
+            let Some(slot) = self.waiting.pop_front() else {
+                return;
+            };
+            let Some(connection) = self.slots.find_mut(slot) else {
+                continue;
+            };
+            // While writing is stuck it waits for the write, which puts it back here.
+            if connection.held.is_empty() || connection.blocked.is_some() || self.outbox.over {
+                continue;
+            }
+            let mut held = std::mem::take(&mut connection.held);
+            self.changed.push(slot);
+            self.frames(slot, &mut held, now);
+        }
+    }
+
+    /// All that the peer has said so far, from the first byte of its head.
+    fn head(&mut self, slot: Slot, bytes: &mut [u8], now: Instant) {
+        match parse_head(bytes) {
+            Err(refusal) => self.respond(slot, &refusal.response(), true, now),
+            Ok(Some((head, len))) => self.answer(slot, &head, &mut bytes[len..], now),
+            Ok(None) => {
+                let connection = self.slots.find_mut(slot);
+                if let Some(Phase::Head { bytes: kept, .. }) = connection.map(|one| &mut one.phase)
+                {
+                    *kept = bytes.to_vec();
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, slot: Slot, head: &RequestHead, leftover: &mut [u8], now: Instant) {
+        let framing = self.process.recipe.framing(&head.path);
+        if framing.is_none() || !head.is_upgrade() {
+            let response = self.plain_answer(head, framing, now);
+            return self.respond(slot, &response, head.method != "HEAD", now);
+        }
+        match (self.process.place)(head) {
+            Some(home) if home != self.own => self.hand_over(slot, home, head, leftover, now),
+            Some(_) | None => self.open(slot, head, leftover, now),
+        }
+    }
+
+    fn plain_answer(&self, head: &RequestHead, framing: Option<Framing>, now: Instant) -> Response {
+        if let Some(response) = site::respond(&self.process, head, now) {
+            return response;
+        }
+        match (self.process.recipe.respond(head), framing) {
+            (Some(response), _) => response,
+            (None, Some(_)) => Refusal::new(426, "this path speaks WebSocket").response(),
+            (None, None) => Refusal::new(404, "nothing is served at this path").response(),
+        }
+    }
+
+    /// Queues the only answer of the connection; it ends behind it.
+    fn respond(&mut self, slot: Slot, response: &Response, with_body: bool, now: Instant) {
+        let bytes = match with_body {
+            true => response.encode(),
+            false => response.encode_head_only(),
+        };
+        self.end_with(slot, bytes, now);
+    }
+
+    /// Moves the connection to its home. Refused when there is no descriptor left to move it by.
+    fn hand_over(
+        &mut self,
+        slot: Slot,
+        home: worldshard_spatial::ShardId,
+        head: &RequestHead,
+        leftover: &[u8],
+        now: Instant,
+    ) {
+        let Some(connection) = self.slots.find(slot) else {
+            return;
+        };
+        let Ok(socket) = socket::duplicate(&*connection.socket) else {
+            let refusal = Refusal::new(503, "no descriptor is left; come back later");
+            return self.respond(slot, &refusal.response(), true, now);
+        };
+        let adopt = Box::new(Adopt {
+            socket,
+            head: head.clone(),
+            leftover: leftover.to_vec(),
+        });
+        self.process.liveness.connection_given(home);
+        self.send(home, Mail::Adopt(adopt));
+        self.finish(slot, CloseReason::Lost);
+    }
+
+    /// Answers an upgrade, and hands what follows it to a new session.
+    pub(super) fn open(
+        &mut self,
+        slot: Slot,
+        head: &RequestHead,
+        leftover: &mut [u8],
+        now: Instant,
+    ) {
+        let options = self.process.recipe.options();
+        let Some(framing) = self.process.recipe.framing(&head.path) else {
+            return self.finish(slot, CloseReason::Lost);
+        };
+        let answer = match upgrade(head, &options.origins) {
+            Ok(answer) => answer,
+            Err(refusal) => return self.respond(slot, &refusal.response(), true, now),
+        };
+        if self.draining.is_some() {
+            let refusal = Refusal::new(503, "the server stops");
+            return self.respond(slot, &refusal.response(), true, now);
+        }
+        let limits = Limits {
+            message_bytes_max: options.limits.message_bytes_max,
+            ..Limits::default()
+        };
+        let stall_max = options.limits.stall_max;
+        let opening = Opening {
+            path: head.path.clone(),
+            framing,
+        };
+        let Some(session) = self.hub.call("open", |hub| hub.open(opening)) else {
+            return self.finish(slot, CloseReason::Lost);
+        };
+        self.unheard = true;
+        self.sessions.insert(session, slot);
+        let connection = self.slots.find_mut(slot).expect("its head was just read");
+        connection.push_own(answer);
+        connection.phase = Phase::Open {
+            session,
+            reader: Box::new(Reader::new(Role::Server, limits)),
+        };
+        socket::drop_after_unacknowledged(&*connection.socket, stall_max);
+        if framing == Framing::Lanes {
+            socket::prepare_for_state(&*connection.socket);
+        }
+        self.want_write(slot);
+        self.set_alarm(slot);
+        self.frames(slot, leftover, now);
+    }
+
+    /// Takes frames up to the budget of a turn; keeps the rest and goes to the back of the queue.
+    fn frames(&mut self, slot: Slot, input: &mut [u8], now: Instant) {
+        let frames_max = self.process.recipe.options().limits.turn_frames_max;
+        let mut at = 0;
+        for _ in 0..frames_max {
+            match self.frame(slot, &mut input[at..]) {
+                Heard::Event(consumed) => at += consumed,
+                Heard::Pong(consumed, pong) => {
+                    at += consumed;
+                    if let Some(connection) = self.slots.find_mut(slot) {
+                        connection.push_own(pong);
+                    }
+                    self.want_write(slot);
+                }
+                Heard::Nothing => return,
+                Heard::Failure(Failure { code, reason }) => {
+                    let told = CloseReason::Server {
+                        code,
+                        reason: reason.into(),
+                    };
+                    return self.close(slot, code, reason, told, now);
+                }
+                Heard::Close(code) => {
+                    let told = CloseReason::Client {
+                        code: code.unwrap_or(close_code::NO_STATUS),
+                    };
+                    let echoed = code.unwrap_or(close_code::NO_STATUS);
+                    return self.close(slot, echoed, "", told, now);
+                }
+            }
+        }
+        if let Some(connection) = self.slots.find_mut(slot) {
+            connection.held = input[at..].to_vec();
+            self.waiting.push_back(slot);
+            self.changed.push(slot);
+        }
+    }
+
+    /// Reads up to the next event; a message goes to the hub.
+    fn frame(&mut self, slot: Slot, input: &mut [u8]) -> Heard {
+        let Some(connection) = self.slots.find_mut(slot) else {
+            return Heard::Nothing;
+        };
+        let Phase::Open { session, reader } = &mut connection.phase else {
+            return Heard::Nothing;
+        };
+        let session = *session;
+        let step = match reader.read(input) {
+            Ok(step) => step,
+            Err(failure) => return Heard::Failure(failure),
+        };
+        match step.event {
+            None => Heard::Nothing,
+            Some(Event::Pong(_)) => Heard::Event(step.consumed),
+            Some(Event::Ping(payload)) => Heard::Pong(step.consumed, pong_frame(payload)),
+            Some(Event::Close { code, .. }) => Heard::Close(code),
+            Some(Event::Message { kind, payload }) => {
+                self.unheard = true;
+                self.hub
+                    .call("message", |hub| hub.message(session, kind, payload));
+                Heard::Event(step.consumed)
+            }
+        }
+    }
+}
+
+/// What a peer said, as far as the runtime cares.
+enum Heard {
+    /// So many bytes are done with.
+    Event(usize),
+    Pong(usize, Bytes),
+    /// All bytes are done with.
+    Nothing,
+    Failure(Failure),
+    Close(Option<u16>),
+}

@@ -1,0 +1,402 @@
+//! One shard's half of the runtime that both drivers share: connections, mail, ticks, deadlines.
+//!
+//! Synchronous: the driver brings bytes, readiness and the time, and asks what to wait for. Never waits itself.
+
+mod alarms;
+mod closing;
+mod connection;
+mod guard;
+mod input;
+mod lockstep;
+mod output;
+mod slots;
+mod ticks;
+
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use worldshard_protocol::SessionId;
+use worldshard_shard::Envelope;
+use worldshard_spatial::ShardId;
+use worldshard_transport::RequestHead;
+
+use super::clock;
+use super::control::Stop;
+use super::in_process::{InProcess, InProcessClient};
+use super::mailbox::{Bell, Mailbox};
+use super::pacing::{Lag, Pacer};
+use super::process::{Mail, Process, ShardReport};
+use super::unpaced::Observer;
+use crate::app::Framing;
+use crate::hub::{Hub, Opening, Output, ShardStatus};
+use alarms::Alarms;
+use connection::Connection;
+use guard::Guard;
+use lockstep::Lockstep;
+use slots::Slots;
+
+pub(crate) use connection::Interest;
+pub(crate) use guard::panic_text;
+pub(crate) use slots::Slot;
+
+/// One shard's connections, mailbox and ticks around its hub.
+pub(crate) struct Reactor {
+    own: ShardId,
+    process: Arc<Process>,
+    mailbox: Mailbox<Envelope, Mail>,
+    bell: Arc<Bell>,
+    hub: Guard,
+    slots: Slots,
+    /// Open sessions of sockets.
+    sessions: HashMap<SessionId, Slot>,
+    in_process: InProcess,
+    alarms: Alarms,
+    lockstep: Lockstep,
+    schedule: Schedule,
+    /// Of the last tick.
+    halves: Halves,
+    outbox: Outbox,
+    /// Connections that have something new to write.
+    to_write: Vec<Slot>,
+    /// Connections that used their turn and have more to say, first come first served.
+    waiting: VecDeque<Slot>,
+    changed: Vec<Slot>,
+    arrivals: Vec<(OwnedFd, Arrival)>,
+    output: Output,
+    /// Something happened that the Update systems have not seen.
+    unheard: bool,
+    more_mail: bool,
+    /// Since a stop was asked for: when patience with connections ends.
+    draining: Option<Instant>,
+    status_due: Instant,
+}
+
+/// When ticks run.
+pub(crate) enum Schedule {
+    /// In real time.
+    Paced(Pacer),
+    /// As fast as they can, up to so many.
+    Unpaced {
+        /// Ticks to run; then the shard ends.
+        ticks: u64,
+    },
+}
+
+/// How long the halves of one tick took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Halves {
+    pub(crate) advance: Duration,
+    pub(crate) absorb: Duration,
+}
+
+/// How a connection came to this shard.
+pub(crate) enum Arrival {
+    /// From the acceptor.
+    Accepted,
+    /// From a shard that read its head.
+    Adopted {
+        /// What it asked for.
+        head: RequestHead,
+        /// What it sent behind its head.
+        leftover: Vec<u8>,
+    },
+}
+
+/// What a driver does after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Looks at its sockets and takes another turn at once.
+    Again,
+    /// The same, but another thread has to do its part: lets it run.
+    Yield,
+    /// Waits for readiness, the bell or this instant.
+    Wait(Instant),
+    /// The shard has ended.
+    End,
+}
+
+/// Letters that found a full mailbox, in order.
+#[derive(Default)]
+struct Outbox {
+    letters: Vec<VecDeque<Mail>>,
+    len: usize,
+    /// So many wait that this shard no longer reads from its clients.
+    over: bool,
+}
+
+impl Reactor {
+    /// A shard around `hub`, before its first tick.
+    pub(crate) fn new(
+        own: ShardId,
+        hub: Hub,
+        process: Arc<Process>,
+        mailbox: Mailbox<Envelope, Mail>,
+        bell: Arc<Bell>,
+        schedule: Schedule,
+    ) -> Reactor {
+        let letters = (0..process.shards).map(|_| VecDeque::new()).collect();
+        Reactor {
+            own,
+            mailbox,
+            bell,
+            hub: Guard::new(hub, own, Arc::clone(&process)),
+            slots: Slots::default(),
+            sessions: HashMap::new(),
+            in_process: InProcess::default(),
+            alarms: Alarms::default(),
+            lockstep: Lockstep::new(process.shards),
+            schedule,
+            halves: Halves::default(),
+            outbox: Outbox {
+                letters,
+                ..Outbox::default()
+            },
+            to_write: Vec::new(),
+            waiting: VecDeque::new(),
+            changed: Vec::new(),
+            arrivals: Vec::new(),
+            output: Output::default(),
+            unheard: true,
+            more_mail: false,
+            draining: None,
+            status_due: clock::now(),
+            process,
+        }
+    }
+
+    /// One turn: what came by mail, what is due, what is to be said. Bounded by the budgets of all its parts.
+    pub(crate) fn turn(&mut self, now: Instant) -> Next {
+        self.process.liveness.stamp(self.own, now);
+        if !self.sessions.is_empty() {
+            self.process.liveness.busy(now);
+        }
+        self.bell.answer();
+        self.read_mail(now);
+        self.resume_waiting(now);
+        self.ring_alarms(now);
+        self.run_ticks(now);
+        self.drain_if_asked(now);
+        if std::mem::take(&mut self.unheard) {
+            self.hub.call("handle", Hub::handle);
+        }
+        self.deliver(now);
+        self.write(now);
+        self.show_status(now);
+        self.next(now)
+    }
+
+    /// Opens a session for each of these clients, which need no socket, and lets `observer` see every tick.
+    pub(crate) fn host(&mut self, clients: Vec<Box<dyn InProcessClient>>, observer: Observer) {
+        for client in clients {
+            let opening = Opening {
+                path: IN_PROCESS_PATH.to_owned(),
+                framing: Framing::Lanes,
+            };
+            if let Some(session) = self.hub.call("open", |hub| hub.open(opening)) {
+                self.in_process.insert(session, client);
+            }
+        }
+        self.in_process.watch(observer);
+    }
+
+    fn show_status(&mut self, now: Instant) {
+        if now < self.status_due {
+            return;
+        }
+        self.status_due = now + STATUS_EVERY;
+        if let Some(status) = self.hub.call("status", |hub| hub.status()) {
+            self.process.show_status(self.own, self.report(status));
+        }
+    }
+
+    fn report(&self, hub: ShardStatus) -> ShardReport {
+        let lag = match &self.schedule {
+            Schedule::Paced(pacer) => pacer.lag(),
+            Schedule::Unpaced { .. } => Lag::default(),
+        };
+        let step = self.halves.advance + self.halves.absorb;
+        ShardReport {
+            step_us: u64::try_from(step.as_micros()).unwrap_or(u64::MAX),
+            lag_ticks: lag.ticks,
+            lag_times: lag.times,
+            hub,
+        }
+    }
+
+    /// Connections that the driver is to attach.
+    pub(crate) fn take_arrivals(&mut self) -> Vec<(OwnedFd, Arrival)> {
+        std::mem::take(&mut self.arrivals)
+    }
+
+    /// Slots whose interest may have changed since the last call.
+    pub(crate) fn take_changed(&mut self) -> Vec<Slot> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Gives back the list of [`Reactor::take_changed`], for its memory.
+    pub(crate) fn recycle_changed(&mut self, mut list: Vec<Slot>) {
+        list.clear();
+        if self.changed.is_empty() {
+            self.changed = list;
+        }
+    }
+
+    /// Takes a connection in; `socket` is ready for readiness.
+    pub(crate) fn attach(&mut self, socket: Rc<dyn AsFd>, arrival: Arrival, now: Instant) -> Slot {
+        let until = now + self.process.recipe.options().limits.head_deadline;
+        let slot = self
+            .slots
+            .insert(Box::new(Connection::new(socket, now, until)));
+        self.set_alarm(slot);
+        if let Arrival::Adopted { head, mut leftover } = arrival {
+            self.open(slot, &head, &mut leftover, now);
+        }
+        slot
+    }
+
+    /// What readiness the driver is to wait for; `None` when the connection is gone.
+    pub(crate) fn interest(&self, slot: Slot) -> Option<Interest> {
+        let connection = self.slots.find(slot)?;
+        let mut interest = connection.interest();
+        interest.read &= !self.outbox.over;
+        Some(interest)
+    }
+
+    fn read_mail(&mut self, now: Instant) {
+        while let Ok(envelope) = self.mailbox.envelopes.try_recv() {
+            self.lockstep.receive(envelope);
+        }
+        self.more_mail = true;
+        for _ in 0..LETTERS_PER_TURN {
+            let Ok(mail) = self.mailbox.letters.try_recv() else {
+                self.more_mail = false;
+                break;
+            };
+            self.take_mail(mail, now);
+        }
+        self.empty_outbox();
+    }
+
+    fn take_mail(&mut self, mail: Mail, now: Instant) {
+        match mail {
+            Mail::Accepted(socket) => self.arrivals.push((socket, Arrival::Accepted)),
+            Mail::Adopt(adopt) => {
+                let arrival = Arrival::Adopted {
+                    head: adopt.head,
+                    leftover: adopt.leftover,
+                };
+                self.arrivals.push((adopt.socket, arrival));
+            }
+            Mail::Letter { from, letter } => {
+                self.unheard = true;
+                self.hub.call("letter", |hub| hub.letter(from, letter));
+            }
+            Mail::Freeze(duration) => {
+                tracing::warn!(shard = self.own.0, ?duration, "frozen on request");
+                clock::stand_still(now + duration);
+            }
+        }
+    }
+
+    /// Sends mail, behind what already waits for the same shard.
+    fn send(&mut self, to: ShardId, mail: Mail) {
+        let waiting = &mut self.outbox.letters[usize::from(to.0)];
+        let refused = if waiting.is_empty() {
+            self.process.post.letter(to, mail).err()
+        } else {
+            Some(mail)
+        };
+        if let Some(mail) = refused {
+            waiting.push_back(mail);
+            self.outbox.len += 1;
+            if self.outbox.len > OUTBOX_LETTERS_MAX && !self.outbox.over {
+                tracing::warn!(
+                    shard = self.own.0,
+                    "mailboxes are full; clients are not read"
+                );
+                self.outbox.over = true;
+            }
+        }
+    }
+
+    fn empty_outbox(&mut self) {
+        if self.outbox.len == 0 {
+            return;
+        }
+        for (to, waiting) in (0..).map(ShardId).zip(&mut self.outbox.letters) {
+            while let Some(mail) = waiting.pop_front() {
+                if let Err(mail) = self.process.post.letter(to, mail) {
+                    waiting.push_front(mail);
+                    break;
+                }
+                self.outbox.len -= 1;
+            }
+        }
+        if self.outbox.over && self.outbox.len <= OUTBOX_LETTERS_MAX / 2 {
+            self.outbox.over = false;
+            let all = self.slots.all();
+            self.waiting.extend(&all);
+            self.changed.extend(all);
+        }
+    }
+
+    fn next(&self, now: Instant) -> Next {
+        let stop = self.process.control.stop();
+        if self.hub.failed() || stop == Stop::Force || self.has_ended(now) {
+            return Next::End;
+        }
+        if self.unheard || self.more_mail || !self.waiting.is_empty() || !self.arrivals.is_empty() {
+            return Next::Again;
+        }
+        let mut until = now + TURN_AT_LEAST_EVERY;
+        if self.draining.is_none() {
+            match self.tick_due(now) {
+                TickDue::Now => return Next::Again,
+                TickDue::Neighbours => return Next::Yield,
+                TickDue::At(due) => until = until.min(due),
+            }
+        }
+        if self.outbox.len > 0 {
+            until = until.min(now + OUTBOX_RETRY_AFTER);
+        }
+        let alarms = self.alarms.next().into_iter().chain(self.draining);
+        Next::Wait(alarms.fold(until, Instant::min))
+    }
+
+    /// Recomputes when the connection is due.
+    fn set_alarm(&mut self, slot: Slot) {
+        if let Some(connection) = self.slots.find_mut(slot) {
+            let due = connection.due(&self.process.recipe.options().limits);
+            self.alarms.set(slot, connection, due);
+        }
+    }
+}
+
+/// When the next half of a tick can run.
+enum TickDue {
+    Now,
+    /// When the neighbours have written.
+    Neighbours,
+    At(Instant),
+}
+
+/// Letters taken from the mailbox in one turn; the rest waits for the next.
+const LETTERS_PER_TURN: usize = 256;
+
+/// Letters that this shard keeps for full mailboxes. Beyond: it stops reading from its clients until half are gone.
+const OUTBOX_LETTERS_MAX: usize = 1024;
+
+/// When to try a full mailbox again: it has no bell for room.
+const OUTBOX_RETRY_AFTER: Duration = Duration::from_millis(1);
+
+/// A shard shows that it lives at least so often.
+const TURN_AT_LEAST_EVERY: Duration = Duration::from_millis(200);
+
+/// How old the numbers of `/status` may be.
+const STATUS_EVERY: Duration = Duration::from_millis(500);
+
+/// The path of sessions without a socket: no client can ask for it.
+const IN_PROCESS_PATH: &str = "in process";

@@ -1,0 +1,155 @@
+//! What the shard says: the hub's output to connections and neighbours, and the writes themselves.
+//!
+//! One write per connection and turn, whatever was queued in it; more only while the kernel takes everything.
+
+use std::io::{ErrorKind, IoSlice};
+use std::time::Instant;
+
+use super::{Reactor, Slot};
+use crate::message::CloseReason;
+use crate::runtime::process::Mail;
+use crate::runtime::socket;
+
+impl Reactor {
+    /// Takes the hub's output: frames first, then closes, then letters.
+    pub(super) fn deliver(&mut self, now: Instant) {
+        let mut output = std::mem::take(&mut self.output);
+        self.hub
+            .call("output", |hub| std::mem::swap(hub.output(), &mut output));
+        for (session, frame, _) in output.frames.drain(..) {
+            if let Some(slot) = self.sessions.get(&session).copied() {
+                if let Some(connection) = self.slots.find_mut(slot) {
+                    connection.push_frame(frame);
+                }
+                self.want_write(slot);
+            } else if self.in_process.frame(session, &frame) {
+                self.hub.call("written", |hub| hub.written(session, 1));
+            }
+        }
+        for (session, code, reason) in output.closes.drain(..) {
+            if let Some(slot) = self.sessions.get(&session).copied() {
+                let text = reason.clone();
+                let told = CloseReason::Server { code, reason };
+                self.close(slot, code, &text, told, now);
+            }
+        }
+        for (to, letter) in output.letters.drain(..) {
+            let from = self.own;
+            self.send(to, Mail::Letter { from, letter });
+        }
+        self.output = output;
+    }
+
+    /// The socket takes bytes again.
+    pub(crate) fn writable(&mut self, slot: Slot, now: Instant) {
+        self.write_one(slot, now);
+    }
+
+    /// The driver itself wrote the first so many bytes of what waits.
+    pub(crate) fn wrote(&mut self, slot: Slot, bytes: usize, now: Instant) {
+        self.took(slot, bytes, now);
+        self.write_one(slot, now);
+    }
+
+    /// Copies the first bytes that wait, for a driver whose readiness comes by writing; says how many.
+    pub(crate) fn copy_output(&self, slot: Slot, out: &mut [u8]) -> usize {
+        let connection = self.slots.find(slot);
+        connection.map_or(0, |connection| connection.copy_output(out))
+    }
+
+    /// Puts the connection on the list of those to write.
+    pub(super) fn want_write(&mut self, slot: Slot) {
+        if let Some(connection) = self.slots.find_mut(slot)
+            && !connection.to_write
+        {
+            connection.to_write = true;
+            self.to_write.push(slot);
+        }
+    }
+
+    /// Writes what this turn queued.
+    pub(super) fn write(&mut self, now: Instant) {
+        let mut list = std::mem::take(&mut self.to_write);
+        for slot in list.drain(..) {
+            if let Some(connection) = self.slots.find_mut(slot) {
+                connection.to_write = false;
+                // Who is blocked is written when its socket says so.
+                if connection.blocked.is_none() {
+                    self.write_one(slot, now);
+                }
+            }
+        }
+        // A close may have put connections on the list meanwhile: they are written in the next turn.
+        list.append(&mut self.to_write);
+        self.to_write = list;
+    }
+
+    fn write_one(&mut self, slot: Slot, now: Instant) {
+        for _ in 0..WRITES_PER_TURN {
+            let Some(connection) = self.slots.find(slot) else {
+                return;
+            };
+            let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
+            let filled = connection.slices(&mut slices);
+            if filled == 0 {
+                return self.all_written(slot, now);
+            }
+            match socket::send(&*connection.socket, &slices[..filled]) {
+                Ok(bytes) => self.took(slot, bytes, now),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return self.blocked(slot, now);
+                }
+                Err(_) => return self.finish(slot, CloseReason::Lost),
+            }
+        }
+        // It takes everything: the others come first, then it goes on.
+        self.unblocked(slot);
+        self.want_write(slot);
+        self.unheard = true;
+    }
+
+    fn took(&mut self, slot: Slot, bytes: usize, now: Instant) {
+        let Some(connection) = self.slots.find_mut(slot) else {
+            return;
+        };
+        let frames = connection.took(bytes);
+        connection.made_progress(now, self.process.recipe.options().limits.close_deadline);
+        if let (Some(session), 1..) = (connection.session(), frames) {
+            self.hub.call("written", |hub| hub.written(session, frames));
+        }
+    }
+
+    fn all_written(&mut self, slot: Slot, now: Instant) {
+        self.unblocked(slot);
+        self.end_output_if_closing(slot, now);
+    }
+
+    /// The kernel takes no more: reading pauses, and the stall begins unless it has begun.
+    fn blocked(&mut self, slot: Slot, now: Instant) {
+        let Some(connection) = self.slots.find_mut(slot) else {
+            return;
+        };
+        if connection.blocked.is_none() {
+            connection.blocked = Some(now);
+            self.changed.push(slot);
+        }
+        self.set_alarm(slot);
+    }
+
+    fn unblocked(&mut self, slot: Slot) {
+        let Some(connection) = self.slots.find_mut(slot) else {
+            return;
+        };
+        if connection.blocked.take().is_some() {
+            self.changed.push(slot);
+            self.waiting.push_back(slot);
+            self.set_alarm(slot);
+        }
+    }
+}
+
+/// Frames that one write gathers.
+const SLICES_PER_WRITE: usize = 64;
+
+/// Writes of one connection in a turn, while the kernel takes everything; then it goes to the back of the queue.
+const WRITES_PER_TURN: usize = 8;

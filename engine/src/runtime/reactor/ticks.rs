@@ -1,0 +1,109 @@
+//! Runs the halves of ticks when they are due, and the exchange between them.
+
+use std::time::Instant;
+
+use super::{Reactor, Schedule, TickDue};
+use crate::hub::Hub;
+use crate::runtime::clock;
+
+impl Reactor {
+    /// Runs at most one second half and one first half, so that sockets are served between ticks too.
+    pub(super) fn run_ticks(&mut self, now: Instant) {
+        if self.draining.is_some() {
+            return;
+        }
+        self.absorb_if_complete(now);
+        if self.lockstep.is_exchanging() || !self.is_due(now) {
+            return;
+        }
+        self.advance(now);
+        self.absorb_if_complete(now);
+    }
+
+    /// When the next half can run.
+    pub(super) fn tick_due(&self, now: Instant) -> TickDue {
+        if self.lockstep.is_exchanging() {
+            return if self.lockstep.is_complete() {
+                TickDue::Now
+            } else {
+                TickDue::Neighbours
+            };
+        }
+        match &self.schedule {
+            Schedule::Paced(pacer) if pacer.due() > now => TickDue::At(pacer.due()),
+            Schedule::Paced(_) | Schedule::Unpaced { .. } => TickDue::Now,
+        }
+    }
+
+    /// Whether all ticks of an unpaced run are done.
+    pub(super) fn has_run_all(&self) -> bool {
+        match self.schedule {
+            Schedule::Paced(_) => false,
+            Schedule::Unpaced { ticks } => self.lockstep.tick().0 > ticks,
+        }
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        match &self.schedule {
+            Schedule::Paced(pacer) => pacer.due() <= now,
+            Schedule::Unpaced { .. } => !self.has_run_all(),
+        }
+    }
+
+    fn advance(&mut self, now: Instant) {
+        let tick = self.lockstep.tick();
+        self.hub.tick = tick;
+        if let Schedule::Paced(pacer) = &mut self.schedule {
+            pacer.begin(now);
+            if let Some(lag) = pacer.lag_to_tell(now) {
+                let (shard, ticks, times) = (self.own.0, lag.ticks, lag.times);
+                tracing::warn!(
+                    shard,
+                    tick = tick.0,
+                    ticks,
+                    times,
+                    "the world's time is dilated"
+                );
+            }
+        }
+        let envelopes = self.hub.call("advance", |hub| hub.advance(tick));
+        self.halves.advance = clock::now().saturating_duration_since(now);
+        for envelope in envelopes.into_iter().flatten() {
+            self.process.post.envelope(envelope.to, envelope);
+        }
+        self.lockstep.advanced();
+    }
+
+    fn absorb_if_complete(&mut self, now: Instant) {
+        let tick = self.lockstep.tick();
+        let Some(inbox) = self.lockstep.inbox() else {
+            return;
+        };
+        let began = clock::now();
+        self.hub.call("absorb", |hub| hub.absorb(tick, inbox));
+        self.halves.absorb = clock::now().saturating_duration_since(began);
+        self.lockstep.absorbed();
+        self.process.liveness.ticked(self.own, tick);
+        self.unheard = true;
+        if self.in_process.is_in_use() {
+            // What the clients of this process see and say belongs to this tick.
+            self.hub.call("handle", Hub::handle);
+            self.deliver(now);
+            self.poll_in_process(tick);
+        }
+    }
+
+    fn poll_in_process(&mut self, tick: worldshard_protocol::Tick) {
+        let Reactor {
+            in_process,
+            hub,
+            halves,
+            ..
+        } = self;
+        in_process.poll(tick, |session, kind, payload| {
+            hub.call("message", |hub| hub.message(session, kind, payload));
+        });
+        let halves = *halves;
+        hub.call("observe", |hub| in_process.observe(tick, hub, halves));
+    }
+}

@@ -1,0 +1,142 @@
+//! A server that runs, for whoever embeds one: its address, its stop, its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use worldshard_spatial::ShardId;
+
+use super::control::Stop;
+use super::process::Place;
+use super::server::{Server, Wiring};
+use super::{cores, listen, probe};
+use crate::app::AppRecipe;
+use crate::error::{Error, Result};
+
+/// A server that runs. Dropped, it stops at once and without a word to its clients.
+pub struct Running {
+    server: Server,
+    address: Option<SocketAddr>,
+    runtime: &'static str,
+}
+
+/// Starts a server: binds, builds every shard's world, then accepts.
+///
+/// # Errors
+/// When the address is taken, the runtime cannot run here, or a world cannot be built. Nothing is left running then.
+pub fn start(recipe: &Arc<AppRecipe>) -> Result<Running> {
+    start_placed(recipe, |_| None)
+}
+
+/// Starts a server whose connections are moved to the shard that `place` names, if any.
+#[doc(hidden)]
+pub fn start_placed(recipe: &Arc<AppRecipe>, place: Place) -> Result<Running> {
+    let options = recipe.options();
+    // First, since it fails most often and costs least.
+    let listener = options.bind.as_deref().map(listen::listen).transpose()?;
+    let shards = cores::shards(options.shards);
+    let (chosen, reason) = probe::choose(options.runtime, shards)?;
+    let wiring = Wiring {
+        chosen,
+        shards,
+        ticks: None,
+        hosting: None,
+        place,
+    };
+    let mut server = Server::start(recipe, wiring)?;
+    let address = match listener {
+        Some(listener) => Some(server.listen(listener)?),
+        None => None,
+    };
+    let pinned = !cores::to_pin(shards).is_empty();
+    let address_text = address.map(tracing::field::display);
+    tracing::info!(
+        address = address_text,
+        shards,
+        pinned,
+        runtime = chosen.name(),
+        why = reason,
+        "serving"
+    );
+    Ok(Running {
+        server,
+        address,
+        runtime: chosen.name(),
+    })
+}
+
+impl Running {
+    /// Where it listens; `None` when it was given no address.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Which driver runs it.
+    #[must_use]
+    pub fn runtime_name(&self) -> &'static str {
+        self.runtime
+    }
+
+    /// Asks it to stop: accepts no more, tells every session, writes what waits, within `drain_max`. Returns at once.
+    pub fn stop(&self) {
+        self.server.ask(Stop::Drain);
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When a shard failed.
+    pub fn join(self) -> Result<()> {
+        self.server.join().map_err(Error::Runtime)
+    }
+
+    /// Waits for its end, or for SIGINT or SIGTERM, which stop it; a second one stops it at once.
+    ///
+    /// # Errors
+    /// When a shard failed, or signals cannot be caught.
+    pub fn join_or_signal(self) -> Result<()> {
+        self.join_or_signal_after(|_| ())
+    }
+
+    /// As [`join_or_signal`](Self::join_or_signal), after calling `announce` once signals are caught: whoever learns
+    /// only then that the server runs always stops it in order.
+    ///
+    /// # Errors
+    /// As [`join_or_signal`](Self::join_or_signal).
+    pub fn join_or_signal_after(self, announce: impl FnOnce(&Self)) -> Result<()> {
+        let refused = |source| Error::Io {
+            what: "catching signals".to_owned(),
+            source,
+        };
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(refused)?;
+        let closer = signals.handle();
+        let stop = self.server.handle();
+        let listening = std::thread::Builder::new().name("signals".to_owned());
+        let listening = listening
+            .spawn(move || {
+                let urgencies = [Stop::Drain]
+                    .into_iter()
+                    .chain(std::iter::repeat(Stop::Force));
+                for (_, urgency) in signals.forever().zip(urgencies) {
+                    tracing::info!(?urgency, "stopping");
+                    stop.ask(urgency);
+                }
+            })
+            .map_err(refused)?;
+        announce(&self);
+        let ended = self.join();
+        closer.close();
+        // It has nothing that could panic.
+        let _ = listening.join();
+        ended
+    }
+
+    /// Lets a shard stand still, so that a test sees what a stuck one does to the others.
+    #[doc(hidden)]
+    pub fn debug_freeze(&self, shard: u16, duration: Duration) {
+        self.server.freeze(ShardId(shard), duration);
+    }
+}

@@ -1,0 +1,277 @@
+//! Starts the threads of one server and ends them together. Knows no socket but the one that listens.
+
+use std::net::{SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use worldshard_shard::Envelope;
+use worldshard_spatial::ShardId;
+
+use super::acceptor::{self, Acceptor};
+use super::clock;
+use super::control::{Control, Stop};
+use super::cores;
+use super::driver::Shore;
+use super::liveness::Liveness;
+use super::mailbox::{Bell, Mailbox, mailboxes};
+use super::pacing::Pacer;
+use super::probe::Chosen;
+use super::process::{Mail, Place, Process};
+use super::reactor::{Reactor, Schedule, panic_text};
+use super::unpaced::Hosting;
+use crate::app::AppRecipe;
+use crate::error::{Error, Result};
+use crate::hub::{Commons, Hub};
+
+/// The threads of one server.
+pub(crate) struct Server {
+    process: Arc<Process>,
+    shards: Vec<JoinHandle<()>>,
+    acceptor: Option<Acceptor>,
+}
+
+/// How a server is put together.
+pub(crate) struct Wiring {
+    pub(crate) chosen: Chosen,
+    pub(crate) shards: u16,
+    /// So many ticks, unpaced; `None` for real time.
+    pub(crate) ticks: Option<u64>,
+    pub(crate) hosting: Option<Hosting>,
+    pub(crate) place: Place,
+}
+
+/// What one shard's thread begins with.
+struct Berth {
+    own: ShardId,
+    process: Arc<Process>,
+    commons: Commons,
+    mailbox: Mailbox<Envelope, Mail>,
+    bell: Arc<Bell>,
+    shore: Shore,
+    ticks: Option<u64>,
+    hosting: Option<Hosting>,
+    first_tick: Instant,
+    core: Option<usize>,
+    ready: flume::Sender<Result<()>>,
+}
+
+impl Server {
+    /// Starts all shards, and returns when each has built its world.
+    ///
+    /// # Errors
+    /// When a thread, a driver or a shard's world cannot be made; then no thread is left.
+    pub(crate) fn start(recipe: &Arc<AppRecipe>, wiring: Wiring) -> Result<Server> {
+        let commons = Commons::new(recipe, wiring.shards)?;
+        let mut shores = Vec::new();
+        for _ in 0..wiring.shards {
+            shores.push(Shore::new(wiring.chosen).map_err(refused("preparing a shard's thread"))?);
+        }
+        let bells: Vec<Arc<Bell>> = shores.iter().map(Shore::bell).collect();
+        let limits = &recipe.options().limits;
+        let (post, boxes) = mailboxes(&bells, limits.service_letters_max);
+        let now = clock::now();
+        let process = Arc::new(Process {
+            recipe: Arc::clone(recipe),
+            shards: wiring.shards,
+            liveness: Liveness::new(wiring.shards, now),
+            control: Control::default(),
+            post,
+            place: wiring.place,
+            runtime: wiring.chosen.name(),
+            statuses: (0..wiring.shards).map(|_| Mutex::new(None)).collect(),
+        });
+        let mut server = Server {
+            process: Arc::clone(&process),
+            shards: Vec::new(),
+            acceptor: None,
+        };
+        let (ready, answers) = flume::bounded(usize::from(wiring.shards));
+        let mut cores = cores::to_pin(wiring.shards).into_iter();
+        for (((own, shore), mailbox), bell) in (0..).map(ShardId).zip(shores).zip(boxes).zip(bells)
+        {
+            let berth = Berth {
+                own,
+                process: Arc::clone(&process),
+                commons: commons.clone(),
+                mailbox,
+                bell,
+                shore,
+                ticks: wiring.ticks,
+                hosting: wiring.hosting.clone(),
+                first_tick: now + recipe.world().config.tick_interval,
+                core: cores.next(),
+                ready: ready.clone(),
+            };
+            let thread = std::thread::Builder::new().name(format!("shard-{}", own.0));
+            let started = thread.spawn(move || berth.run());
+            match started {
+                Ok(handle) => server.shards.push(handle),
+                Err(source) => {
+                    server.force();
+                    return Err(refused("starting a shard's thread")(source));
+                }
+            }
+        }
+        drop(ready);
+        server.await_shards(&answers)?;
+        Ok(server)
+    }
+
+    /// Begins to accept connections.
+    pub(crate) fn listen(&mut self, listener: TcpListener) -> Result<SocketAddr> {
+        let address = listener
+            .local_addr()
+            .map_err(refused("reading the address listened on"))?;
+        let acceptor = acceptor::start(listener, Arc::clone(&self.process));
+        self.acceptor = Some(acceptor.map_err(refused("starting the acceptor"))?);
+        Ok(address)
+    }
+
+    /// Asks all threads to stop; returns at once.
+    pub(crate) fn ask(&self, stop: Stop) {
+        self.handle().ask(stop);
+    }
+
+    /// A handle that stops the server, for other threads.
+    pub(crate) fn handle(&self) -> StopHandle {
+        StopHandle {
+            process: Arc::clone(&self.process),
+            acceptor: self.acceptor.as_ref().map(Acceptor::bell),
+        }
+    }
+
+    /// Lets a shard stand still.
+    pub(crate) fn freeze(&self, shard: ShardId, duration: std::time::Duration) {
+        let _ = self.process.post.letter(shard, Mail::Freeze(duration));
+    }
+
+    /// Waits until all threads have ended.
+    ///
+    /// # Errors
+    /// What made a shard fail.
+    pub(crate) fn join(mut self) -> std::result::Result<(), String> {
+        self.join_all();
+        match self.process.control.failure() {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+
+    /// Each shard answers once: that it is ready, or why it cannot be.
+    fn await_shards(&mut self, answers: &flume::Receiver<Result<()>>) -> Result<()> {
+        for _ in 0..self.shards.len() {
+            let gone = || Err(Error::Runtime("a shard's thread ended early".to_owned()));
+            if let Err(error) = answers.recv().unwrap_or_else(|_| gone()) {
+                self.force();
+                self.join_all();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn force(&mut self) {
+        self.ask(Stop::Force);
+    }
+
+    fn join_all(&mut self) {
+        for shard in self.shards.drain(..) {
+            // A shard's thread catches its own panics; one that ends by panic was told of already.
+            let _ = shard.join();
+        }
+        if let Some(acceptor) = self.acceptor.take() {
+            acceptor.stop();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !self.shards.is_empty() {
+            self.force();
+            self.join_all();
+        }
+    }
+}
+
+/// Stops a server from another thread.
+#[derive(Clone)]
+pub(crate) struct StopHandle {
+    process: Arc<Process>,
+    acceptor: Option<Arc<Bell>>,
+}
+
+impl StopHandle {
+    pub(crate) fn ask(&self, stop: Stop) {
+        self.process.control.ask(stop);
+        self.process.post.ring_all();
+        if let Some(acceptor) = &self.acceptor {
+            acceptor.ring();
+        }
+    }
+}
+
+impl Berth {
+    /// The whole life of a shard's thread.
+    fn run(self) {
+        let (own, process) = (self.own, Arc::clone(&self.process));
+        let ready = self.ready.clone();
+        let lived = catch_unwind(AssertUnwindSafe(move || self.live()));
+        let cause = match lived {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                let cause = error.to_string();
+                // Nobody listens any more when the shard had already begun.
+                let _ = ready.try_send(Err(error));
+                cause
+            }
+            Err(panic) => {
+                let cause = format!("shard {} panicked: {}", own.0, panic_text(&*panic));
+                let _ = ready.try_send(Err(Error::Runtime(cause.clone())));
+                cause
+            }
+        };
+        process.fail(cause);
+    }
+
+    fn live(self) -> Result<()> {
+        if let Some(core) = self.core {
+            cores::pin(core);
+        }
+        let Berth { own, process, .. } = self;
+        let span = tracing::info_span!("shard", shard = own.0);
+        let _entered = span.enter();
+        let recipe = Arc::clone(&process.recipe);
+        let interval = recipe.world().config.tick_interval;
+        let catch_up = recipe.options().limits.catch_up_ticks_max;
+        let schedule = match self.ticks {
+            Some(ticks) => Schedule::Unpaced { ticks },
+            None => Schedule::Paced(Pacer::new(interval, catch_up, self.first_tick)),
+        };
+        let (mailbox, bell, commons, hosting) =
+            (self.mailbox, self.bell, self.commons, self.hosting);
+        let ready = self.ready;
+        let make = move || {
+            let hub = Hub::new(own, recipe, commons)?;
+            let mut reactor = Reactor::new(own, hub, process, mailbox, bell, schedule);
+            if let Some(hosting) = hosting {
+                let clients = hosting.clients.as_ref().map(|factory| factory.clients(own));
+                let observer = hosting.observer(own, clock::now());
+                reactor.host(clients.unwrap_or_default(), observer);
+            }
+            // The one who starts waits for every answer.
+            let _ = ready.send(Ok(()));
+            Ok(reactor)
+        };
+        self.shore.run(make)
+    }
+}
+
+fn refused(what: &'static str) -> impl Fn(std::io::Error) -> Error {
+    move |source| Error::Io {
+        what: what.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,92 @@
+//! The system calls on a connected socket, all of them non-blocking. Knows nothing of what the bytes mean.
+
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
+use socket2::SockRef;
+
+/// Gives the kernel what it takes of `slices`; `WouldBlock` when it takes nothing now.
+pub(crate) fn send(socket: &dyn AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    retry(|| {
+        rustix::net::sendmsg(
+            socket.as_fd(),
+            slices,
+            &mut SendAncillaryBuffer::default(),
+            flags,
+        )
+    })
+}
+
+/// Takes what the kernel has, up to the length of `buffer`; 0 at the end, `WouldBlock` when there is nothing now.
+pub(crate) fn receive(socket: &dyn AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    retry(|| {
+        let (taken, _) = rustix::net::recv(socket.as_fd(), &mut *buffer, RecvFlags::DONTWAIT)?;
+        Ok(taken)
+    })
+}
+
+/// Says that no more is sent; the peer reads to the end.
+pub(crate) fn end_output(socket: &dyn AsFd) {
+    // It fails only when the peer is gone, which the next read tells.
+    let _ = SockRef::from(&socket.as_fd()).shutdown(Shutdown::Write);
+}
+
+/// Makes the close of the last descriptor a reset: nothing lingers in the kernel.
+pub(crate) fn reset_on_close(socket: &dyn AsFd) {
+    // It fails only when the peer is gone already.
+    let _ = SockRef::from(&socket.as_fd()).set_linger(Some(Duration::ZERO));
+}
+
+/// A second descriptor of the same connection, to hand over.
+pub(crate) fn duplicate(socket: &dyn AsFd) -> io::Result<OwnedFd> {
+    socket.as_fd().try_clone_to_owned()
+}
+
+/// Options of every connection: small messages leave at once.
+pub(crate) fn prepare(socket: &dyn AsFd) -> io::Result<()> {
+    let socket = socket.as_fd();
+    let socket = SockRef::from(&socket);
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)
+}
+
+/// Options of a connection that gets the world's state: little of it waits in the kernel, where it would age.
+pub(crate) fn prepare_for_state(socket: &dyn AsFd) {
+    let socket = socket.as_fd();
+    let socket = SockRef::from(&socket);
+    // Each is a matter of latency: a system that lacks one still serves.
+    let _ = socket.set_send_buffer_size(STATE_SEND_BUFFER_BYTES);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket.set_tcp_notsent_lowat(STATE_UNSENT_BYTES_MAX);
+}
+
+/// The kernel drops the connection when sent bytes stay unacknowledged for so long.
+pub(crate) fn drop_after_unacknowledged(socket: &dyn AsFd, patience: Duration) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // A second line behind our own deadline: without it that one still holds.
+    let _ = SockRef::from(&socket.as_fd()).set_tcp_user_timeout(Some(patience));
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (socket, patience);
+}
+
+fn retry(mut call: impl FnMut() -> Result<usize, Errno>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Ok(bytes) => return Ok(bytes),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// What the kernel holds for one client of a world, sent or not.
+const STATE_SEND_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Of those, what is not yet on its way; beyond it a write blocks, so newer state replaces older before it leaves.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const STATE_UNSENT_BYTES_MAX: u32 = 16 * 1024;

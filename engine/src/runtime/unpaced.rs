@@ -1,0 +1,165 @@
+//! Runs a world as fast as it can, on real threads and mailboxes, without a listener. For measurements and digests.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flume::Sender;
+use worldshard_protocol::Tick;
+use worldshard_spatial::ShardId;
+
+use super::clock;
+use super::cores;
+use super::in_process::Factory;
+use super::probe;
+use super::reactor::Halves;
+use super::server::{Server, Wiring};
+use crate::app::{AppRecipe, Runtime};
+use crate::error::{Error, Result};
+use crate::hub::Hub;
+
+/// What a run is asked to do.
+#[derive(Clone)]
+pub struct UnpacedRun {
+    /// Which driver.
+    pub runtime: Runtime,
+    /// Ticks to run.
+    pub ticks: u64,
+    /// Whether each tick's digest is computed; it costs a pass over all entities.
+    pub digest: bool,
+    /// Where clients come from, if any.
+    pub clients: Option<Factory>,
+}
+
+/// One shard after one tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardTick {
+    /// Which tick.
+    pub tick: Tick,
+    /// Which shard.
+    pub shard: ShardId,
+    /// The shard's part of the digest, if asked for; the world's is the wrapping sum over shards.
+    pub digest: Option<u128>,
+    /// Since the shard's last tick, waiting for others included, digests not.
+    pub took: Duration,
+    /// In the first half: apply, simulate, release.
+    pub advance: Duration,
+    /// In the second half: receive, index, observe, publish.
+    pub absorb: Duration,
+    /// Entities the shard owns.
+    pub entities: u64,
+    /// Entities it has given away since the start.
+    pub handoffs_out: u64,
+    /// Audits that failed since the start.
+    pub audit_failures: u64,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunReport {
+    /// Which driver ran.
+    pub runtime: &'static str,
+    /// Ticks run.
+    pub ticks: u64,
+    /// From when all shards were built to the last tick.
+    pub wall: Duration,
+    /// Entities handed off.
+    pub handoffs: u64,
+    /// Audits that failed.
+    pub audit_failures: u64,
+    /// Entities at the end.
+    pub entities: u64,
+}
+
+/// Runs `run.ticks` ticks of `recipe` and shows each shard's every tick to `on_tick`, per shard in order.
+///
+/// # Errors
+/// When the driver cannot run here, a shard cannot be built, or a shard panics.
+pub fn run_unpaced(
+    recipe: &Arc<AppRecipe>,
+    run: &UnpacedRun,
+    mut on_tick: impl FnMut(&ShardTick),
+) -> Result<RunReport> {
+    let shards = cores::shards(recipe.options().shards);
+    let (chosen, reason) = probe::choose(run.runtime, shards)?;
+    tracing::debug!(runtime = chosen.name(), reason, "unpaced run");
+    let (sender, ticks_done) = flume::bounded(TICKS_UNREAD_MAX);
+    let wiring = Wiring {
+        chosen,
+        shards,
+        ticks: Some(run.ticks),
+        hosting: Some(Hosting {
+            digest: run.digest,
+            clients: run.clients.clone(),
+            sender,
+        }),
+        place: |_| None,
+    };
+    let server = Server::start(recipe, wiring)?;
+    let began = clock::now();
+    let mut last = vec![None; usize::from(shards)];
+    for tick in ticks_done {
+        on_tick(&tick);
+        last[usize::from(tick.shard.0)] = Some(tick);
+    }
+    let wall = clock::now() - began;
+    server.join().map_err(Error::Runtime)?;
+    let last = || last.iter().flatten();
+    Ok(RunReport {
+        runtime: chosen.name(),
+        ticks: run.ticks,
+        wall,
+        handoffs: last().map(|tick| tick.handoffs_out).sum(),
+        audit_failures: last().map(|tick| tick.audit_failures).sum(),
+        entities: last().map(|tick| tick.entities).sum(),
+    })
+}
+
+/// What each shard of an unpaced run needs beside its hub.
+#[derive(Clone)]
+pub(crate) struct Hosting {
+    digest: bool,
+    pub(crate) clients: Option<Factory>,
+    sender: Sender<ShardTick>,
+}
+
+/// Shows a shard's ticks to the thread that asked for the run.
+pub(crate) struct Observer {
+    hosting: Hosting,
+    shard: ShardId,
+    before: Instant,
+}
+
+impl Hosting {
+    pub(crate) fn observer(&self, shard: ShardId, now: Instant) -> Observer {
+        Observer {
+            hosting: self.clone(),
+            shard,
+            before: now,
+        }
+    }
+}
+
+impl Observer {
+    pub(crate) fn observe(&mut self, tick: Tick, hub: &Hub, halves: Halves) {
+        let took = clock::now().saturating_duration_since(self.before);
+        let shard = hub.shard();
+        let stats = shard.stats();
+        let seen = ShardTick {
+            tick,
+            shard: self.shard,
+            digest: self.hosting.digest.then(|| shard.digest()),
+            took,
+            advance: halves.advance,
+            absorb: halves.absorb,
+            entities: stats.entities,
+            handoffs_out: stats.handoffs_out,
+            audit_failures: shard.audit().failures(),
+        };
+        // Waits when the reader is slow: an unpaced world has time. A reader that is gone wants nothing.
+        let _ = self.hosting.sender.send(seen);
+        self.before = clock::now();
+    }
+}
+
+/// Ticks that the caller has not looked at. Beyond: the shards wait.
+const TICKS_UNREAD_MAX: usize = 1024;

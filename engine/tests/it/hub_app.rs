@@ -1,0 +1,257 @@
+//! Applications: stages in order, plugins with clean-up, conflicts at boot, panics that stay where they are.
+
+use std::sync::{Arc, Mutex};
+
+use worldshard::prelude::*;
+
+use crate::pump::Pump;
+
+type Trace = Arc<Mutex<Vec<&'static str>>>;
+
+struct Traced(Trace, &'static str);
+
+impl Plugin for Traced {
+    fn build(&self, app: &mut App) {
+        let trace = self.0.clone();
+        app.system(Startup, move |_: &mut Context| {
+            trace.lock().unwrap().push("plugin starts")
+        });
+    }
+
+    fn cleanup(&self, _: &mut Context<'_>) {
+        self.0.lock().unwrap().push(self.1);
+    }
+}
+
+struct Other(Traced);
+
+impl Plugin for Other {
+    fn build(&self, _: &mut App) {}
+
+    fn cleanup(&self, cx: &mut Context<'_>) {
+        self.0.cleanup(cx);
+    }
+}
+
+#[test]
+fn stages_and_clean_ups_run_in_their_order() {
+    let trace = Trace::default();
+    let note = |what: &'static str| {
+        let trace = trace.clone();
+        move |_: &mut Context<'_>| trace.lock().unwrap().push(what)
+    };
+    let fixed = trace.clone();
+    let mut app = App::new();
+    app.raw("/ws")
+        .plugin((
+            Traced(trace.clone(), "first cleans up"),
+            Other(Traced(trace.clone(), "second cleans up")),
+        ))
+        .system(Last, note("last"))
+        .system(Shutdown, note("shutdown"))
+        .system(Update, note("update"))
+        .system(FixedUpdate, move |_: &mut Step<'_>| {
+            fixed.lock().unwrap().push("fixed")
+        })
+        .system(Startup, note("startup"));
+    let mut pump = Pump::new(&mut app, 1, 1);
+    pump.open(0, "/ws");
+    pump.settle();
+    pump.run(1);
+    pump.hub(ShardId(0)).handle();
+    pump.hub(ShardId(0)).shutdown();
+    assert_eq!(
+        *trace.lock().unwrap(),
+        [
+            "plugin starts",
+            "startup",
+            "update",
+            "last",
+            "fixed",
+            "update",
+            "last",
+            "shutdown",
+            "second cleans up",
+            "first cleans up",
+        ]
+    );
+}
+
+struct Slash(&'static [&'static str]);
+
+impl Plugin for Slash {
+    fn build(&self, _: &mut App) {}
+
+    fn owns(&self) -> Vec<Owned> {
+        self.0
+            .iter()
+            .map(|path| Owned::Path((*path).to_owned()))
+            .collect()
+    }
+}
+
+struct Lobby;
+
+impl Plugin for Lobby {
+    fn build(&self, app: &mut App) {
+        app.route("/list", |_| Response::text(200, "nobody"));
+    }
+}
+
+#[test]
+fn two_owners_of_a_name_keep_the_engine_from_starting() {
+    let refused = |app: &mut App| {
+        app.build()
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
+    };
+    let text = refused(App::new().plugin((Slash(&["/list", "/nick"]), Lobby)));
+    assert!(
+        text.starts_with("path `/list` is claimed by")
+            && text.contains("Slash")
+            && text.contains("Lobby"),
+        "{text}"
+    );
+    let text = refused(
+        App::new()
+            .plugin(Lobby)
+            .route("/list", |_| Response::text(200, "")),
+    );
+    assert!(
+        text.contains("Lobby") && text.contains("the application"),
+        "{text}"
+    );
+    let text = refused(App::new().route("/status", |_| Response::text(200, "")));
+    assert!(text.contains("path `/status`"), "{text}");
+    let text = refused(
+        App::new()
+            .command(70, |_, _| Ok(()))
+            .command(70, |_, _| Ok(())),
+    );
+    assert!(text.contains("opcode 70"), "{text}");
+    let text = refused(App::new().command(5, |_, _| Ok(())));
+    assert!(text.contains("64 to 255"), "{text}");
+    let text = refused(App::new().plugin(Lobby).plugin(Lobby));
+    assert!(text.contains("plugin"), "{text}");
+    assert_eq!(refused(App::new().plugin((Slash(&["/nick"]), Lobby))), "");
+}
+
+#[test]
+fn values_outside_their_limits_keep_the_engine_from_starting() {
+    let refused = |config: WorldConfig| {
+        App::new()
+            .world(config)
+            .build()
+            .err()
+            .map(|error| error.to_string())
+    };
+    let config = WorldConfig {
+        interest_radius_m: 500.0,
+        ..WorldConfig::default()
+    };
+    let text = refused(config).unwrap();
+    assert!(text.contains("interest_radius_m is 500"), "{text}");
+    let config = WorldConfig {
+        cell_edge_m: 0.0,
+        ..WorldConfig::default()
+    };
+    assert!(refused(config).unwrap().contains("cell_edge"));
+    let mut app = App::new();
+    app.options(|options| options.limits.messages_queue_bytes_max = 100);
+    let text = app.build().err().unwrap().to_string();
+    assert!(text.starts_with("messages_queue_bytes_max: 100"), "{text}");
+}
+
+#[test]
+fn a_panic_in_a_system_is_blamed_by_name_and_the_hub_goes_on() {
+    fn fragile(cx: &mut Context) {
+        for message in cx.messages() {
+            cx.send(Audience::All, "half done");
+            assert_ne!(message.payload.as_text(), Some("boom"), "as planned");
+        }
+    }
+    fn sturdy(cx: &mut Context) {
+        for message in cx.messages() {
+            cx.send(Audience::One(message.session), message.payload.clone());
+        }
+    }
+    let mut app = App::new();
+    app.raw("/ws")
+        .system(Update, fragile)
+        .system(Update, sturdy);
+    let mut pump = Pump::new(&mut app, 2, 1);
+    let (one, other) = (pump.open(0, "/ws"), pump.open(1, "/ws"));
+    pump.text(one, "boom");
+    pump.settle();
+    assert_eq!(pump.clients[&one].texts(), ["half done", "boom"]);
+    assert_eq!(pump.clients[&other].texts(), ["half done"]);
+    pump.text(one, "fine");
+    pump.run(2);
+    assert_eq!(
+        pump.clients[&one].texts().len(),
+        4,
+        "the batch was consumed and the next one handled"
+    );
+    let faults: Vec<_> = pump.hubs[0].faults().iter().collect();
+    assert_eq!(faults.len(), 1);
+    assert!(
+        faults[0].0.ends_with("fragile") && *faults[0].1 == 1,
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_panic_in_a_startup_system_keeps_the_engine_from_starting() {
+    let mut app = App::new();
+    app.system(Startup, |_: &mut Context| panic!("as planned"));
+    let recipe = app.build().unwrap();
+    let commons = worldshard::Commons::new(&recipe, 1).unwrap();
+    let error = worldshard::Hub::new(ShardId(0), recipe, commons)
+        .err()
+        .unwrap();
+    assert!(error.to_string().starts_with("startup system"), "{error}");
+}
+
+#[test]
+fn every_shard_has_its_own_resources() {
+    #[derive(Default)]
+    struct Seen(u32);
+    let mut app = App::new();
+    app.raw("/ws")
+        .resource(Seen::default)
+        .system(Update, |cx: &mut Context| {
+            for message in cx.messages() {
+                cx.resource_mut::<Seen>().0 += 1;
+                let seen = cx.resource::<Seen>().0;
+                cx.send(Audience::One(message.session), seen.to_string());
+            }
+        });
+    let mut pump = Pump::new(&mut app, 2, 1);
+    let (one, other) = (pump.open(0, "/ws"), pump.open(1, "/ws"));
+    for session in [one, one, other] {
+        pump.text(session, "count");
+        pump.settle();
+    }
+    assert_eq!(pump.clients[&one].texts(), ["1", "2"]);
+    assert_eq!(pump.clients[&other].texts(), ["1"]);
+}
+
+#[test]
+fn default_paths_are_raw_at_ws_and_lanes_at_world_where_there_is_one() {
+    use worldshard::Framing;
+    let plain = App::new()
+        .plugin(WebSocketPlugin::bind("127.0.0.1:0"))
+        .build()
+        .unwrap();
+    assert_eq!(plain.framing("/ws"), Some(Framing::Raw));
+    assert_eq!(plain.framing("/world"), None);
+    let world = App::new()
+        .plugin(WebSocketPlugin::bind("127.0.0.1:0").raw("/chat"))
+        .world(WorldConfig::default())
+        .build()
+        .unwrap();
+    assert_eq!(world.framing("/ws"), None);
+    assert_eq!(world.framing("/chat"), Some(Framing::Raw));
+    assert_eq!(world.framing("/world"), Some(Framing::Lanes));
+}

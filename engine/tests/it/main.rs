@@ -1,0 +1,22 @@
+//! Tests of the engine through its public interface, in one binary.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may panic: the permission for tests does not reach their helpers"
+)]
+
+mod examples;
+mod hub_admission;
+mod hub_app;
+mod hub_audience;
+mod hub_bounds;
+mod hub_sessions;
+mod hub_world;
+mod net_abuse;
+mod net_echo;
+mod net_http;
+mod net_life;
+mod net_process;
+mod pump;
+mod socket;
+mod tidy;
