@@ -1,0 +1,1 @@
+//! Load and measurement. What is measured so far is said by `worldshard simulate`; figures: `README.md`.

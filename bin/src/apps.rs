@@ -1,0 +1,17 @@
+//! The small applications of `serve --app`: what comes back of a message at `/ws`.
+
+use worldshard::prelude::{Audience, Context};
+
+/// Returns each message to its sender.
+pub(crate) fn echo(cx: &mut Context<'_>) {
+    for message in cx.messages() {
+        cx.send(Audience::One(message.session), message.payload.clone());
+    }
+}
+
+/// Sends each message to all, its sender included.
+pub(crate) fn broadcast(cx: &mut Context<'_>) {
+    for message in cx.messages() {
+        cx.send(Audience::All, message.payload.clone());
+    }
+}

@@ -1,0 +1,206 @@
+//! The command line: flags, their defaults, units and limits. Never does what they ask for.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use worldshard::Runtime;
+use worldshard::worlds::WorldName;
+
+/// A sharded, thread-per-core world: simulates it, serves it, and measures it.
+#[derive(Parser, Debug)]
+#[command(version, subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// What to log to stderr: error, warn, info, debug, trace, or a filter such as worldshard=debug.
+    /// Without it the variable RUST_LOG decides, without that info
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Log")]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run a world, or a small application, and serve it over WebSocket until ctrl-c
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
+    /// Run a world as fast as it can, without a network, and say what it cost
+    #[command(after_help = SIMULATE_EXAMPLES)]
+    Simulate(SimulateArgs),
+    /// Say what this machine allows, what runs because of it, and how to change that
+    Doctor,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Where to listen; port 0 takes any free one
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8080",
+        help_heading = "Server"
+    )]
+    pub(crate) bind: String,
+
+    /// What to serve
+    #[arg(long, value_enum, default_value_t = AppName::World, help_heading = "Server")]
+    pub(crate) app: AppName,
+
+    /// Shards, each with a thread of its own; 0 for one per usable core, and for a world at least two.
+    /// More shards than cores run unpinned
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024), help_heading = "Server")]
+    pub(crate) shards: u16,
+
+    /// What drives the threads: glommio needs io_uring; auto takes it where it is allowed
+    #[arg(long, value_enum, default_value_t = RuntimeName::Auto, help_heading = "Server")]
+    pub(crate) runtime: RuntimeName,
+
+    #[command(flatten)]
+    pub(crate) world: WorldArgs,
+
+    /// Ticks of the world a second, 0.1 to 1000
+    #[arg(long, value_name = "HZ", default_value = "20", value_parser = tick_interval, allow_negative_numbers = true, help_heading = "World")]
+    pub(crate) tick_rate: TickRate,
+
+    /// How far a client sees, in metres, and the most it may ask for. The default depends on the world: flock 32
+    /// of at most 40, crowd 24 of 30, swarm3d 20 of 24. The border between shards is a little wider
+    #[arg(long, value_name = "M", value_parser = metres, allow_negative_numbers = true, help_heading = "World")]
+    pub(crate) interest_radius: Option<f32>,
+}
+
+/// Which world, as `serve` and `simulate` both ask.
+#[derive(Args, Debug)]
+pub(crate) struct WorldArgs {
+    /// The world: flock (birds in a plane), crowd (walkers who gather), swarm3d (birds in the air)
+    #[arg(long, value_name = "NAME", default_value = "flock", value_parser = world_name, help_heading = "World")]
+    pub(crate) world: WorldName,
+
+    /// Entities at the start; the world's size follows
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(0..=ENTITIES_MAX), help_heading = "World")]
+    pub(crate) entities: u64,
+
+    /// Every random number of the world comes from it
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "World")]
+    pub(crate) seed: u64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SimulateArgs {
+    #[command(flatten)]
+    pub(crate) world: WorldArgs,
+
+    /// Shards; the world's digest does not depend on their number
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Run")]
+    pub(crate) shards: u16,
+
+    /// How many ticks to run
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Run")]
+    pub(crate) ticks: u64,
+
+    /// What drives the shards
+    #[arg(long, value_enum, default_value_t = DriverName::Portable, help_heading = "Run")]
+    pub(crate) runtime: DriverName,
+
+    /// Print a line `TICK HEX` to stdout for every tick: the digest of all entities
+    #[arg(long, help_heading = "Run")]
+    pub(crate) digest: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AppName {
+    /// The world at /world, its page at /
+    World,
+    /// Each message at /ws back to its sender
+    Echo,
+    /// Each message at /ws to everyone
+    Broadcast,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RuntimeName {
+    Auto,
+    Glommio,
+    Portable,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DriverName {
+    Glommio,
+    Portable,
+}
+
+impl From<RuntimeName> for Runtime {
+    fn from(name: RuntimeName) -> Self {
+        match name {
+            RuntimeName::Auto => Self::Auto,
+            RuntimeName::Glommio => Self::Glommio,
+            RuntimeName::Portable => Self::Portable,
+        }
+    }
+}
+
+impl From<DriverName> for Runtime {
+    fn from(name: DriverName) -> Self {
+        match name {
+            DriverName::Glommio => Self::Glommio,
+            DriverName::Portable => Self::Portable,
+        }
+    }
+}
+
+/// A tick rate as it was typed, and the interval it means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TickRate {
+    pub(crate) hz: f64,
+    pub(crate) interval: Duration,
+}
+
+fn tick_interval(text: &str) -> Result<TickRate, String> {
+    let hz: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if !(0.1..=1000.0).contains(&hz) {
+        return Err("between 0.1 and 1000 ticks a second".to_owned());
+    }
+    Ok(TickRate {
+        hz,
+        interval: Duration::from_secs_f64(hz.recip()),
+    })
+}
+
+fn metres(text: &str) -> Result<f32, String> {
+    let metres: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if metres.is_finite() && metres > 0.0 {
+        return Ok(metres);
+    }
+    Err("a length above 0, in metres".to_owned())
+}
+
+fn world_name(text: &str) -> Result<WorldName, String> {
+    text.parse()
+}
+
+/// Beyond, one machine's memory is not enough: at some hundred bytes each.
+const ENTITIES_MAX: u64 = 100_000_000;
+
+const EXAMPLES: &str = "\
+Examples:
+  worldshard serve                                  a flock at http://127.0.0.1:8080/
+  worldshard simulate --entities 100000 --shards 2  what a tick of it costs
+  worldshard doctor                                 why io_uring is or is not used here
+
+Exit status: 0 when all went well, 1 when something failed, 2 when the command line cannot be.";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  worldshard serve --world crowd --entities 20000 --shards 4
+  worldshard serve --bind 0.0.0.0:8080 --tick-rate 30 --interest-radius 60
+  worldshard serve --app echo --bind 127.0.0.1:9000
+
+One line on stdout says when it serves and where. Ctrl-c tells every client and ends; a second one ends at once.";
+
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  worldshard simulate --world swarm3d --entities 10000 --shards 8
+  worldshard simulate --entities 10000 --ticks 1000 --digest > one; worldshard simulate --entities 10000 --ticks 1000
+      --shards 4 --digest | cmp - one
+
+The summary goes to stderr. Exit status 1 when an entity was lost or doubled.";

@@ -1,0 +1,56 @@
+//! The `worldshard` command. Each subcommand has a file; none knows more of the engine than users do.
+
+mod cli;
+
+mod serve;
+
+mod doctor;
+mod simulate;
+
+mod apps;
+mod failure;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command};
+use failure::Failure;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = start_log(cli.log.as_deref()).and_then(|()| match &cli.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Doctor => doctor::run(),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("worldshard: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+/// Logs go to stderr: stdout is for what a command was asked for.
+fn start_log(filter: Option<&str>) -> Result<(), Failure> {
+    let builder = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into());
+    let filter = match filter {
+        Some(filter) => builder.parse(filter).map_err(|error| {
+            Failure::usage(format!("--log {filter}: {error}; try warn, info or debug"))
+        })?,
+        None => builder.from_env_lossy(),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! `worldshard serve`: one application on one port, until a signal.
+
+use std::io::Write as _;
+
+use worldshard::prelude::{App, Update, WebSocketPlugin};
+use worldshard::{Error, PagePlugin, Running, worlds};
+
+use crate::apps;
+use crate::cli::{AppName, ServeArgs};
+use crate::failure::Failure;
+
+/// Serves; returns when told to stop and all is said.
+pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let shards = shards(args);
+    let mut app = App::new();
+    app.plugin(WebSocketPlugin::bind(args.bind.clone()))
+        .shards(shards)
+        .runtime(args.runtime.into());
+    match args.app {
+        AppName::World => {
+            app.plugin((world(args), PagePlugin));
+        }
+        AppName::Echo => {
+            app.system(Update, apps::echo);
+        }
+        AppName::Broadcast => {
+            app.system(Update, apps::broadcast);
+        }
+    }
+    let running = app.start().map_err(|error| explained(error, args))?;
+    let announce = |running: &Running| {
+        // Whoever does not want the line may have closed stdout; the server is there for its clients.
+        let _ = writeln!(std::io::stdout(), "{}", ready_line(args, shards, running));
+    };
+    running
+        .join_or_signal_after(announce)
+        .map_err(Failure::from)
+}
+
+/// Tells where the server is and what it runs.
+fn ready_line(args: &ServeArgs, shards: u16, running: &Running) -> String {
+    let addr = running
+        .local_addr()
+        .expect("an address to listen on was given");
+    let (runtime, wanted, hz) = (running.runtime_name(), &args.world, args.tick_rate.hz);
+    match args.app {
+        AppName::World => format!(
+            "worldshard: http://{addr}/  world {}, {} entities, {shards} shards, {hz} Hz, runtime {runtime}",
+            wanted.world, wanted.entities
+        ),
+        AppName::Echo => {
+            format!("worldshard: ws://{addr}/ws  echo, {shards} shards, runtime {runtime}")
+        }
+        AppName::Broadcast => {
+            format!("worldshard: ws://{addr}/ws  broadcast, {shards} shards, runtime {runtime}")
+        }
+    }
+}
+
+fn world(args: &ServeArgs) -> worlds::WorldSetup {
+    let wanted = &args.world;
+    let setup = worlds::world(wanted.world, wanted.entities, wanted.seed)
+        .tick_interval(args.tick_rate.interval);
+    match args.interest_radius {
+        Some(radius_m) => setup.interest_radius_m(radius_m),
+        None => setup,
+    }
+}
+
+/// A world on one core has two shards, so that there is a border to see.
+fn shards(args: &ServeArgs) -> u16 {
+    if args.shards > 0 {
+        return args.shards;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let least = if args.app == AppName::World { 2 } else { 1 };
+    u16::try_from(cores)
+        .unwrap_or(SHARDS_MAX)
+        .clamp(least, SHARDS_MAX)
+}
+
+/// Says which flag to change when the port cannot be had.
+fn explained(error: Error, args: &ServeArgs) -> Failure {
+    use std::io::ErrorKind;
+    let Error::Io { what, source } = &error else {
+        return error.into();
+    };
+    if !what.starts_with("listening") {
+        return error.into();
+    }
+    let kind = source.kind();
+    let remedy = if kind == ErrorKind::PermissionDenied {
+        "permission denied; choose a port above 1023".to_owned()
+    } else if kind == ErrorKind::AddrInUse {
+        "another program listens there; choose another port, or 0 for any free one".to_owned()
+    } else if kind == ErrorKind::AddrNotAvailable {
+        "this machine does not have that address; try 127.0.0.1 or 0.0.0.0".to_owned()
+    } else if kind == ErrorKind::InvalidInput {
+        "not an address with a port, such as 127.0.0.1:8080".to_owned()
+    } else {
+        source.to_string()
+    };
+    Failure::runtime(format!("--bind {}: {remedy}", args.bind))
+}
+
+/// As many as a session id can name.
+const SHARDS_MAX: u16 = 1024;

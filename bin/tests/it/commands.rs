@@ -1,0 +1,101 @@
+//! What a user reads who mistyped, asked for help, or asked the doctor.
+
+use std::process::{Command, Output};
+
+fn worldshard(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_worldshard"))
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+/// Both streams, one after the other.
+fn said(run: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&run.stdout),
+        String::from_utf8_lossy(&run.stderr)
+    )
+}
+
+#[test]
+fn mistakes_on_the_command_line_name_the_flag() {
+    let mistakes: [(&[&str], &str); 9] = [
+        (&["serve", "--shards", "many"], "--shards"),
+        (&["serve", "--shards", "1025"], "--shards"),
+        (&["serve", "--world", "ocean"], "flock, crowd or swarm3d"),
+        (&["serve", "--tick-rate", "0"], "--tick-rate"),
+        (&["serve", "--interest-radius", "-1"], "--interest-radius"),
+        (&["serve", "--runtime", "tokio"], "--runtime"),
+        (&["serve", "--app", "chat"], "--app"),
+        (&["simulate", "--ticks", "0"], "--ticks"),
+        (&["serve", "--log", "a=b=c"], "--log"),
+    ];
+    for (args, named) in mistakes {
+        let run = worldshard(args);
+        assert_eq!(run.status.code(), Some(2), "{args:?}: {}", said(&run));
+        assert!(said(&run).contains(named), "{args:?}: {}", said(&run));
+    }
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_with_a_remedy() {
+    let run = worldshard(&["serve", "--bind", "8080"]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(
+        said(&run).contains("--bind 8080: not an address with a port"),
+        "{}",
+        said(&run)
+    );
+}
+
+#[test]
+fn help_names_every_flag_and_gives_examples() {
+    let flags = [
+        "--shards",
+        "--app",
+        "--world",
+        "--entities",
+        "--tick-rate",
+        "--interest-radius",
+        "--bind",
+        "--runtime",
+        "--seed",
+        "--log",
+        "Examples:",
+    ];
+    let help = said(&worldshard(&["serve", "--help"]));
+    for flag in flags {
+        assert!(help.contains(flag), "{flag} is not in\n{help}");
+    }
+    let help = said(&worldshard(&["simulate", "--help"]));
+    for flag in [
+        "--world",
+        "--entities",
+        "--shards",
+        "--ticks",
+        "--seed",
+        "--runtime",
+        "--digest",
+        "Examples:",
+    ] {
+        assert!(help.contains(flag), "{flag} is not in\n{help}");
+    }
+    assert_eq!(worldshard(&[]).status.code(), Some(2));
+}
+
+#[test]
+fn doctor_says_what_was_found_and_what_runs() {
+    let run = worldshard(&["doctor"]);
+    assert_eq!(run.status.code(), Some(0));
+    let report = String::from_utf8(run.stdout).unwrap();
+    assert!(
+        report.contains("io_uring") && report.contains("open files"),
+        "{report}"
+    );
+    let runtime = report.lines().last().unwrap();
+    assert!(
+        runtime.starts_with("runtime glommio: ") || runtime.starts_with("runtime portable: "),
+        "{report}"
+    );
+}

@@ -1,0 +1,50 @@
+//! A server that runs out of descriptors: it refuses, serves whom it has, and recovers.
+
+use std::time::Duration;
+
+use worldshard_client::{Connection, Event, Framing};
+
+use crate::server::{Server, WAIT, on_each_runtime};
+
+on_each_runtime!(without_descriptors_it_refuses_and_recovers);
+
+/// A connection that echoes, or none.
+fn try_open(server: &Server) -> Option<Connection> {
+    let mut connection = Connection::connect(server.addr(), "/ws", Framing::Raw).ok()?;
+    match connection.receive(PATIENCE) {
+        Ok(Some(Event::Opened)) => Some(connection),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn echoes(connection: &mut Connection) -> bool {
+    connection.text("still there?");
+    connection.receive(WAIT).ok().flatten() == Some(Event::Text("still there?".to_owned()))
+}
+
+fn without_descriptors_it_refuses_and_recovers(runtime: &str) {
+    let server = Server::start_with_descriptors(64, runtime, &["--app", "echo", "--shards", "1"]);
+    let mut open = Vec::new();
+    while let Some(connection) = try_open(&server) {
+        open.push(connection);
+        assert!(
+            open.len() < 64,
+            "64 descriptors cannot hold {} connections",
+            open.len()
+        );
+    }
+    assert!(open.len() >= 8, "only {} connections", open.len());
+    for connection in &mut open {
+        assert!(echoes(connection), "one of {} was lost", runtime);
+    }
+    open.truncate(1);
+    let recovered = (0..ATTEMPTS).find_map(|_| try_open(&server));
+    let mut recovered = recovered.expect("descriptors are free again");
+    assert!(echoes(&mut recovered));
+    assert!(echoes(&mut open[0]));
+}
+
+/// A refused connection may be left waiting: it counts as refused then.
+const PATIENCE: Duration = Duration::from_millis(1000);
+
+const ATTEMPTS: u32 = 10;

@@ -1,0 +1,18 @@
+//! The `worldshard` command as a child process, driven over real sockets and signals.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do; clippy sees only functions marked #[test] as tests"
+)]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test waits for one event and lets the others pass"
+)]
+
+mod server;
+
+mod commands;
+mod descriptors;
+mod messages;
+mod stopping;
+mod world;

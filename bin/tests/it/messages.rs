@@ -1,0 +1,64 @@
+//! The small applications: what comes back at `/ws`, and to whom.
+
+use worldshard_client::transport::MessageKind;
+use worldshard_client::{Connection, Event};
+
+use crate::server::{Server, WAIT, on_each_runtime};
+
+on_each_runtime!(
+    echo_returns_each_message_as_it_was,
+    broadcast_reaches_everyone_once
+);
+
+fn text(text: &str) -> Option<Event> {
+    Some(Event::Text(text.to_owned()))
+}
+
+fn binary(bytes: &'static [u8]) -> Option<Event> {
+    Some(Event::Binary(bytes.into()))
+}
+
+fn echo_returns_each_message_as_it_was(runtime: &str) {
+    let server = Server::start(runtime, &["--app", "echo", "--shards", "2"]);
+    assert!(
+        server.line().starts_with("worldshard: ws://127.0.0.1:"),
+        "{}",
+        server.line()
+    );
+    assert!(
+        server
+            .line()
+            .ends_with(&format!("/ws  echo, 2 shards, runtime {runtime}")),
+        "{}",
+        server.line()
+    );
+    let mut client = server.raw();
+    client.text("über");
+    client.binary("über".as_bytes());
+    client.fragments(MessageKind::Text, &[b"in ", b"", b"parts"]);
+    client.text("");
+    assert_eq!(client.receive(WAIT).unwrap(), text("über"));
+    assert_eq!(client.receive(WAIT).unwrap(), binary("über".as_bytes()));
+    assert_eq!(client.receive(WAIT).unwrap(), text("in parts"));
+    assert_eq!(client.receive(WAIT).unwrap(), text(""));
+}
+
+fn broadcast_reaches_everyone_once(runtime: &str) {
+    let server = Server::start(runtime, &["--app", "broadcast", "--shards", "2"]);
+    let mut clients: Vec<Connection> = (0..3).map(|_| server.raw()).collect();
+    clients[0].text("to all");
+    clients[0].flush().unwrap();
+    for client in &mut clients {
+        assert_eq!(client.receive(WAIT).unwrap(), text("to all"));
+    }
+    clients[2].binary(b"to all");
+    clients[2].flush().unwrap();
+    for client in &mut clients {
+        // Nothing came twice, or it would stand before this one.
+        assert_eq!(client.receive(WAIT).unwrap(), binary(b"to all"));
+    }
+    let mut late = server.raw();
+    clients[1].text("again");
+    clients[1].flush().unwrap();
+    assert_eq!(late.receive(WAIT).unwrap(), text("again"));
+}

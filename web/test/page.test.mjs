@@ -1,0 +1,139 @@
+// The page against the mock server: what it draws and says, and how it meets a server that is gone or that lies.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openBrowser, stateOf, until } from './browser.mjs';
+import { MockServer } from './mock-server.mjs';
+
+/** @type {Awaited<ReturnType<typeof openBrowser>>} */
+let browser;
+before(async () => {
+  browser = await openBrowser();
+});
+after(() => browser.close());
+
+/**
+ * @param {import('./mock-server.mjs').Options} options
+ * @param {(page: import('playwright-core').Page, server: MockServer) => Promise<void>} body
+ * @param {RegExp} [expected] faults that the test brings about
+ */
+async function withPage(options, body, expected) {
+  const server = new MockServer(options);
+  const { page, faults } = await browser.open(await server.start(), expected);
+  try {
+    await until(page, 'joined, and the world moves', ({ standing, moving, visible }) => standing === 'in' && moving > 0 && visible > 0, 5000);
+    await body(page, server);
+    assert.deepEqual(faults, []);
+  } finally {
+    await page.close();
+    await server.stop();
+  }
+}
+
+for (const metric of /** @type {const} */ (['plane', 'flat', 'solid'])) {
+  test(`a ${metric} world is shown, and the avatar goes where the keys point`, () =>
+    withPage({ metric, entities: 800, shards: 3 }, async (page) => {
+      const before = await stateOf(page);
+      assert.deepEqual(before.ownersSeen, [0, 1, 2]);
+      assert.equal(before.entities, 801);
+      // In a solid world the view is turned: there up is the axis that the view leaves alone.
+      const [key, axis] = metric === 'solid' ? /** @type {const} */ (['r', 2]) : /** @type {const} */ (['d', 0]);
+      await page.keyboard.down(key);
+      await until(page, 'the avatar moves', ({ position }) => position[axis] > before.position[axis] + 5, 3000);
+      await page.keyboard.up(key);
+      await page.waitForTimeout(300);
+      const stopped = await stateOf(page);
+      await page.waitForTimeout(300);
+      const millimetres = (/** @type {{position: number[]}} */ state) => state.position.map((axis) => Math.round(axis * 1000));
+      assert.deepEqual(millimetres(await stateOf(page)), millimetres(stopped));
+      assert.ok(await litPixels(page) > 500, 'the canvas is empty');
+    }));
+}
+
+test('a camera takes the avatar\'s place, moves by keys, and gives it back', () =>
+  withPage({ entities: 500 }, async (page) => {
+    await page.check('input[value="camera"]');
+    const camera = await until(page, 'a camera', ({ standing, entity }) => standing === 'in' && entity === undefined, 3000);
+    assert.equal(camera.entities <= 501, true);
+    await page.keyboard.down('w');
+    await until(page, 'the camera moves', ({ position }) => position[1] > camera.position[1] + 5, 3000);
+    await page.keyboard.up('w');
+    const moved = await stateOf(page);
+    await page.check('input[value="avatar"]');
+    const avatar = await until(page, 'an avatar', ({ standing, entity, position }) => standing === 'in' && entity && position, 3000);
+    assert.ok(Math.abs(avatar.position[1] - moved.position[1]) < 10, 'the avatar begins where the camera was');
+  }));
+
+test('ghosts come when asked for and go again', () =>
+  withPage({ entities: 500 }, async (page) => {
+    assert.equal((await stateOf(page)).ghosts, 0);
+    await page.check('#ghosts');
+    await until(page, 'ghosts', ({ ghosts }) => ghosts > 0, 2000);
+    await page.uncheck('#ghosts');
+    await until(page, 'no ghosts', ({ ghosts }) => ghosts === 0, 2000);
+  }));
+
+test('the interest slider changes what is visible', () =>
+  withPage({ entities: 2000 }, async (page) => {
+    const { visible } = await until(page, 'a visible set', (state) => state.visible > 20, 2000);
+    await page.locator('#interest').fill('20');
+    await until(page, 'fewer', (state) => state.visible < visible / 2, 2000);
+  }));
+
+test('measurements of every shard are plotted', () =>
+  withPage({ shards: 3 }, async (page) => {
+    await page.locator('.shard').nth(2).waitFor();
+    await page.locator('.plot b', { hasText: 'µs' }).first().waitFor({ timeout: 3000 });
+    assert.equal(await page.locator('.plot canvas[aria-label]').count(), 9);
+    assert.equal(await page.locator('#status-text').textContent(), '');
+  }));
+
+test('a server that goes away is told in words, and met again when it returns', () =>
+  withPage({ entities: 300 }, async (page, server) => {
+    await server.stop();
+    await page.locator('#notice', { hasText: 'No connection' }).waitFor({ timeout: 3000 });
+    assert.equal((await stateOf(page)).connected, false);
+    const again = new MockServer({ entities: 400, port: server.options.port });
+    await again.start();
+    try {
+      await until(page, 'joined again', ({ standing, entities, moving }) => standing === 'in' && entities === 401 && moving > 0, 8000);
+      assert.equal((await stateOf(page)).errors.length, 0);
+      await page.close();
+    } finally {
+      await again.stop();
+      await server.start();
+    }
+  }, /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_ABORTED/));
+
+test('a delta that cannot be read ends the connection, and a fresh one heals it', () =>
+  withPage({ entities: 500 }, async (page, server) => {
+    for (const client of server.clients) client.lie = true;
+    const { errors } = await until(page, 'noticed', (state) => state.errors.length > 0, 2000);
+    assert.match(errors[0], /cannot be read/);
+    await until(page, 'healed', ({ standing, visible }) => standing === 'in' && visible > 0, 5000);
+  }));
+
+test('on a phone nothing is wider than the screen', async () => {
+  const phone = await openBrowser({ width: 390, height: 844 });
+  const server = new MockServer({ shards: 8 });
+  try {
+    const { page, faults } = await phone.open(await server.start());
+    await until(page, 'measured', ({ statusShards, moving }) => statusShards === 8 && moving > 0, 5000);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+    assert.deepEqual(faults, []);
+  } finally {
+    await phone.close();
+    await server.stop();
+  }
+});
+
+/** Pixels of the canvas that are far from the ground's colour. @param {import('playwright-core').Page} page */
+function litPixels(page) {
+  return page.evaluate(() => {
+    const canvas = /** @type {HTMLCanvasElement} */ (document.getElementById('world'));
+    const { data } = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')).getImageData(0, 0, canvas.width, canvas.height);
+    let lit = 0;
+    for (let at = 0; at < data.length; at += 4) if (Number(data[at]) + Number(data[at + 1]) + Number(data[at + 2]) > 300) lit += 1;
+    return lit;
+  });
+}
