@@ -2,6 +2,8 @@
 //!
 //! Stdout gets digests only. Never reads a clock: durations come with the ticks.
 
+mod table;
+
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use worldshard::worlds;
 
 use crate::cli::SimulateArgs;
 use crate::failure::Failure;
+use table::PhaseTable;
 
 /// Runs the world and prints the summary.
 pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
@@ -49,9 +52,7 @@ struct Watch<'a> {
     /// Of the first shard: all are as far, give or take a tick.
     elapsed: Duration,
     shown: Duration,
-    /// Of all shards together.
-    advance: Duration,
-    absorb: Duration,
+    phases: PhaseTable,
     resident_bytes_most: u64,
     broken: Option<io::Error>,
 }
@@ -67,8 +68,7 @@ impl<'a> Watch<'a> {
             shows_progress: io::stderr().is_terminal(),
             elapsed: Duration::ZERO,
             shown: Duration::ZERO,
-            advance: Duration::ZERO,
-            absorb: Duration::ZERO,
+            phases: PhaseTable::default(),
             resident_bytes_most: 0,
             broken: None,
         }
@@ -80,8 +80,7 @@ impl<'a> Watch<'a> {
         {
             self.broken = writeln!(io::stdout(), "{tick} {digest:032x}").err();
         }
-        self.advance += seen.advance;
-        self.absorb += seen.absorb;
+        self.phases.add(seen);
         if seen.shard.0 != 0 {
             return;
         }
@@ -139,7 +138,6 @@ fn summary(
 ) -> String {
     let wall_s = report.wall.as_secs_f64();
     let entity_ticks = (report.entities.max(1) * report.ticks) as f64;
-    let each = |half: Duration| half.as_secs_f64() * 1e6 / entity_ticks;
     let audit = if report.audit_failures == 0 {
         "green"
     } else {
@@ -148,9 +146,9 @@ fn summary(
     format!(
         "{} {} entities, {} shards, {} ticks, runtime {}, seed {}\n\
          {:.1} ticks/s, {:.3} µs per entity-tick, {wall_s:.2} s\n\
-         {:.3} µs to advance, {:.3} µs to absorb, on all shards together\n\
          {} handoffs, audit {audit}\n\
-         {:.0} bytes of memory per entity\n",
+         {:.1} neighbours within perception on average, {:.0} bytes of memory per entity\n\
+         {}",
         args.world.world,
         report.entities,
         args.shards,
@@ -159,10 +157,10 @@ fn summary(
         args.world.seed,
         report.ticks as f64 / wall_s,
         wall_s * 1e6 / entity_ticks,
-        each(watch.advance),
-        each(watch.absorb),
         report.handoffs,
+        report.neighbours_mean,
         resident_bytes as f64 / report.entities.max(1) as f64,
+        watch.phases.lines(report.ticks),
     )
 }
 

@@ -50,6 +50,7 @@ pub use config::{ConfigError, Limits, WorldConfig};
 pub use digest::entity_digest;
 pub use draft::Draft;
 pub use letter::{AreaMessage, Envelope};
+pub use phases::Phase;
 pub use published::{DeltaOut, FRAME_HEADROOM, Notice, Published};
 pub use recipe::{
     AvatarDraft, CommandHandler, EntityDraft, Genesis, NamedSystem, Population, Predicate, Recipe,
@@ -57,7 +58,7 @@ pub use recipe::{
 };
 pub use registry::{COMPONENTS_MAX, DecodeError, REPLICATED_BYTES_MAX, Registry, RegistryError};
 pub use resources::Resources;
-pub use shard::{Phase, Shard};
+pub use shard::Shard;
 pub use stats::{ShardStats, ViewerStats};
 pub use step::{SPAWNS_PER_SPAWNER_MAX, Space, Step};
 pub use timers::{TIMERS_MAX, Timers};

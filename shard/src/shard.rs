@@ -16,7 +16,7 @@ use crate::config::ConfigError;
 use crate::digest::world_digest;
 use crate::ghost::GhostSet;
 use crate::letter::{AreaMessage, Birth, Envelope};
-use crate::phases::{apply, genesis, index, observe, publish, receive, release, simulate};
+use crate::phases::{Phase, apply, genesis, index, observe, publish, receive, release, simulate};
 use crate::published::{Notice, Published};
 use crate::recipe::Recipe;
 use crate::resources::Resources;
@@ -56,32 +56,6 @@ pub struct Shard {
     witness: Option<Box<dyn FnMut(Option<Phase>)>>,
     tick: Tick,
     half: Half,
-}
-
-/// A phase of a tick; `docs/architecture.md` says what each does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are those of the files in phases/")]
-pub enum Phase {
-    Apply,
-    Simulate,
-    Release,
-    Receive,
-    Index,
-    Observe,
-    Publish,
-}
-
-impl Phase {
-    /// All of them, in the order of a tick.
-    pub const ALL: [Self; 7] = [
-        Self::Apply,
-        Self::Simulate,
-        Self::Release,
-        Self::Receive,
-        Self::Index,
-        Self::Observe,
-        Self::Publish,
-    ];
 }
 
 /// Which half of a tick comes next.

@@ -99,3 +99,40 @@ fn doctor_says_what_was_found_and_what_runs() {
         "{report}"
     );
 }
+
+#[test]
+fn simulate_says_what_each_phase_cost_and_how_dense_the_world_is() {
+    let densities = ["1", "3"].map(|shards| {
+        let summary = said(&worldshard(&[
+            "simulate",
+            "--entities",
+            "2000",
+            "--ticks",
+            "10",
+            "--shards",
+            shards,
+        ]));
+        let nanos = |row: &str| -> f64 {
+            let row = summary.lines().find(|line| line.starts_with(row));
+            let last = row.and_then(|row| row.split_whitespace().last());
+            last.unwrap_or_else(|| panic!("{summary}")).parse().unwrap()
+        };
+        let phases = [
+            "apply",
+            "simulate ",
+            "release",
+            "receive",
+            "index",
+            "observe",
+            "publish",
+        ];
+        let sum: f64 = phases.into_iter().map(nanos).sum();
+        assert!((sum - nanos("all ")).abs() < 1.0, "{summary}");
+        assert!(nanos("simulate ") > 0.0, "{summary}");
+        let density = summary.lines().find(|line| line.contains("neighbours"));
+        let density = density.and_then(|line| line.split_whitespace().next());
+        density.unwrap_or_else(|| panic!("{summary}")).to_owned()
+    });
+    assert_eq!(densities[0], densities[1], "shards see other neighbours");
+    assert!(densities[0].parse::<f64>().unwrap() > 1.0, "{densities:?}");
+}

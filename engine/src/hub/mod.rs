@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use worldshard_protocol::{SessionId, Tick};
-use worldshard_shard::{Envelope, Shard};
+use worldshard_shard::{Envelope, Phase, Shard};
 use worldshard_spatial::ShardId;
 use worldshard_transport::{MessageKind, close_code};
 
@@ -233,6 +233,11 @@ impl Hub {
         self.send_deliveries(deliveries);
         self.lay_out_overview(tick);
         self.ticked = true;
+    }
+
+    /// As `Shard::watch_phases`: drivers time phases with it.
+    pub fn watch_phases(&mut self, witness: impl FnMut(Option<Phase>) + 'static) {
+        self.shard.watch_phases(witness);
     }
 
     /// Runs the `Shutdown` systems and the plugins' clean-up, then closes every session with 1001.

@@ -1,6 +1,6 @@
 //! The only place that reads the machine's clock. Everything else takes the time as an argument.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The time now, of the machine's monotonic clock.
 #[expect(
@@ -9,6 +9,21 @@ use std::time::Instant;
 )]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// CPU time that this thread has used: unlike [`now`], it stands still while others have the core.
+#[cfg(unix)]
+pub(crate) fn busy() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let part = |number: i64| u64::try_from(number).unwrap_or(0);
+    Duration::from_secs(part(time.tv_sec)) + Duration::from_nanos(part(time.tv_nsec))
+}
+
+/// Time since the first call: this system does not say what one thread used.
+#[cfg(not(unix))]
+pub(crate) fn busy() -> Duration {
+    static BEGAN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    now().saturating_duration_since(*BEGAN.get_or_init(now))
 }
 
 /// Blocks this thread until `until`.

@@ -23,6 +23,7 @@ mod process;
 
 mod in_process;
 mod pacing;
+mod phase_times;
 mod reactor;
 mod site;
 mod socket;
@@ -34,5 +35,6 @@ mod glommio;
 mod portable;
 
 pub use in_process::{ClientFactory, InProcessClient};
+pub use phase_times::{Phase, PhaseTimes};
 pub use running::{Running, start, start_placed};
 pub use unpaced::{RunReport, ShardTick, UnpacedRun, run_unpaced};

@@ -254,11 +254,13 @@ impl Berth {
             (self.mailbox, self.bell, self.commons, self.hosting);
         let ready = self.ready;
         let make = move || {
-            let hub = Hub::new(own, recipe, commons)?;
+            let mut hub = Hub::new(own, recipe, commons)?;
+            let observer = hosting
+                .as_ref()
+                .map(|hosting| hosting.observer(&mut hub, clock::now()));
             let mut reactor = Reactor::new(own, hub, process, mailbox, bell, schedule);
-            if let Some(hosting) = hosting {
+            if let (Some(hosting), Some(observer)) = (hosting, observer) {
                 let clients = hosting.clients.as_ref().map(|factory| factory.clients(own));
-                let observer = hosting.observer(own, clock::now());
                 reactor.host(clients.unwrap_or_default(), observer);
             }
             // The one who starts waits for every answer.

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use flume::Sender;
 use worldshard_protocol::Tick;
+use worldshard_shard::Shard;
 use worldshard_spatial::ShardId;
 
 use super::clock;
 use super::cores;
 use super::in_process::Factory;
+use super::phase_times::{PhaseTimes, PhaseWatch};
 use super::probe;
 use super::reactor::Halves;
 use super::server::{Server, Wiring};
@@ -45,16 +47,20 @@ pub struct ShardTick {
     pub advance: Duration,
     /// In the second half: receive, index, observe, publish.
     pub absorb: Duration,
+    /// CPU time, by phase.
+    pub phases: PhaseTimes,
     /// Entities the shard owns.
     pub entities: u64,
     /// Entities it has given away since the start.
     pub handoffs_out: u64,
     /// Audits that failed since the start.
     pub audit_failures: u64,
+    /// After the last tick: how many others each entity has within the perception radius, summed over those owned.
+    pub neighbours: Option<u64>,
 }
 
 /// What a run came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RunReport {
     /// Which driver ran.
     pub runtime: &'static str,
@@ -68,6 +74,8 @@ pub struct RunReport {
     pub audit_failures: u64,
     /// Entities at the end.
     pub entities: u64,
+    /// At the end: how many others an entity has within the perception radius, on average.
+    pub neighbours_mean: f64,
 }
 
 /// Runs `run.ticks` ticks of `recipe` and shows each shard's every tick to `on_tick`, per shard in order.
@@ -88,6 +96,7 @@ pub fn run_unpaced(
         shards,
         ticks: Some(run.ticks),
         hosting: Some(Hosting {
+            ticks: run.ticks,
             digest: run.digest,
             clients: run.clients.clone(),
             sender,
@@ -104,19 +113,23 @@ pub fn run_unpaced(
     let wall = clock::now() - began;
     server.join().map_err(Error::Runtime)?;
     let last = || last.iter().flatten();
+    let entities: u64 = last().map(|tick| tick.entities).sum();
+    let neighbours: u64 = last().filter_map(|tick| tick.neighbours).sum();
     Ok(RunReport {
         runtime: chosen.name(),
         ticks: run.ticks,
         wall,
         handoffs: last().map(|tick| tick.handoffs_out).sum(),
         audit_failures: last().map(|tick| tick.audit_failures).sum(),
-        entities: last().map(|tick| tick.entities).sum(),
+        entities,
+        neighbours_mean: neighbours as f64 / entities.max(1) as f64,
     })
 }
 
 /// What each shard of an unpaced run needs beside its hub.
 #[derive(Clone)]
 pub(crate) struct Hosting {
+    ticks: u64,
     digest: bool,
     pub(crate) clients: Option<Factory>,
     sender: Sender<ShardTick>,
@@ -126,14 +139,16 @@ pub(crate) struct Hosting {
 pub(crate) struct Observer {
     hosting: Hosting,
     shard: ShardId,
+    phases: PhaseWatch,
     before: Instant,
 }
 
 impl Hosting {
-    pub(crate) fn observer(&self, shard: ShardId, now: Instant) -> Observer {
+    pub(crate) fn observer(&self, hub: &mut Hub, now: Instant) -> Observer {
         Observer {
             hosting: self.clone(),
-            shard,
+            shard: hub.shard().own(),
+            phases: PhaseWatch::over(hub),
             before: now,
         }
     }
@@ -151,14 +166,28 @@ impl Observer {
             took,
             advance: halves.advance,
             absorb: halves.absorb,
+            phases: self.phases.take(),
             entities: stats.entities,
             handoffs_out: stats.handoffs_out,
             audit_failures: shard.audit().failures(),
+            neighbours: (tick.0 == self.hosting.ticks).then(|| neighbours(shard)),
         };
         // Waits when the reader is slow: an unpaced world has time. A reader that is gone wants nothing.
         let _ = self.hosting.sender.send(seen);
         self.before = clock::now();
     }
+}
+
+/// How many others each entity has within the perception radius, summed over those owned here.
+pub(crate) fn neighbours(shard: &Shard) -> u64 {
+    let (view, perception_m) = (shard.view(), shard.recipe().config.perception_radius_m);
+    let mut pairs = 0;
+    for rank in (0..view.len() as u32).filter(|&rank| view.is_owned(rank)) {
+        view.within(view.position(rank), perception_m, |other| {
+            pairs += u64::from(other.rank != rank);
+        });
+    }
+    pairs
 }
 
 /// Ticks that the caller has not looked at. Beyond: the shards wait.
