@@ -93,6 +93,13 @@ impl Columns {
         self.slice::<C>()[row].as_ref()
     }
 
+    /// Appends the components in a row: for each column whether there is one, then its canonical bytes.
+    pub(crate) fn encode_row(&self, row: usize, out: &mut Vec<u8>) {
+        for typed in &self.columns {
+            typed.column.encode_row(row, out);
+        }
+    }
+
     /// A component's column, in row order.
     ///
     /// # Panics
@@ -129,6 +136,7 @@ pub(crate) trait AnyColumn: Send {
     fn append(&mut self, other: &mut dyn Any);
     fn scatter_from_world(&mut self, world: &hecs::World);
     fn scatter_from_column(&mut self, other: &dyn Any, rows: &[u32]);
+    fn encode_row(&self, row: usize, out: &mut Vec<u8>);
 }
 
 struct Column<C> {
@@ -173,6 +181,14 @@ impl<C: Component> AnyColumn for Column<C> {
         let other = other.downcast_ref::<Self>().expect("same registry");
         for (value, &row) in other.values.iter().zip(rows) {
             self.values[row as usize].clone_from(value);
+        }
+    }
+
+    fn encode_row(&self, row: usize, out: &mut Vec<u8>) {
+        let value = &self.values[row];
+        out.push(u8::from(value.is_some()));
+        if let Some(value) = value {
+            value.encode(out);
         }
     }
 }

@@ -184,6 +184,18 @@ impl Registry {
             .collect()
     }
 
+    /// Appends the components of an entity that neighbours see, as `View::encode_shared` writes those of a rank.
+    pub fn encode_shared(&self, entity: &EntityRef<'_>, out: &mut Vec<u8>) {
+        for entry in self.shared() {
+            let head = out.len();
+            out.push(1);
+            if !(entry.encode)(entity, out) {
+                out.truncate(head);
+                out.push(0);
+            }
+        }
+    }
+
     /// Adds the components that [`Registry::encode_entity`] wrote to a builder.
     ///
     /// Total for all bytes: never panics.

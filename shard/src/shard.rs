@@ -337,6 +337,12 @@ impl Shard {
         &self.cell_map
     }
 
+    /// The entities owned here.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
     /// Own entities and ghosts, as of the last absorb.
     #[must_use]
     pub fn view(&self) -> &View {
@@ -402,6 +408,12 @@ impl Shard {
             visible: viewer.visible.len(),
             starved_ticks: viewer.credits.starved_ticks,
             in_flight: viewer.credits.in_flight(),
+            delta_sequence: viewer.credits.sequence(),
+            built: viewer.built,
+            commands_done: viewer.inputs.done(),
+            commands_pending: viewer.inputs.pending(),
+            commands_skipped: viewer.inputs.skipped,
+            client_sequence: viewer.inputs.client_sequence,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Counters and gauges of one shard, for status, benches and checkers. Never decides anything.
 
-use worldshard_protocol::EntityId;
+use worldshard_protocol::{EntityId, Tick};
 use worldshard_spatial::Point;
 
 use crate::command::Interest;
@@ -36,6 +36,8 @@ pub struct ShardStats {
     pub records_changed: u64,
     /// Positions that a system made infinite or not a number: the last good one stood instead.
     pub positions_refused: u64,
+    /// Viewpoints that a join began.
+    pub joins: u64,
     /// Commands applied.
     pub commands_applied: u64,
     /// Commands refused.
@@ -75,4 +77,16 @@ pub struct ViewerStats {
     pub starved_ticks: u64,
     /// Deltas on their way to it.
     pub in_flight: usize,
+    /// Number of the last delta built for it.
+    pub delta_sequence: u32,
+    /// The last tick in which it was decided what it sees.
+    pub built: Option<Tick>,
+    /// The home's number of the last command that was applied or given up.
+    pub commands_done: u32,
+    /// Commands that wait for their turn.
+    pub commands_pending: usize,
+    /// Commands that never arrived and were given up.
+    pub commands_skipped: u64,
+    /// The client's number of the last command applied.
+    pub client_sequence: u32,
 }

@@ -239,6 +239,12 @@ impl View {
         self.columns.slice()
     }
 
+    /// Appends the shared components of the entity at a rank: for each registered one a byte that says whether
+    /// there is one, then its canonical bytes.
+    pub fn encode_shared(&self, rank: u32, out: &mut Vec<u8>) {
+        self.columns.encode_row(rank as usize, out);
+    }
+
     /// The entity's wire record.
     #[must_use]
     pub fn record(&self, rank: u32) -> &[u8; RECORD_BYTES] {

@@ -113,6 +113,11 @@ impl Credits {
         self.in_flight.drain(..=at);
     }
 
+    /// Number of the last delta built; 0 before the first.
+    pub(crate) fn sequence(&self) -> u32 {
+        self.sequence
+    }
+
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
@@ -157,6 +162,11 @@ impl Inputs {
         let command = self.pending.remove(&(self.done + 1))?;
         self.done += 1;
         Some(command)
+    }
+
+    /// The last sequence that was applied or given up.
+    pub(crate) fn done(&self) -> u32 {
+        self.done
     }
 
     pub(crate) fn pending(&self) -> usize {

@@ -108,6 +108,7 @@ fn begin(shard: &mut Shard, session: SessionId, join: &Join, tick: Tick) {
         ViewpointMode::Avatar => Viewpoint::Birth(draft_avatar(shard, join.author, at), at),
     };
     let viewer = Viewer::new(session, join, viewpoint, limits);
+    shard.stats.joins += 1;
     shard.departed.arrive(session);
     shard.viewers.insert(session, viewer);
     shard
