@@ -33,6 +33,8 @@ mod letter;
 
 pub mod runtime;
 
+pub mod sim;
+
 pub mod worlds;
 
 mod page;
