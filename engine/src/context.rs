@@ -2,11 +2,11 @@
 //!
 //! Never gives access to the world: systems at event pace do not write it.
 
-use std::any::{Any, TypeId, type_name};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cell::{Ref, RefMut};
 
 use worldshard_protocol::{SessionId, Tick};
+use worldshard_shard::Resources;
 use worldshard_spatial::ShardId;
 
 use crate::audience::Audience;
@@ -112,56 +112,26 @@ impl<'a> Context<'a> {
         self.desk.tick
     }
 
-    /// This shard's value of a type.
+    /// This shard's value of a type, the one that systems of `FixedUpdate` have too.
     ///
     /// # Panics
-    /// When the application added none: `App::resource` does.
+    /// When there is none: `App::resource` adds it, or `insert_resource` in a Startup system.
     #[must_use]
-    pub fn resource<T: 'static>(&self) -> &T {
-        self.resources.get::<T>().unwrap_or_else(|| {
-            panic!(
-                "no resource {0}: add `.resource(…)` to the App",
-                type_name::<T>()
-            )
-        })
+    pub fn resource<T: 'static>(&self) -> Ref<'_, T> {
+        self.resources.expect()
     }
 
     /// This shard's value of a type, to be changed.
     ///
     /// # Panics
-    /// When the application added none: `App::resource` does.
+    /// When there is none: `App::resource` adds it, or `insert_resource` in a Startup system.
     #[must_use]
-    pub fn resource_mut<T: 'static>(&mut self) -> &mut T {
-        self.resources.get_mut::<T>().unwrap_or_else(|| {
-            panic!(
-                "no resource {0}: add `.resource(…)` to the App",
-                type_name::<T>()
-            )
-        })
+    pub fn resource_mut<T: 'static>(&mut self) -> RefMut<'_, T> {
+        self.resources.expect_mut()
     }
 
     /// Adds or replaces this shard's value of a type.
     pub fn insert_resource<T: 'static>(&mut self, value: T) {
-        self.resources.insert(TypeId::of::<T>(), Box::new(value));
-    }
-}
-
-/// One shard's values of the application, by type.
-#[derive(Default)]
-pub(crate) struct Resources {
-    values: BTreeMap<TypeId, Box<dyn Any>>,
-}
-
-impl Resources {
-    pub(crate) fn insert(&mut self, type_id: TypeId, value: Box<dyn Any>) {
-        self.values.insert(type_id, value);
-    }
-
-    fn get<T: 'static>(&self) -> Option<&T> {
-        self.values.get(&TypeId::of::<T>())?.downcast_ref()
-    }
-
-    fn get_mut<T: 'static>(&mut self) -> Option<&mut T> {
-        self.values.get_mut(&TypeId::of::<T>())?.downcast_mut()
+        self.resources.insert(value);
     }
 }

@@ -6,7 +6,7 @@ mod plugin;
 mod recipe;
 mod stage;
 
-use std::any::{TypeId, type_name};
+use std::any::type_name;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -100,16 +100,15 @@ impl App {
         self
     }
 
-    /// Gives every shard a value of its own that systems reach by its type.
+    /// Gives every shard a value of its own that systems of all stages reach by its type.
     pub fn resource<T: 'static>(
         &mut self,
         make: impl Fn() -> T + Send + Sync + 'static,
     ) -> &mut Self {
         self.claim(Owned::Name(format!("resource {}", type_name::<T>())));
-        self.resources.push(ResourceMaker {
-            type_id: TypeId::of::<T>(),
-            make: Box::new(move || Box::new(make())),
-        });
+        self.resources.push(Box::new(move |resources| {
+            resources.insert(make());
+        }));
         self
     }
 

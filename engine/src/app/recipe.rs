@@ -1,10 +1,9 @@
 //! A finished application: what every shard is built from. The same on all threads, and never changed.
 
-use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use worldshard_shard::Recipe;
+use worldshard_shard::{Recipe, Resources};
 use worldshard_transport::{RequestHead, Response};
 
 use crate::app::http::Site;
@@ -28,10 +27,7 @@ pub struct AppRecipe {
 }
 
 /// Makes one shard's copy of a resource.
-pub(crate) struct ResourceMaker {
-    pub(crate) type_id: TypeId,
-    pub(crate) make: Box<dyn Fn() -> Box<dyn Any> + Send + Sync>,
-}
+pub(crate) type ResourceMaker = Box<dyn Fn(&mut Resources) + Send + Sync>;
 
 /// What the messages of a path consist of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -37,7 +37,7 @@ pub use status::{SLOWEST_MAX, ShardStatus, SlowSession};
 pub(crate) use desk::Desk;
 
 use crate::app::{AppRecipe, ContextSystem, Framing};
-use crate::context::{Context, Resources};
+use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::letter::Letter;
 use crate::message::{CloseReason, Event, Message, Payload, Text};
@@ -49,7 +49,6 @@ pub struct Hub {
     shard: Shard,
     desk: Desk,
     overview: OverviewDesk,
-    resources: Resources,
     events: Vec<Event>,
     /// A tick has passed since the systems ran.
     ticked: bool,
@@ -94,17 +93,15 @@ impl Hub {
     /// # Panics
     /// When `own` is no shard of `commons`.
     pub fn new(own: ShardId, recipe: Arc<AppRecipe>, commons: Commons) -> Result<Self> {
-        let shard = Shard::new(own, recipe.world.clone(), commons.cell_map.clone())?;
-        let mut resources = Resources::default();
-        for resource in &recipe.resources {
-            resources.insert(resource.type_id, (resource.make)());
+        let mut shard = Shard::new(own, recipe.world.clone(), commons.cell_map.clone())?;
+        for make in &recipe.resources {
+            make(shard.resources_mut());
         }
         let mut hub = Self {
             overview: OverviewDesk::new(commons.shard_count(), recipe.world.config.tick_interval),
             desk: Desk::new(own, &recipe, commons),
             recipe,
             shard,
-            resources,
             events: Vec::new(),
             ticked: false,
             faults: BTreeMap::new(),
@@ -300,7 +297,7 @@ impl Hub {
         events: &[Event],
         run: impl FnOnce(&mut Context<'_>),
     ) {
-        let mut context = Context::new(events, &mut self.desk, &mut self.resources);
+        let mut context = Context::new(events, &mut self.desk, self.shard.resources_mut());
         if catch_unwind(AssertUnwindSafe(|| run(&mut context))).is_err() {
             *self.faults.entry(name).or_default() += 1;
             tracing::error!(system = name, shard = self.desk.own.0, "a system panicked");

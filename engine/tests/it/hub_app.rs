@@ -214,12 +214,15 @@ fn a_panic_in_a_startup_system_keeps_the_engine_from_starting() {
 }
 
 #[test]
-fn every_shard_has_its_own_resources() {
+fn every_shard_has_resources_of_its_own_and_all_stages_reach_them() {
     #[derive(Default)]
     struct Seen(u32);
     let mut app = App::new();
     app.raw("/ws")
         .resource(Seen::default)
+        .system(FixedUpdate, |step: &mut Step| {
+            step.resource_mut::<Seen>().0 += 10;
+        })
         .system(Update, |cx: &mut Context| {
             for message in cx.messages() {
                 cx.resource_mut::<Seen>().0 += 1;
@@ -233,7 +236,10 @@ fn every_shard_has_its_own_resources() {
         pump.text(session, "count");
         pump.settle();
     }
-    assert_eq!(pump.clients[&one].texts(), ["1", "2"]);
+    pump.run(1);
+    pump.text(one, "count");
+    pump.settle();
+    assert_eq!(pump.clients[&one].texts(), ["1", "2", "13"]);
     assert_eq!(pump.clients[&other].texts(), ["1"]);
 }
 
