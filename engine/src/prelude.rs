@@ -13,8 +13,8 @@ pub use crate::runtime::Running;
 pub use bytes::Bytes;
 pub use worldshard_protocol::{EntityId, SessionId, Tick};
 pub use worldshard_shard::{
-    Appearance, Component, Draft, Genesis, Position, Refusal, Steering, Step, Subject, View,
-    Visibility, WorldConfig,
+    Appearance, Chance, Component, Crossing, Draft, Genesis, Neighbour, Position, Refusal, Space,
+    Steering, Step, Subject, View, Visibility, WorldConfig, Zone,
 };
-pub use worldshard_spatial::{Bounds, IndexKind, Metric, Point, ShardId};
+pub use worldshard_spatial::{Bounds, CellGrid, IndexKind, Metric, Point, ShardId};
 pub use worldshard_transport::{RequestHead, Response};

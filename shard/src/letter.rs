@@ -12,6 +12,7 @@ use crate::audit::Account;
 use crate::ghost::GhostSet;
 use crate::viewer::Viewer;
 use crate::world::Laid;
+use crate::zone::Crossing;
 
 /// Everything one shard says to another in one tick. Complete: what it replaces, it replaces whole.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub(crate) struct Handoff {
     pub(crate) state: Vec<u8>,
     /// What was laid out of it, with the ticks of the last changes.
     pub(crate) laid: Laid,
+    /// The zone it went to in the tick of its handoff.
+    pub(crate) crossing: Option<Crossing>,
     /// The sessions that look through its eyes.
     pub(crate) viewers: Vec<Viewer>,
 }

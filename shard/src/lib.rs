@@ -30,6 +30,7 @@ mod view;
 mod step;
 
 mod timers;
+mod zone;
 
 mod chance;
 
@@ -65,6 +66,7 @@ pub use timers::{TIMERS_MAX, Timers};
 pub use view::{Neighbour, View};
 pub use world::World;
 pub use worldshard_macros::Component;
+pub use zone::{Crossing, Zone, ZoneOf};
 
 /// What derived code names; not for users.
 #[doc(hidden)]

@@ -16,6 +16,7 @@ use crate::registry::Registry;
 use crate::step::Step;
 use crate::view::View;
 use crate::world::World;
+use crate::zone::ZoneOf;
 
 /// A world in the making. Cheap to share: shards hold it behind an `Arc`.
 pub struct Recipe {
@@ -25,6 +26,8 @@ pub struct Recipe {
     pub registry: Registry,
     /// The entities of tick 0.
     pub population: Option<Population>,
+    /// Which zones there are; without, nobody crosses one.
+    pub zones: Option<ZoneOf>,
     /// What moves the world, in order, once per tick.
     pub systems: Vec<NamedSystem>,
     /// What a session that joins with an avatar gets.
@@ -45,6 +48,7 @@ impl Recipe {
             config,
             registry: Registry::new(),
             population: None,
+            zones: None,
             systems: Vec::new(),
             avatar: None,
             commands: BTreeMap::new(),

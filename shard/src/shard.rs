@@ -24,6 +24,7 @@ use crate::stats::{ShardStats, ViewerStats};
 use crate::view::View;
 use crate::viewer::{Early, Viewer, Viewpoint};
 use crate::world::World;
+use crate::zone::Crossing;
 
 /// One core's share of the world. Built on the thread that will own it.
 pub struct Shard {
@@ -46,6 +47,8 @@ pub struct Shard {
     pub(crate) births: Vec<Birth>,
     /// Ghosts of entities that this shard gave away in the running tick and still sees.
     pub(crate) strays: GhostSet,
+    /// Of the last tick, by entities that are owned here now; for the systems of the next.
+    pub(crate) crossings: Vec<Crossing>,
     pub(crate) account: Account,
     pub(crate) held: Tally,
     pub(crate) next_entity: EntityId,
@@ -101,6 +104,7 @@ impl Shard {
             said: Vec::new(),
             births: Vec::new(),
             strays: GhostSet::new(&recipe.registry),
+            crossings: Vec::new(),
             account: Account::default(),
             held: Tally::default(),
             next_entity: EntityId(1),

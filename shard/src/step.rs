@@ -19,6 +19,7 @@ use crate::resources::Resources;
 use crate::timers::TimerChange;
 use crate::view::View;
 use crate::world::World;
+use crate::zone::Crossing;
 
 /// One tick of one shard, seen from a system.
 ///
@@ -32,8 +33,15 @@ pub struct Step<'a> {
     world: &'a World,
     view: &'a View,
     resources: &'a Resources,
-    fired: &'a [(EntityId, u32)],
+    news: News<'a>,
     wishes: RefCell<Wishes>,
+}
+
+/// What happened to entities owned here since the systems ran, ascending by entity.
+#[derive(Copy, Clone)]
+pub(crate) struct News<'a> {
+    pub(crate) fired: &'a [(EntityId, u32)],
+    pub(crate) crossings: &'a [Crossing],
 }
 
 /// Where entities may be, and how far is far.
@@ -85,7 +93,7 @@ impl<'a> Step<'a> {
         world: &'a World,
         view: &'a View,
         resources: &'a Resources,
-        fired: &'a [(EntityId, u32)],
+        news: News<'a>,
     ) -> Self {
         let config = &recipe.config;
         Self {
@@ -99,7 +107,7 @@ impl<'a> Step<'a> {
             world,
             view,
             resources,
-            fired,
+            news,
             wishes: RefCell::default(),
         }
     }
@@ -244,7 +252,17 @@ impl<'a> Step<'a> {
     /// The timers of entities owned here that fire in this tick: (entity, key), ascending.
     #[must_use]
     pub fn fired(&self) -> &'a [(EntityId, u32)] {
-        self.fired
+        self.news.fired
+    }
+
+    /// Who ended the last tick in another zone than the one before, ascending; every crossing is told once, to the
+    /// shard that owns the entity now. Without `App::zones` there are none.
+    ///
+    /// An entity on the line between two zones crosses as often as it moves over it; one that is born in a zone
+    /// crosses nothing, and of one that has left the world nothing is told any more.
+    #[must_use]
+    pub fn crossings(&self) -> &'a [Crossing] {
+        self.news.crossings
     }
 
     /// A value that belongs to this shard.

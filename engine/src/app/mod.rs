@@ -13,7 +13,7 @@ use std::sync::Arc;
 use worldshard_protocol::EntityId;
 use worldshard_shard::{
     Component, Draft, Genesis, Population, Recipe, Refusal, Script, Subject, View, Visibility,
-    WorldConfig,
+    WorldConfig, Zone,
 };
 use worldshard_spatial::Point;
 use worldshard_transport::{RequestHead, Response};
@@ -152,6 +152,16 @@ impl App {
     ) -> &mut Self {
         self.claim(Owned::Name("the world's avatar".to_owned()));
         self.world.avatar = Some(Arc::new(draft));
+        self
+    }
+
+    /// Divides the world into zones: systems of `FixedUpdate` learn from `Step::crossings` who went from one to another.
+    ///
+    /// `zone_of` must be a pure function. For squares or cubes: `move |at| Zone(grid.cell_of(at).0.into())` of a
+    /// [`CellGrid`](worldshard_spatial::CellGrid) with any edge.
+    pub fn zones(&mut self, zone_of: impl Fn(Point) -> Zone + Send + Sync + 'static) -> &mut Self {
+        self.claim(Owned::Name("the world's zones".to_owned()));
+        self.world.zones = Some(Arc::new(zone_of));
         self
     }
 

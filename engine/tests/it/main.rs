@@ -12,6 +12,7 @@ mod hub_audience;
 mod hub_bounds;
 mod hub_sessions;
 mod hub_world;
+mod hub_zones;
 mod net_abuse;
 mod net_echo;
 mod net_http;

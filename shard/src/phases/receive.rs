@@ -75,6 +75,7 @@ fn take_over(shard: &mut Shard, handoff: Handoff) {
         entity,
         state,
         laid,
+        crossing,
         viewers,
     } = handoff;
     assert!(!shard.world.owns(entity), "{entity:?} received twice");
@@ -88,6 +89,7 @@ fn take_over(shard: &mut Shard, handoff: Handoff) {
     shard.world.insert(entity, &mut builder);
     shard.held = shard.held + Tally::of(entity);
     shard.stats.handoffs_in += 1;
+    shard.crossings.extend(crossing);
     for viewer in viewers {
         shard
             .watchers

@@ -14,6 +14,7 @@ use crate::letter::{Birth, Envelope, Handoff};
 use crate::shard::Shard;
 use crate::viewer::{Viewer, Viewpoint};
 use crate::world::Laid;
+use crate::zone::{self, Crossing};
 
 /// Writes one envelope for every other shard, ascending.
 pub(crate) fn release(shard: &mut Shard, tick: Tick) -> Vec<Envelope> {
@@ -60,6 +61,8 @@ struct Abroad {
     at: Point,
     /// Its owner from this tick on.
     owner: ShardId,
+    /// Goes along to another owner.
+    crossing: Option<Crossing>,
 }
 
 /// Lays every changed entity out once, and finds those that stand in the border or beyond.
@@ -76,8 +79,10 @@ fn lay_out(shard: &mut Shard, tick: Tick) -> Vec<Abroad> {
             shard.stats.positions_refused += 1;
         }
         position.0 = config.bounds.clamp(position.0);
-        let at = position.0;
+        let (before, at) = (laid.position(), position.0);
         shard.stats.records_changed += u64::from(laid.refresh(id, at, appearance, tick));
+        let zones = shard.recipe.zones.as_ref();
+        let crossing = zones.and_then(|zone_of| zone::crossing(zone_of, id, before, at));
         let strayed = shard.cell_map.distance_squared(shard.own, at) > stray_squared;
         let owner = if strayed {
             shard.cell_map.owner_of(at)
@@ -90,7 +95,11 @@ fn lay_out(shard: &mut Shard, tick: Tick) -> Vec<Abroad> {
                 id,
                 at,
                 owner,
+                crossing,
             });
+        }
+        if owner == shard.own {
+            shard.crossings.extend(crossing);
         }
     }
     refresh_extras(&mut shard.world, &shard.recipe.registry, tick);
@@ -106,6 +115,7 @@ fn send_ghosts(shard: &mut Shard, standing: Abroad, envelopes: &mut [Envelope]) 
         id,
         at,
         owner,
+        crossing: _,
     } = standing;
     let entity = shard
         .world
@@ -131,7 +141,12 @@ fn send_ghosts(shard: &mut Shard, standing: Abroad, envelopes: &mut [Envelope]) 
 
 /// Everything the entity carries goes along, its sessions' eyes too.
 fn hand_over(shard: &mut Shard, standing: Abroad, tick: Tick, envelopes: &mut [Envelope]) {
-    let Abroad { id, owner, .. } = standing;
+    let Abroad {
+        id,
+        owner,
+        crossing,
+        ..
+    } = standing;
     assert!(shard.world.owns(id), "{id:?} released twice");
     let mut state = Vec::new();
     shard.world.encode(id, &shard.recipe.registry, &mut state);
@@ -154,6 +169,7 @@ fn hand_over(shard: &mut Shard, standing: Abroad, tick: Tick, envelopes: &mut [E
             entity: id,
             state,
             laid,
+            crossing,
             viewers,
         });
 }

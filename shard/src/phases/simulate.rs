@@ -7,7 +7,7 @@ use worldshard_protocol::Tick;
 use crate::component::Position;
 use crate::letter::{Birth, SpawnKey, Spawner};
 use crate::shard::Shard;
-use crate::step::Step;
+use crate::step::{News, Step};
 use crate::timers;
 
 /// Runs every system in order, then takes out what they removed and notes what they spawned.
@@ -15,7 +15,15 @@ pub(crate) fn simulate(shard: &mut Shard, tick: Tick) {
     let mut fired = Vec::new();
     timers::fire(&mut shard.world, tick, &mut fired);
     shard.stats.timers_fired += fired.len() as u64;
+    // A command of this tick may have removed who crossed.
+    let mut crossings = std::mem::take(&mut shard.crossings);
+    crossings.retain(|crossing| shard.world.owns(crossing.entity));
+    crossings.sort_unstable();
     let recipe = shard.recipe.clone();
+    let news = News {
+        fired: &fired,
+        crossings: &crossings,
+    };
     let mut step = Step::new(
         shard.own,
         tick,
@@ -23,7 +31,7 @@ pub(crate) fn simulate(shard: &mut Shard, tick: Tick) {
         &shard.world,
         &shard.view,
         &shard.resources,
-        &fired,
+        news,
     );
     for system in &recipe.systems {
         (system.run)(&mut step);

@@ -3,7 +3,7 @@
 use worldshard_protocol::{EntityId, Tick};
 use worldshard_spatial::{Point, ShardId};
 
-use super::{Effects, SPAWNS_PER_SPAWNER_MAX, Step};
+use super::{Effects, News, SPAWNS_PER_SPAWNER_MAX, Step};
 use crate::component::Position;
 use crate::config::WorldConfig;
 use crate::draft::Draft;
@@ -37,7 +37,10 @@ fn run(system: impl Fn(&mut Step<'_>)) -> Effects {
         &world,
         &view,
         &resources,
-        &fired,
+        News {
+            fired: &fired,
+            crossings: &[],
+        },
     );
     system(&mut step);
     step.into_effects()

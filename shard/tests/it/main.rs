@@ -12,3 +12,4 @@ mod drift;
 mod interest;
 mod ownership;
 mod sessions;
+mod zones;
