@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use worldshard_spatial::{Bounds, CellGrid, IndexKind, Metric, Point, SpaceError};
+use worldshard_spatial::{Bounds, CellGrid, Index, IndexKind, Metric, Point, SpaceError};
 
 /// A world, the same on every shard.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,7 +147,10 @@ impl WorldConfig {
             self.limits.credits_max >= 2,
             "at least 2",
         )?;
-        self.grid().map(|_| ())
+        self.grid()?;
+        // Refused here, by its name, rather than by each shard when it begins.
+        Index::new(self.index, self.bounds, self.metric, self.index_edge_m)?;
+        Ok(())
     }
 
     /// Width of the band along a territory's edge that neighbours must see as ghosts.

@@ -8,6 +8,9 @@ use crate::{Bounds, Metric, Point, SpaceError};
 /// The most cells an ownership grid may have, a number; beyond it a world is refused at start.
 pub const CELLS_MAX: usize = 1 << 20;
 
+/// As the field is called that sets the edge of cells.
+const CELL_EDGE: &str = "cell_edge_m";
+
 /// The number of a cell: row-major, x fastest, then y, then z.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CellIndex(pub u32);
@@ -35,10 +38,15 @@ impl CellGrid {
     /// Refuses lengths that are not finite, bounds without extent, an edge that `f32` cannot
     /// resolve at the rim of the world, and more than [`CELLS_MAX`] cells.
     pub fn new(bounds: Bounds, edge_m: f32, metric: Metric) -> Result<Self, SpaceError> {
-        check_world(&bounds, edge_m, metric)?;
+        check_world(&bounds, CELL_EDGE, edge_m, metric)?;
         let limit_m = edge_limit_m(&bounds, metric);
         if edge_m < limit_m {
-            return Err(SpaceError::EdgeTooShort { edge_m, limit_m });
+            let field = CELL_EDGE;
+            return Err(SpaceError::EdgeTooShort {
+                field,
+                edge_m,
+                limit_m,
+            });
         }
         let wanted = cells_per_axis(&bounds, edge_m, metric);
         let cells = wanted.iter().product::<f64>();
@@ -169,7 +177,12 @@ fn lines(min: f32, max: f32, edge_m: f32, count: u32) -> Vec<f32> {
 }
 
 /// Refuses lengths that are not finite, bounds without extent and an edge that is not positive.
-pub(crate) fn check_world(bounds: &Bounds, edge_m: f32, metric: Metric) -> Result<(), SpaceError> {
+pub(crate) fn check_world(
+    bounds: &Bounds,
+    edge_field: &'static str,
+    edge_m: f32,
+    metric: Metric,
+) -> Result<(), SpaceError> {
     let (min, max) = (bounds.min.to_array(), bounds.max.to_array());
     for axis in 0..3 {
         for (field, value) in [
@@ -193,12 +206,13 @@ pub(crate) fn check_world(bounds: &Bounds, edge_m: f32, metric: Metric) -> Resul
     }
     if !edge_m.is_finite() {
         return Err(SpaceError::NotFinite {
-            field: "cell_edge",
+            field: edge_field,
             value: edge_m,
         });
     }
     if edge_m <= 0.0 {
         return Err(SpaceError::EdgeTooShort {
+            field: edge_field,
             edge_m,
             limit_m: 0.0,
         });

@@ -25,6 +25,8 @@ pub enum SpaceError {
     },
     /// The cell edge is not longer than the limit: zero, or below what `f32` resolves at the rim.
     EdgeTooShort {
+        /// Of which grid, by the field that sets it.
+        field: &'static str,
         /// The edge, in metres.
         edge_m: f32,
         /// The edge must be at least this long and more than zero, in metres.
@@ -64,17 +66,21 @@ impl fmt::Display for SpaceError {
                 out,
                 "bounds.{axis} is {min} m to {max} m: max must exceed min on an axis that counts and never be below it"
             ),
-            Self::EdgeTooShort { edge_m, limit_m } => write!(
+            Self::EdgeTooShort {
+                field,
+                edge_m,
+                limit_m,
+            } => write!(
                 out,
-                "cell_edge is {edge_m} m: must be more than 0 and at least {limit_m} m"
+                "{field} is {edge_m} m: must be more than 0 and at least {limit_m} m"
             ),
             Self::CellsTooMany { cells } => write!(
                 out,
-                "cell_edge makes {cells} cells: at most {CELLS_MAX}; choose longer edges or a smaller world"
+                "cell_edge_m makes {cells} cells: at most {CELLS_MAX}; choose longer edges or a smaller world"
             ),
             Self::IndexCellsTooMany { cells } => write!(
                 out,
-                "index cell_edge makes {cells} cells: at most {INDEX_CELLS_MAX}; choose longer edges or a smaller world"
+                "index_edge_m makes {cells} cells: at most {INDEX_CELLS_MAX}; choose longer edges or a smaller world"
             ),
             Self::ShardsOutOfRange { shards, cells } => write!(
                 out,

@@ -156,7 +156,11 @@ fn values_outside_their_limits_keep_the_engine_from_starting() {
         cell_edge_m: 0.0,
         ..WorldConfig::default()
     };
-    assert!(refused(config).unwrap().contains("cell_edge"));
+    assert!(
+        refused(config)
+            .unwrap()
+            .starts_with("world: cell_edge_m is 0")
+    );
     let mut app = App::new();
     app.options(|options| options.limits.messages_queue_bytes_max = 100);
     let text = app.build().err().unwrap().to_string();

@@ -73,16 +73,16 @@ fn impossible_grids_are_refused_by_name() {
     assert!(refused([0.0, f32::INFINITY, 0.0], side, 1.0).contains("bounds.min.y is inf"));
     assert!(refused([0.0; 3], [1.0, 0.0, 0.0], 1.0).contains("bounds.y is 0 m to 0 m"));
     assert!(refused([0.0, 0.0, 1.0], side, 1.0).contains("bounds.z is 1 m to 0 m"));
-    assert!(refused([0.0; 3], side, f32::INFINITY).contains("cell_edge is inf"));
-    assert!(refused([0.0; 3], side, 0.0).contains("cell_edge is 0 m"));
-    assert!(refused([0.0; 3], side, -1.0).contains("cell_edge is -1 m"));
+    assert!(refused([0.0; 3], side, f32::INFINITY).contains("cell_edge_m is inf"));
+    assert!(refused([0.0; 3], side, 0.0).contains("cell_edge_m is 0 m"));
+    assert!(refused([0.0; 3], side, -1.0).contains("cell_edge_m is -1 m"));
     let many = refused([0.0; 3], side, 0.5);
     assert!(
         many.contains("4000000") && many.contains("1048576"),
         "{many}"
     );
     let rim = refused([1e7, 1e7, 0.0], [1.0001e7, 1.0001e7, 0.0], 1.0);
-    assert!(rim.contains("cell_edge is 1 m"), "{rim}");
+    assert!(rim.contains("cell_edge_m is 1 m"), "{rim}");
 }
 
 #[test]

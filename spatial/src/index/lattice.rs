@@ -19,7 +19,7 @@ pub(super) struct Lattice {
 
 impl Lattice {
     pub(super) fn new(bounds: Bounds, edge_m: f32, metric: Metric) -> Result<Self, SpaceError> {
-        check_world(&bounds, edge_m, metric)?;
+        check_world(&bounds, "index_edge_m", edge_m, metric)?;
         let counts = cells_per_axis(&bounds, edge_m, metric);
         let cells = counts.iter().product::<f64>();
         let axis_fits = counts.iter().all(|&count| count <= f64::from(u32::MAX));

@@ -378,8 +378,8 @@ fn worlds_beyond_the_limits_are_refused_by_name() {
             .to_string()
     };
     let huge = Point::flat(1e30, 1e30);
-    assert!(refused(Bounds::new(-huge, huge), 1.0).contains("index cell_edge"));
-    assert!(refused(world(), 0.0).contains("cell_edge is 0 m"));
-    assert!(refused(world(), f32::NAN).contains("cell_edge is NaN"));
+    assert!(refused(Bounds::new(-huge, huge), 1.0).contains("index_edge_m makes"));
+    assert!(refused(world(), 0.0).contains("index_edge_m is 0 m"));
+    assert!(refused(world(), f32::NAN).contains("index_edge_m is NaN"));
     assert!(refused(Bounds::new(Point::ORIGIN, Point::ORIGIN), 1.0).contains("bounds.x"));
 }
