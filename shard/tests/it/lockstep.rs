@@ -28,6 +28,8 @@ pub(crate) struct Client {
     pub(crate) entity: Option<EntityId>,
     pub(crate) interest: Interest,
     pub(crate) last_seq: u32,
+    /// The archive of the last delta.
+    pub(crate) last_delta: Vec<u8>,
     /// Brute force: what it should see, by the rule of enter and leave.
     pub(crate) expected: Vec<EntityId>,
     pub(crate) reads: bool,
@@ -72,6 +74,7 @@ impl Lockstep {
             entity: None,
             interest,
             last_seq: 0,
+            last_delta: Vec::new(),
             expected: Vec::new(),
             reads: true,
             sequence: 0,
@@ -161,6 +164,7 @@ impl Lockstep {
             "deltas of {session} are numbered without gaps"
         );
         client.last_seq = sequence;
+        client.last_delta = archive.to_vec();
         let applied = client.view.apply(archive).unwrap();
         assert_eq!(applied.tick, tick);
         if client.reads {

@@ -12,4 +12,6 @@ mod drift;
 mod interest;
 mod ownership;
 mod sessions;
+mod walkers;
+mod wire;
 mod zones;

@@ -1,0 +1,274 @@
+//! What stands on the wire: snapshots and deltas, their sizes, what is in them and what never is.
+
+use std::sync::{Arc, Mutex};
+
+use worldshard_protocol::world::ViewpointMode;
+use worldshard_protocol::{EntityId, read_delta};
+use worldshard_shard::{
+    Component, Draft, Interest, NamedSystem, Population, Position, Recipe, Visibility, WorldConfig,
+};
+use worldshard_spatial::{IndexKind, Metric, Point};
+
+use crate::drift::{config, recipe};
+use crate::lockstep::Lockstep;
+
+/// `count` entities on a grid of one metre from (500, 500), in a world that does nothing.
+fn still(count: u64) -> Recipe {
+    let mut recipe = Recipe::new(WorldConfig::default());
+    recipe.population = Some(Population {
+        count,
+        draft: Arc::new(|_, entity| {
+            let place = (entity.0 - 1) as f32;
+            Draft::at(Point::flat(500.0 + place % 40.0, 500.0 + place / 40.0))
+        }),
+    });
+    recipe
+}
+
+fn system(
+    recipe: &mut Recipe,
+    run: impl Fn(&mut worldshard_shard::Step<'_>) + Send + Sync + 'static,
+) {
+    recipe.systems.push(NamedSystem {
+        name: "test",
+        run: Arc::new(run),
+    });
+}
+
+fn camera(world: &mut Lockstep, counter: u64, full: bool) -> worldshard_protocol::SessionId {
+    let at = Point::flat(512.0, 512.0);
+    let interest = Interest::Radius(60.0);
+    world.join(counter, ViewpointMode::Camera, at, interest, full)
+}
+
+#[test]
+fn deltas_add_up_to_the_full_snapshot_at_every_tick() {
+    for shards in [1, 2, 8] {
+        let config = config(Metric::Plane, IndexKind::Grid, 8);
+        let mut world = Lockstep::new(recipe(config, 500), shards);
+        let at = Point::flat(28.0, 28.0);
+        let interest = Interest::Radius(40.0);
+        let by_deltas = world.join(1, ViewpointMode::Camera, at, interest, false);
+        let by_snapshots = world.join(2, ViewpointMode::Camera, at, interest, true);
+        for _ in 0..60 {
+            world.step();
+            let [one, other] = [by_deltas, by_snapshots].map(|session| &world.clients[&session]);
+            assert_eq!(
+                (one.view.tick(), other.view.tick()),
+                (world.tick, world.tick)
+            );
+            assert_eq!(one.view.digest(), other.view.digest(), "{shards} shards");
+            assert!(read_delta(&other.last_delta).unwrap().is_full());
+            assert_eq!(
+                read_delta(&one.last_delta).unwrap().is_full(),
+                world.tick.0 == 1
+            );
+            assert!(one.view.len() > 10);
+        }
+    }
+}
+
+#[test]
+fn a_change_of_one_per_cent_takes_at_most_five_per_cent_of_a_snapshot() {
+    let mut recipe = still(1000);
+    system(&mut recipe, |step| {
+        let turn = step.tick().0 % 100;
+        for (id, position) in step.query::<(&EntityId, &mut Position)>().iter() {
+            if id.0 % 100 == turn {
+                position.0.x += 0.25;
+            }
+        }
+    });
+    let mut world = Lockstep::new(recipe, 2);
+    let by_deltas = camera(&mut world, 1, false);
+    let by_snapshots = camera(&mut world, 2, true);
+    world.step();
+    for _ in 0..30 {
+        world.step();
+        let [delta, full] =
+            [by_deltas, by_snapshots].map(|session| world.clients[&session].last_delta.len());
+        let changed = read_delta(&world.clients[&by_deltas].last_delta).unwrap();
+        assert_eq!(changed.changed.len(), 10);
+        assert_eq!(world.clients[&by_snapshots].view.len(), 1000);
+        assert!(delta * 20 <= full, "{delta} bytes of {full}");
+    }
+}
+
+#[test]
+fn a_client_is_told_once_a_tick_at_most_and_its_own_place_too() {
+    let config = config(Metric::Plane, IndexKind::Grid, 8);
+    let mut world = Lockstep::new(recipe(config, 300), 4);
+    let interest = Interest::Radius(40.0);
+    let walkers: Vec<_> = (1..=20)
+        .map(|walker| {
+            let at = Point::flat(walker as f32 * 10.0 - 90.0, 28.0);
+            world.join(walker, ViewpointMode::Avatar, at, interest, false)
+        })
+        .collect();
+    for tick in 1..=40 {
+        world.step();
+        for walker in &walkers {
+            let client = &world.clients[walker];
+            assert_eq!(client.last_seq, tick, "one message, whoever moves");
+            let own = client.view.get(client.entity.unwrap());
+            assert!(own.is_some(), "{walker} does not see itself");
+        }
+    }
+}
+
+/// Two bytes patterns that nothing else has.
+#[derive(Component, Clone, Copy, Debug, PartialEq)]
+#[component(crate = "worldshard_shard")]
+struct Badge([u8; 8]);
+
+#[derive(Component, Clone, Copy, Debug, PartialEq)]
+#[component(crate = "worldshard_shard")]
+struct Secret([u8; 8]);
+
+#[derive(Component, Clone, Copy, Debug, PartialEq)]
+#[component(crate = "worldshard_shard")]
+struct Rumour([u8; 8]);
+
+#[test]
+fn a_replicated_component_reaches_clients_and_others_never_stand_on_the_wire() {
+    const BADGE: [u8; 8] = *b"a badge!";
+    const SECRET: [u8; 8] = *b"a secret";
+    const RUMOUR: [u8; 8] = *b"a rumour";
+    let mut recipe = still(0);
+    let registry = &mut recipe.registry;
+    registry
+        .register::<Secret>("secret", Visibility::Private)
+        .unwrap();
+    registry
+        .register::<Badge>("badge", Visibility::Replicated)
+        .unwrap();
+    registry
+        .register::<Rumour>("rumour", Visibility::Shared)
+        .unwrap();
+    recipe.population = Some(Population {
+        count: 50,
+        draft: Arc::new(|_, entity| {
+            Draft::at(Point::flat(500.0 + entity.0 as f32, 512.0))
+                .with(Badge(BADGE))
+                .with(Secret(SECRET))
+                .with(Rumour(RUMOUR))
+        }),
+    });
+    system(&mut recipe, |step| {
+        for (position, badge, secret) in step
+            .query::<(&mut Position, &mut Badge, &mut Secret)>()
+            .iter()
+        {
+            position.0.y += 0.125;
+            // Both change back and forth, so that a change alone does not put one on the wire either.
+            let odd = step.tick().0 % 2 == 1;
+            badge.0 = if odd { [7; 8] } else { BADGE };
+            secret.0 = if odd { [9; 8] } else { SECRET };
+        }
+    });
+    let mut world = Lockstep::new(recipe, 2);
+    let session = camera(&mut world, 1, false);
+    let full = camera(&mut world, 2, true);
+    for _ in 0..20 {
+        world.step();
+        let odd = world.tick.0 % 2 == 1;
+        let mut packets = vec![
+            world.clients[&session].last_delta.clone(),
+            world.clients[&full].last_delta.clone(),
+        ];
+        packets.extend(
+            world
+                .shards
+                .iter()
+                .map(|shard| shard.overview(true).to_vec()),
+        );
+        for bytes in packets {
+            for hidden in [SECRET, [9; 8], RUMOUR] {
+                assert!(!bytes.windows(8).any(|window| window == hidden));
+            }
+        }
+        for (id, seen) in world.clients[&session].view.iter() {
+            let badge = if odd { [7; 8] } else { BADGE };
+            let told: Vec<(u16, &[u8])> = seen
+                .extras
+                .iter()
+                .map(|(&index, value)| (index, &value[..]))
+                .collect();
+            assert_eq!(
+                told,
+                [(0, &badge[..])],
+                "{id}: one component, the first replicated one"
+            );
+        }
+        assert_eq!(world.clients[&session].view.len(), 50);
+    }
+}
+
+#[test]
+fn an_entity_replaced_by_its_like_within_a_tick_is_told_as_another() {
+    let mut recipe = still(3);
+    let replaced = Arc::new(Mutex::new(0));
+    let count = replaced.clone();
+    system(&mut recipe, move |step| {
+        let mut oldest: Vec<(EntityId, Point)> = step
+            .query::<(&EntityId, &Position)>()
+            .iter()
+            .map(|(&id, position)| (id, position.0))
+            .collect();
+        oldest.sort_unstable_by_key(|(id, _)| *id);
+        if let Some(&(id, at)) = oldest.first() {
+            step.despawn(id);
+            step.spawn(id, Draft::at(at));
+            *count.lock().unwrap() += 1;
+        }
+    });
+    let mut world = Lockstep::new(recipe, 1);
+    let session = camera(&mut world, 1, false);
+    world.step();
+    for _ in 0..10 {
+        let before: Vec<EntityId> = world.clients[&session].view.ids().collect();
+        world.step();
+        let client = &world.clients[&session];
+        let delta = read_delta(&client.last_delta).unwrap();
+        let left: Vec<u64> = delta.left.iter().map(|id| id.to_native()).collect();
+        let entered: Vec<u64> = delta.entered.iter().map(|one| one.id.to_native()).collect();
+        assert_eq!(left, [before[0].0]);
+        assert_eq!(entered.len(), 1);
+        assert!(entered[0] > before[2].0, "an id is never used again");
+        assert_eq!(client.view.len(), 3);
+    }
+    assert_eq!(*replaced.lock().unwrap(), 11);
+}
+
+#[test]
+fn a_record_is_laid_out_once_a_change_however_many_look() {
+    let laid_out = |viewers: u64| {
+        let config = config(Metric::Plane, IndexKind::Grid, 8);
+        let mut world = Lockstep::new(recipe(config, 300), 4);
+        for viewer in 1..=viewers {
+            let at = Point::flat(
+                (viewer % 16) as f32 * 16.0 - 99.0,
+                (viewer / 16) as f32 * 16.0,
+            );
+            let interest = Interest::Radius(40.0);
+            world.join(viewer, ViewpointMode::Camera, at, interest, false);
+        }
+        let mut per_tick = Vec::new();
+        for _ in 0..30 {
+            world.step();
+            let changed = world
+                .shards
+                .iter()
+                .map(|shard| shard.stats().records_changed);
+            per_tick.push(changed.sum::<u64>());
+        }
+        let told: usize = world.clients.values().map(|client| client.view.len()).sum();
+        (per_tick, told)
+    };
+    let (nobody, _) = laid_out(0);
+    let (one, told_one) = laid_out(1);
+    let (many, told_many) = laid_out(150);
+    assert!(nobody[29] > 30 * 250 && told_many > 100 * told_one.max(1) / 2);
+    assert_eq!(nobody, one);
+    assert_eq!(nobody, many);
+}
