@@ -9,7 +9,7 @@ use hecs::EntityRef;
 
 use crate::component::Component;
 use crate::registry::Registry;
-use crate::world::Slot;
+use crate::world::Rank;
 
 /// One column per shared component type of a registry, all with the same number of rows.
 ///
@@ -172,7 +172,7 @@ impl<C: Component> AnyColumn for Column<C> {
     }
 
     fn scatter_from_world(&mut self, world: &hecs::World) {
-        for (slot, component) in world.query::<(&Slot, &C)>().iter() {
+        for (slot, component) in world.query::<(&Rank, &C)>().iter() {
             self.values[slot.0 as usize] = Some(component.clone());
         }
     }

@@ -64,8 +64,9 @@ pub use stats::{ShardStats, ViewerStats};
 pub use step::{SPAWNS_PER_SPAWNER_MAX, Space, Step};
 pub use timers::{TIMERS_MAX, Timers};
 pub use view::{Neighbour, View};
-pub use world::World;
+pub use world::{Rank, World};
 pub use worldshard_macros::Component;
+pub use worldshard_spatial::Near;
 pub use zone::{Crossing, Zone, ZoneOf};
 
 /// What derived code names; not for users.

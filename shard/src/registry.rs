@@ -12,7 +12,7 @@ use worldshard_protocol::EntityId;
 use crate::column::{AnyColumn, column};
 use crate::component::{Appearance, Codec, Component, Position, Steering, Visibility};
 use crate::timers::Timers;
-use crate::world::{Laid, Slot};
+use crate::world::{Laid, Rank};
 
 /// The table of registered components. A clone is cheap and shares the table.
 #[derive(Clone)]
@@ -425,7 +425,7 @@ type Private = (fn(&EntityRef<'_>) -> bool, fn() -> TypeId);
 const PRIVATE: [Private; 3] = [
     (|entity| entity.has::<EntityId>(), TypeId::of::<EntityId>),
     (|entity| entity.has::<Laid>(), TypeId::of::<Laid>),
-    (|entity| entity.has::<Slot>(), TypeId::of::<Slot>),
+    (|entity| entity.has::<Rank>(), TypeId::of::<Rank>),
 ];
 
 /// Component types in one world, the built-in ones included; registering more is refused.

@@ -6,14 +6,14 @@
 use std::ops::Range;
 
 use worldshard_protocol::{EntityId, RECORD_BYTES, Record, Tick};
-use worldshard_spatial::{Bounds, Index, Point, ShardId, SpaceError};
+use worldshard_spatial::{Bounds, Index, Near, Point, ShardId, SpaceError};
 
 use crate::column::Columns;
 use crate::component::{Appearance, Component, Position};
 use crate::config::WorldConfig;
 use crate::ghost::GhostSet;
 use crate::registry::Registry;
-use crate::world::{Laid, Slot, World};
+use crate::world::{Laid, Rank, World};
 
 /// All entities that one shard knows of. An entity's place in it is its rank.
 pub struct View {
@@ -168,6 +168,26 @@ impl View {
             });
     }
 
+    /// Looks around every entity owned here: `look` gets its rank and all others within `radius_m` of it, by
+    /// ascending rank. What it makes of them is returned by rank, with defaults for the ghosts.
+    ///
+    /// Several times cheaper than [`View::within`] for each, as neighbours are visited together. Like all of the
+    /// view it shows the last absorb: an entity that a command moved since is looked at where it was.
+    #[must_use]
+    pub fn around_each<T: Clone + Default>(
+        &self,
+        radius_m: f32,
+        mut look: impl FnMut(u32, &[Near]) -> T,
+    ) -> Vec<T> {
+        let mut seen = vec![T::default(); self.len()];
+        self.index.neighbourhoods(
+            radius_m,
+            |rank| self.is_owned(rank),
+            |rank, near| seen[rank as usize] = look(rank, near),
+        );
+        seen
+    }
+
     /// Visits the entities inside or on a face of a box, by ascending rank.
     pub fn within_box(&self, area: Bounds, visit: impl FnMut(u32)) {
         self.index.within_box(area, visit);
@@ -292,7 +312,7 @@ impl Row {
 }
 
 /// Satisfied by every owned entity.
-type Owned<'q> = (&'q EntityId, &'q Position, &'q Laid, &'q mut Slot);
+type Owned<'q> = (&'q EntityId, &'q Position, &'q Laid, &'q mut Rank);
 
 fn append(bytes: &mut Vec<u8>, extra: &[u8]) -> Range<u32> {
     let offset = |length| u32::try_from(length).expect("the extras of a view are less than 4 GiB");

@@ -72,7 +72,7 @@ impl World {
         if !builder.has::<Laid>() {
             builder.add(Laid::default());
         }
-        builder.add_bundle((id, Slot::default()));
+        builder.add_bundle((id, Rank::default()));
         let entity = self.ecs.spawn(builder.build());
         self.directory.insert(id, entity);
     }
@@ -173,9 +173,18 @@ pub(crate) struct Laid {
     pub(crate) extra: Vec<u8>,
 }
 
-/// The entity's rank in the view, written whenever the view is rebuilt.
+/// The entity's place in the view, for queries: `&Rank` finds what [`View::around_each`](crate::View::around_each)
+/// returned for it. Written whenever the view is rebuilt; not part of the world's state.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Slot(pub(crate) u32);
+pub struct Rank(pub(crate) u32);
+
+impl Rank {
+    /// As the view counts.
+    #[must_use]
+    pub fn value(self) -> u32 {
+        self.0
+    }
+}
 
 /// Spreads ids, which the engine hands out one after another, over the table.
 #[derive(Default)]

@@ -20,7 +20,7 @@ mod index;
 pub use border::Border;
 pub use cells::{CELLS_MAX, CellGrid, CellIndex};
 pub use error::SpaceError;
-pub use index::{INDEX_CELLS_MAX, Index, IndexKind};
+pub use index::{INDEX_CELLS_MAX, Index, IndexKind, Near};
 pub use metric::Metric;
 pub use point::{Bounds, Point};
 pub use territory::{CellMap, ShardId};

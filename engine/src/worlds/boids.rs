@@ -4,8 +4,8 @@
 
 use worldshard_shard::Chance;
 
-use super::motion;
-use crate::prelude::{Bounds, Metric, Point};
+use super::{Velocity, motion};
+use crate::prelude::{Bounds, Metric, Near, Point, View};
 
 /// How birds fly. Lengths in metres, speeds in metres per second, accelerations in metres per second squared.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,25 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// What everyone owned here sees, by rank.
+    pub(super) fn by_each(view: &View, rules: &Rules) -> Vec<Seen> {
+        let velocities = view.column::<Velocity>();
+        view.around_each(rules.perception_m, |rank, near| {
+            let mut seen = Seen::default();
+            let at = view.position(rank);
+            for &Near {
+                rank,
+                distance_squared,
+            } in near
+            {
+                if let Some(Velocity(velocity)) = velocities[rank as usize] {
+                    seen.see(view.position(rank) - at, distance_squared, velocity, rules);
+                }
+            }
+            seen
+        })
+    }
+
     /// A neighbour, `offset` from the bird.
     #[inline]
     pub(super) fn see(
@@ -55,10 +74,11 @@ impl Seen {
         self.velocities += velocity;
         self.offsets += offset;
         let separation_m = rules.separation_m;
-        if distance_squared < separation_m * separation_m && distance_squared > 0.0 {
-            let distance = distance_squared.sqrt();
-            self.away += offset * ((distance - separation_m) / (separation_m * distance));
-        }
+        let distance = distance_squared.sqrt();
+        let push = (distance - separation_m) / (separation_m * distance);
+        // Adding nothing instead of branching: which neighbours are so near is as good as random.
+        let too_near = distance_squared < separation_m * separation_m && distance_squared > 0.0;
+        self.away += offset * if too_near { push } else { 0.0 };
     }
 }
 

@@ -5,8 +5,8 @@ use worldshard_shard::Chance;
 use super::motion::Wanderer;
 use super::{KIND_AVATAR, KIND_NATIVE, Reaches, Velocity, WorldSetup, config_of, motion};
 use crate::prelude::{
-    App, Appearance, Bounds, Component, Draft, EntityId, FixedUpdate, Metric, Point, Position,
-    Steering, Step, View, Visibility, WorldConfig,
+    App, Appearance, Bounds, Component, Draft, EntityId, FixedUpdate, Metric, Near, Point,
+    Position, Rank, Steering, Step, View, Visibility, WorldConfig,
 };
 
 /// Where a walker wants to be.
@@ -67,6 +67,7 @@ fn walker(position: Point, kind: u8) -> Draft {
 /// What moving a walker needs.
 type Walker<'a> = (
     &'a EntityId,
+    &'a Rank,
     &'a mut Position,
     &'a mut Velocity,
     &'a mut Appearance,
@@ -81,8 +82,9 @@ fn walk(step: &mut Step<'_>, attractors: &[Wanderer], avatar_speed_m_s: f32) {
         .iter()
         .map(|attractor| attractor.at(step.tick(), &space.bounds))
         .collect();
+    let away = view.around_each(PERCEPTION_M, |rank, near| out_of_the_way(view, rank, near));
     let mut walkers = step.query::<Walker<'_>>();
-    for (&id, position, velocity, appearance, goal, steering) in walkers.iter() {
+    for (&id, rank, position, velocity, appearance, goal, steering) in walkers.iter() {
         let at = position.0;
         let wanted = match (steering, goal) {
             (Some(steering), _) => motion::steered(steering, space.metric, avatar_speed_m_s),
@@ -97,7 +99,7 @@ fn walk(step: &mut Step<'_>, attractors: &[Wanderer], avatar_speed_m_s: f32) {
                     *goal = next_goal(&mut chance, &attractors, &space.bounds);
                 }
                 let towards = (goal.at - at).normalized_or_zero() * pace_m_s(id);
-                let wanted = towards + out_of_the_way(view, id, at);
+                let wanted = towards + away[rank.value() as usize];
                 let turned = velocity.0 + (wanted - velocity.0) * (TURN_PER_S * dt).min(1.0);
                 turned.clamp_length(SPEED_MAX_M_S)
             }
@@ -109,15 +111,14 @@ fn walk(step: &mut Step<'_>, attractors: &[Wanderer], avatar_speed_m_s: f32) {
 }
 
 /// The velocity that keeps a walker from the others near it.
-fn out_of_the_way(view: &View, id: EntityId, at: Point) -> Point {
+fn out_of_the_way(view: &View, rank: u32, near: &[Near]) -> Point {
+    let at = view.position(rank);
     let mut away = Point::ORIGIN;
-    view.within(at, PERCEPTION_M, |neighbour| {
-        if neighbour.id != id && neighbour.distance_squared > 0.0 {
-            let distance_m = neighbour.distance_squared.sqrt();
-            away += (at - neighbour.position)
-                * ((PERCEPTION_M - distance_m) / (PERCEPTION_M * distance_m));
-        }
-    });
+    for neighbour in near.iter().filter(|near| near.distance_squared > 0.0) {
+        let distance_m = neighbour.distance_squared.sqrt();
+        away += (at - view.position(neighbour.rank))
+            * ((PERCEPTION_M - distance_m) / (PERCEPTION_M * distance_m));
+    }
     (away * SEPARATION_M_S).clamp_length(SEPARATION_MAX_M_S)
 }
 

@@ -3,7 +3,7 @@
 use super::boids::{Rules, Seen};
 use super::{KIND_AVATAR, KIND_NATIVE, Reaches, Velocity, WorldSetup, config_of, motion};
 use crate::prelude::{
-    App, Appearance, Draft, EntityId, FixedUpdate, Metric, Point, Position, Steering, Step,
+    App, Appearance, Draft, EntityId, FixedUpdate, Metric, Point, Position, Rank, Steering, Step,
     Visibility, WorldConfig,
 };
 
@@ -47,35 +47,24 @@ fn bird(position: Point, velocity: Point, kind: u8) -> Draft {
 /// Moves every bird: avatars as they are steered, the others by what they see.
 fn fly(step: &mut Step<'_>, avatar_speed_m_s: f32) {
     let (view, space, dt) = (step.view(), step.space(), step.dt());
-    let velocities = view.column::<Velocity>();
+    let seen = Seen::by_each(view, &RULES);
     let mut birds = step.query::<(
         &EntityId,
+        &Rank,
         &mut Position,
         &mut Velocity,
         &mut Appearance,
         Option<&Steering>,
     )>();
-    for (&id, position, velocity, appearance, steering) in birds.iter() {
+    for (&id, rank, position, velocity, appearance, steering) in birds.iter() {
         let at = position.0;
         let wanted = match steering {
             Some(steering) => motion::steered(steering, space.metric, avatar_speed_m_s),
             None => {
-                let mut seen = Seen::default();
-                view.within(at, RULES.perception_m, |neighbour| {
-                    let other = velocities[neighbour.rank as usize];
-                    if let (Some(Velocity(other)), true) = (other, neighbour.id != id) {
-                        seen.see(
-                            neighbour.position - at,
-                            neighbour.distance_squared,
-                            other,
-                            &RULES,
-                        );
-                    }
-                });
                 let mut chance = step.chance(id, "gust");
                 let urge = RULES.urge(
                     (at, velocity.0),
-                    &seen,
+                    &seen[rank.value() as usize],
                     &mut chance,
                     (&space.bounds, space.metric),
                 );

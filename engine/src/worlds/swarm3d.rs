@@ -4,8 +4,8 @@ use super::boids::{Rules, Seen};
 use super::motion::Wanderer;
 use super::{KIND_AVATAR, KIND_NATIVE, Reaches, Velocity, WorldSetup, config_of, motion};
 use crate::prelude::{
-    App, Appearance, Component, Draft, EntityId, FixedUpdate, Metric, Point, Position, Steering,
-    Step, Visibility, WorldConfig,
+    App, Appearance, Component, Draft, EntityId, FixedUpdate, Metric, Point, Position, Rank,
+    Steering, Step, Visibility, WorldConfig,
 };
 
 /// Which target a bird follows.
@@ -58,6 +58,7 @@ fn bird(position: Point, velocity: Point, kind: u8) -> Draft {
 /// What moving a bird needs.
 type Bird<'a> = (
     &'a EntityId,
+    &'a Rank,
     &'a mut Position,
     &'a mut Velocity,
     &'a mut Appearance,
@@ -68,33 +69,21 @@ type Bird<'a> = (
 /// Moves every bird: avatars as they are steered, the others by what they see and where their target is.
 fn fly(step: &mut Step<'_>, targets: &[Wanderer], avatar_speed_m_s: f32) {
     let (view, space, dt) = (step.view(), step.space(), step.dt());
-    let velocities = view.column::<Velocity>();
+    let seen = Seen::by_each(view, &RULES);
     let targets: Vec<Point> = targets
         .iter()
         .map(|target| target.at(step.tick(), &space.bounds))
         .collect();
     let mut birds = step.query::<Bird<'_>>();
-    for (&id, position, velocity, appearance, group, steering) in birds.iter() {
+    for (&id, rank, position, velocity, appearance, group, steering) in birds.iter() {
         let at = position.0;
         let wanted = match steering {
             Some(steering) => motion::steered(steering, space.metric, avatar_speed_m_s),
             None => {
-                let mut seen = Seen::default();
-                view.within(at, RULES.perception_m, |neighbour| {
-                    let other = velocities[neighbour.rank as usize];
-                    if let (Some(Velocity(other)), true) = (other, neighbour.id != id) {
-                        seen.see(
-                            neighbour.position - at,
-                            neighbour.distance_squared,
-                            other,
-                            &RULES,
-                        );
-                    }
-                });
                 let mut chance = step.chance(id, "gust");
                 let mut urge = RULES.urge(
                     (at, velocity.0),
-                    &seen,
+                    &seen[rank.value() as usize],
                     &mut chance,
                     (&space.bounds, space.metric),
                 );

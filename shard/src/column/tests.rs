@@ -8,7 +8,7 @@ use worldshard_spatial::Point;
 
 use super::Columns;
 use crate::samples::{Diary, Health, Marked, Mood, Sample, Story, registry, samples, world_of};
-use crate::world::Slot;
+use crate::world::Rank;
 
 /// Row by row, the shared components of the samples and nothing else.
 fn check<'a>(columns: &Columns, samples: impl IntoIterator<Item = &'a Sample>) {
@@ -64,7 +64,7 @@ proptest! {
         let registry = registry();
         let world = world_of(&own, &registry);
         for (&id, &place) in own.keys().zip(&places) {
-            world.entity_ref(id).unwrap().get::<&mut Slot>().unwrap().0 = place;
+            world.entity_ref(id).unwrap().get::<&mut Rank>().unwrap().0 = place;
         }
         // Rows of an earlier use must not shine through where an entity lacks a component.
         let mut columns = pushed(&ghosts);

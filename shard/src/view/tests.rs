@@ -10,7 +10,7 @@ use super::{Neighbour, View};
 use crate::config::WorldConfig;
 use crate::ghost::GhostSet;
 use crate::samples::{Health, Marked, Mood, Sample, Story, registry, samples, world_of};
-use crate::world::{Laid, Slot, World};
+use crate::world::{Laid, Rank, World};
 
 const OWN: ShardId = ShardId(1);
 const OTHER: ShardId = ShardId(2);
@@ -127,8 +127,30 @@ proptest! {
         let mut view = view_like(IndexKind::Grid);
         let world = rebuild(&mut view, &order, |id| id.0 < cut);
         for id in world.ids() {
-            let slot = *world.entity_ref(id).unwrap().get::<&Slot>().unwrap();
+            let slot = *world.entity_ref(id).unwrap().get::<&Rank>().unwrap();
             prop_assert_eq!(view.id(slot.0), id);
+        }
+    }
+
+    #[test]
+    fn own_entities_look_around_themselves_and_ghosts_do_not(
+        samples in samples(40),
+        radius_m in 0.0..600.0f32,
+    ) {
+        let order: Vec<_> = samples.into_iter().collect();
+        let mut view = view_like(IndexKind::Grid);
+        rebuild(&mut view, &order, |id| id.0 % 2 == 0);
+        let mut looked = Vec::new();
+        let seen = view.around_each(radius_m, |rank, near| {
+            looked.push(rank);
+            near.iter().map(|near| near.rank).collect::<Vec<_>>()
+        });
+        prop_assert!(looked.into_iter().eq((0..view.len() as u32).filter(|&rank| view.is_owned(rank))));
+        for (rank, seen) in (0..).zip(seen) {
+            let mut expected = Vec::new();
+            view.within(view.position(rank), radius_m, |near| expected.push(near.rank));
+            expected.retain(|&near| near != rank && view.is_owned(rank));
+            prop_assert_eq!(seen, expected);
         }
     }
 

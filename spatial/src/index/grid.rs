@@ -112,6 +112,21 @@ impl Grid {
         }
     }
 
+    /// Visits, ascending, the ranks of each cell that holds any.
+    pub(super) fn cells(&self, mut visit: impl FnMut(Range<usize>)) {
+        if self.window.stored {
+            for cell in self.starts.windows(2).filter(|cell| cell[0] < cell[1]) {
+                visit(cell[0] as usize..cell[1] as usize);
+            }
+            return;
+        }
+        let mut start = 0;
+        for cell in self.keys.chunk_by(|a, b| a == b) {
+            visit(start..start + cell.len());
+            start += cell.len();
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn stores_window(&self) -> bool {
         self.window.stored

@@ -5,6 +5,7 @@
 
 mod grid;
 mod lattice;
+mod neighbourhoods;
 mod tree;
 
 use crate::metric::reach_m;
@@ -12,6 +13,7 @@ use crate::{Bounds, Metric, Point, SpaceError};
 use grid::Grid;
 pub use lattice::INDEX_CELLS_MAX;
 use lattice::Lattice;
+pub use neighbourhoods::Near;
 use tree::Tree;
 
 /// How an index finds its candidates; the answers are the same.
@@ -41,7 +43,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// An empty index over a world, in cells of `cell_edge_m` metres: best the usual radius.
+    /// An empty index over a world, in cells of `cell_edge_m` metres: best the usual radius of
+    /// [`neighbourhoods`](Self::neighbourhoods), or half the usual radius of [`within`](Self::within).
     ///
     /// # Errors
     ///
@@ -159,11 +162,9 @@ impl Index {
     #[inline]
     pub fn within(&self, centre: Point, radius_m: f32, mut visit: impl FnMut(u32, f32)) {
         let finite = self.metric.project(centre).is_finite();
-        if !finite || radius_m.is_nan() || radius_m < 0.0 {
+        let Some(limit) = square_limit(radius_m).filter(|_| finite) else {
             return;
-        }
-        // Below infinity, so that an infinite or NaN distance is beyond every radius.
-        let limit = (radius_m * radius_m).min(f32::MAX);
+        };
         let metric = self.metric;
         let reach = reach_m(radius_m);
         let centre_exact = centre.to_array().map(f64::from);
@@ -248,6 +249,12 @@ impl Index {
             }
         }
     }
+}
+
+/// The largest squared distance within a radius; `None` when nothing is.
+fn square_limit(radius_m: f32) -> Option<f32> {
+    // Below infinity, so that an infinite or NaN distance is beyond every radius.
+    (radius_m >= 0.0).then(|| (radius_m * radius_m).min(f32::MAX))
 }
 
 #[cfg(test)]

@@ -159,6 +159,26 @@ proptest! {
     }
 
     #[test]
+    fn neighbourhoods_are_what_within_finds_around_each(case in case(), salt in any::<u32>()) {
+        for kind in KINDS {
+            let index = case.index(kind);
+            let wanted = |rank: u32| !(rank ^ salt).is_multiple_of(4);
+            let mut visited = Vec::new();
+            index.neighbourhoods(case.radius_m, wanted, |rank, near| {
+                visited.push(rank);
+                let mut expected = Vec::new();
+                index.within(index.point(rank), case.radius_m, |rank, distance_squared| {
+                    expected.push(Near { rank, distance_squared });
+                });
+                expected.retain(|near| near.rank != rank);
+                assert_eq!(near, expected, "{kind:?} around {rank}");
+            });
+            let all = (0..index.len() as u32).filter(|&rank| wanted(rank));
+            prop_assert!(visited.into_iter().eq(all), "{:?}", kind);
+        }
+    }
+
+    #[test]
     fn within_box_finds_what_brute_force_finds(case in case()) {
         let area = case.area();
         let counts = |point: Point| {

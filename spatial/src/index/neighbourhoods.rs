@@ -1,0 +1,130 @@
+//! Everyone's neighbours at once. Never answers for one point: that is `Index::within`.
+//!
+//! The entries of a cell are next to each other in the order and look at the same few runs of ranks, so the
+//! runs are found once per cell and stay in the cache for all of it.
+
+use std::ops::Range;
+
+use super::{Index, square_limit};
+use crate::metric::reach_m;
+use crate::{Metric, Point};
+
+/// An entry near another.
+#[derive(Copy, Clone, Debug, Default, PartialEq)]
+pub struct Near {
+    /// Its place in the order.
+    pub rank: u32,
+    /// Square metres, over the axes that count.
+    pub distance_squared: f32,
+}
+
+impl Index {
+    /// Visits each rank that is `wanted`, ascending, with all that [`within`](Self::within) would find
+    /// around its point but itself.
+    ///
+    /// Several times cheaper than asking for one after the other.
+    pub fn neighbourhoods(
+        &self,
+        radius_m: f32,
+        wanted: impl Fn(u32) -> bool,
+        mut visit: impl FnMut(u32, &[Near]),
+    ) {
+        // One copy of the loop for each metric, whose choice is then made outside of it.
+        match (&self.tree, square_limit(radius_m), self.metric) {
+            (Some(_), _, _) | (None, None, _) => self.one_by_one(radius_m, wanted, visit),
+            (None, Some(limit), Metric::Plane) => {
+                let distance = |a, b| Metric::Plane.distance_squared(a, b);
+                self.cell_by_cell((radius_m, limit), distance, wanted, &mut visit);
+            }
+            (None, Some(limit), Metric::Flat) => {
+                let distance = |a, b| Metric::Flat.distance_squared(a, b);
+                self.cell_by_cell((radius_m, limit), distance, wanted, &mut visit);
+            }
+            (None, Some(limit), Metric::Solid) => {
+                let distance = |a, b| Metric::Solid.distance_squared(a, b);
+                self.cell_by_cell((radius_m, limit), distance, wanted, &mut visit);
+            }
+        }
+    }
+
+    fn one_by_one(
+        &self,
+        radius_m: f32,
+        wanted: impl Fn(u32) -> bool,
+        mut visit: impl FnMut(u32, &[Near]),
+    ) {
+        let mut near = Vec::new();
+        for rank in (0..self.len() as u32).filter(|&rank| wanted(rank)) {
+            near.clear();
+            self.within(self.point(rank), radius_m, |other, distance_squared| {
+                if other != rank {
+                    near.push(Near {
+                        rank: other,
+                        distance_squared,
+                    });
+                }
+            });
+            visit(rank, &near);
+        }
+    }
+
+    #[inline]
+    fn cell_by_cell(
+        &self,
+        (radius_m, limit): (f32, f32),
+        distance: impl Fn(Point, Point) -> f32,
+        wanted: impl Fn(u32) -> bool,
+        visit: &mut impl FnMut(u32, &[Near]),
+    ) {
+        let reach = reach_m(radius_m);
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        let mut near: Vec<Near> = Vec::new();
+        self.grid.cells(|cell| {
+            if !cell.clone().any(|rank| wanted(rank as u32)) {
+                return;
+            }
+            let (low, high) = corners(&self.points[cell.clone()]);
+            runs.clear();
+            self.grid.runs(
+                low.map(|coordinate| coordinate - reach),
+                high.map(|coordinate| coordinate + reach),
+                |run| runs.push(run),
+            );
+            let candidates: usize = runs.iter().map(Range::len).sum();
+            if near.len() < candidates {
+                near.resize(candidates, Near::default());
+            }
+            for rank in cell.map(|rank| rank as u32).filter(|&rank| wanted(rank)) {
+                let centre = self.point(rank);
+                let mut count = 0;
+                for run in &runs {
+                    let first = run.start as u32;
+                    for (other, &point) in (first..).zip(&self.points[run.clone()]) {
+                        let distance_squared = distance(centre, point);
+                        // Written always and kept sometimes: about every second candidate is a hit, at
+                        // random, and a branch would be guessed wrong as often.
+                        near[count] = Near {
+                            rank: other,
+                            distance_squared,
+                        };
+                        count += usize::from((distance_squared <= limit) & (other != rank));
+                    }
+                }
+                visit(rank, &near[..count]);
+            }
+        });
+    }
+}
+
+/// The corners of the smallest box around the points; coordinates that are not numbers are passed over.
+fn corners(points: &[Point]) -> ([f64; 3], [f64; 3]) {
+    let mut low = [f32::INFINITY; 3];
+    let mut high = [f32::NEG_INFINITY; 3];
+    for point in points {
+        for (axis, coordinate) in point.to_array().into_iter().enumerate() {
+            low[axis] = low[axis].min(coordinate);
+            high[axis] = high[axis].max(coordinate);
+        }
+    }
+    (low.map(f64::from), high.map(f64::from))
+}
