@@ -40,6 +40,8 @@ pub struct ShardStats {
     pub joins: u64,
     /// Commands applied.
     pub commands_applied: u64,
+    /// Of the joins and of the commands applied or refused, those that a script asked for.
+    pub commands_scripted: u64,
     /// Commands refused.
     pub commands_refused: u64,
     /// Deltas built.

@@ -47,9 +47,11 @@ fn scripted(shard: &mut Shard, tick: Tick) {
     for command in commands {
         if let CommandBody::Join(join) = command.body {
             if shard.cell_map.owner_of(join.at) == shard.own {
+                shard.stats.commands_scripted += 1;
                 begin(shard, command.session, &join, tick);
             }
         } else if shard.viewers.contains_key(&command.session) {
+            shard.stats.commands_scripted += 1;
             execute(
                 shard,
                 command.session,
