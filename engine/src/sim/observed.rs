@@ -169,6 +169,8 @@ pub struct ClientSeen {
     pub deltas: Vec<DeltaSeen>,
     /// Its number of the last command that it sent; 0 before the first.
     pub command_sent: u32,
+    /// Its number of its last join, which being in answers.
+    pub join_sent: u32,
     /// Its number of the last command that its view contains.
     pub command_told: u32,
     /// Its numbers of commands that were refused, since the last observation.
@@ -364,6 +366,7 @@ impl ClientSeen {
             delta_sequence: 0,
             deltas: Vec::new(),
             command_sent: 0,
+            join_sent: 0,
             command_told: 0,
             refused: Vec::new(),
             trouble: None,

@@ -8,9 +8,11 @@ mod ground;
 
 mod audit;
 mod bounds;
+mod continuity;
 mod events;
 mod ghosts;
 mod owners;
+mod visible;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -68,11 +70,12 @@ impl Checkers {
     /// As [`Checkers::new`], for a world with custom interests: one oracle for each, in their order.
     #[must_use]
     pub fn with_oracles(check: Check, oracles: Vec<Oracle>) -> Self {
-        let _ = oracles;
         let checkers: Vec<Box<dyn Checker>> = vec![
             Box::new(owners::Owners::default()),
             Box::new(audit::AuditAgrees::default()),
             Box::new(ghosts::Ghosts::default()),
+            Box::new(visible::Visible::new(oracles)),
+            Box::new(continuity::Continuity::default()),
             Box::new(bounds::Bounded),
             Box::new(events::Events::default()),
         ];
@@ -150,3 +153,6 @@ const SAMPLE_TICKS: u64 = 8;
 
 /// A sample begins every so many ticks.
 const SAMPLE_PERIOD_TICKS: u64 = 64;
+
+#[cfg(test)]
+mod tests;
