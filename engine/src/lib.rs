@@ -31,6 +31,9 @@ mod message;
 pub mod hub;
 mod letter;
 
+mod frame;
+mod lockstep;
+
 pub mod runtime;
 
 pub mod sim;

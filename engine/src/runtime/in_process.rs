@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use worldshard_protocol::{SessionId, Tick};
 use worldshard_spatial::ShardId;
-use worldshard_transport::{Event, Limits, MessageKind, Reader, Role};
+use worldshard_transport::MessageKind;
 
 use super::reactor::Halves;
 use super::unpaced::Observer;
+use crate::frame;
 use crate::hub::Hub;
 
 /// A client that speaks lanes from inside the process. Sees complete messages, without WebSocket headers.
@@ -17,6 +18,10 @@ pub trait InProcessClient {
     fn frame(&mut self, payload: &[u8]);
     /// After each tick: appends the hot-lane messages it says now.
     fn poll(&mut self, tick: Tick, out: &mut Vec<Vec<u8>>);
+    /// Whether it reads in this tick; frames wait for it while it does not.
+    fn reads(&self, _tick: Tick) -> bool {
+        true
+    }
 }
 
 /// Makes the clients whose home a shard is. Called once on each shard's thread.
@@ -29,9 +34,26 @@ pub trait ClientFactory: Send + Sync {
 #[derive(Default)]
 pub(crate) struct InProcess {
     /// In ascending order of sessions.
-    clients: Vec<(SessionId, Box<dyn InProcessClient>)>,
+    clients: Vec<Hosted>,
     observer: Option<Observer>,
     said: Vec<Vec<u8>>,
+}
+
+/// A client and its session.
+struct Hosted {
+    session: SessionId,
+    client: Box<dyn InProcessClient>,
+    reads: bool,
+    /// Frames that wait because it does not read. Bounded by credits and by `messages_queue_bytes_max`.
+    unread: Vec<Bytes>,
+}
+
+/// What a client does after a tick.
+pub(crate) enum Deed<'a> {
+    /// It read so many frames that had waited.
+    Read(u32),
+    /// It said a message.
+    Say(MessageKind, &'a [u8]),
 }
 
 impl InProcess {
@@ -46,42 +68,48 @@ impl InProcess {
 
     /// Adds a client whose session was just opened.
     pub(crate) fn insert(&mut self, session: SessionId, client: Box<dyn InProcessClient>) {
-        debug_assert!(self.clients.last().is_none_or(|(last, _)| *last < session));
-        self.clients.push((session, client));
+        let last = self.clients.last().map(|hosted| hosted.session);
+        debug_assert!(last.is_none_or(|last| last < session));
+        self.clients.push(Hosted {
+            session,
+            client,
+            reads: true,
+            unread: Vec::new(),
+        });
     }
 
-    /// Hands a server's frame to its client; false when there is none with that session.
-    pub(crate) fn frame(&mut self, session: SessionId, frame: &Bytes) -> bool {
+    /// Hands a server's frame to its client, if there is one with that session; true when it was read.
+    pub(crate) fn frame(&mut self, session: SessionId, frame: Bytes) -> bool {
         let Ok(at) = self
             .clients
-            .binary_search_by_key(&session, |(session, _)| *session)
+            .binary_search_by_key(&session, |hosted| hosted.session)
         else {
             return false;
         };
-        let client = &mut self.clients[at].1;
-        let mut bytes = frame.to_vec();
-        let mut reader = Reader::new(
-            Role::Client,
-            Limits {
-                message_bytes_max: bytes.len(),
-                ..Limits::default()
-            },
-        );
-        let step = reader
-            .read(&mut bytes)
-            .expect("our own frames obey the rules");
-        if let Some(Event::Message { payload, .. }) = step.event {
-            client.frame(payload);
+        let hosted = &mut self.clients[at];
+        if hosted.reads {
+            frame::open(&frame, |_, payload| hosted.client.frame(payload));
+        } else {
+            hosted.unread.push(frame);
         }
-        true
+        hosted.reads
     }
 
-    /// Asks every client what it says now.
-    pub(crate) fn poll(&mut self, tick: Tick, mut say: impl FnMut(SessionId, MessageKind, &[u8])) {
-        for (session, client) in &mut self.clients {
-            client.poll(tick, &mut self.said);
+    /// Asks every client what it does now.
+    pub(crate) fn poll(&mut self, tick: Tick, mut done: impl FnMut(SessionId, Deed<'_>)) {
+        for hosted in &mut self.clients {
+            hosted.reads = hosted.client.reads(tick);
+            if hosted.reads && !hosted.unread.is_empty() {
+                for frame in &hosted.unread {
+                    frame::open(frame, |_, payload| hosted.client.frame(payload));
+                }
+                let frames = u32::try_from(hosted.unread.len()).expect("a queue is bounded");
+                hosted.unread.clear();
+                done(hosted.session, Deed::Read(frames));
+            }
+            hosted.client.poll(tick, &mut self.said);
             for payload in self.said.drain(..) {
-                say(*session, MessageKind::Binary, &payload);
+                done(hosted.session, Deed::Say(MessageKind::Binary, &payload));
             }
         }
     }

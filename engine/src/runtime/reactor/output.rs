@@ -22,7 +22,7 @@ impl Reactor {
                     connection.push_frame(frame);
                 }
                 self.want_write(slot);
-            } else if self.in_process.frame(session, &frame) {
+            } else if self.in_process.frame(session, frame) {
                 self.hub.call("written", |hub| hub.written(session, 1));
             }
         }

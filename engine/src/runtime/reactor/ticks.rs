@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{Reactor, Schedule, TickDue};
 use crate::hub::Hub;
 use crate::runtime::clock;
+use crate::runtime::in_process::Deed;
 
 impl Reactor {
     /// Runs at most one second half and one first half, so that sockets are served between ticks too.
@@ -100,8 +101,11 @@ impl Reactor {
             halves,
             ..
         } = self;
-        in_process.poll(tick, |session, kind, payload| {
-            hub.call("message", |hub| hub.message(session, kind, payload));
+        in_process.poll(tick, |session, deed| {
+            hub.call("client", |hub| match deed {
+                Deed::Read(frames) => hub.written(session, frames),
+                Deed::Say(kind, payload) => hub.message(session, kind, payload),
+            });
         });
         let halves = *halves;
         hub.call("observe", |hub| in_process.observe(tick, hub, halves));
