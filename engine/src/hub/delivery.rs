@@ -82,10 +82,12 @@ impl Hub {
     /// Successive owners deliver by different mailboxes: the numbers put their deltas back into order.
     fn deliver_delta(&mut self, tick: Tick, delta: DeltaFrame) {
         let session = delta.session;
+        let scripted = self.recipe.world.script.is_some();
         let Some(standing) = self.desk.standing(session) else {
             return;
         };
-        if !matches!(standing.state, State::Joining { .. } | State::In) {
+        // A script joins unasked: what a second owner says may come before the word of the join itself.
+        if !scripted && !matches!(standing.state, State::Joining { .. } | State::In) {
             return;
         }
         standing.deltas.hold(delta.sequence, tick, delta.frame);
@@ -102,6 +104,7 @@ impl Hub {
     }
 
     fn notice(&mut self, from: ShardId, tick: Tick, session: SessionId, notice: Notice) {
+        let scripted = self.recipe.world.script.is_some();
         let Some(standing) = self.desk.standing(session) else {
             return;
         };
@@ -111,9 +114,13 @@ impl Hub {
                 entity,
                 tick: since,
             } => {
-                let State::Joining { leave } = standing.state else {
-                    tracing::error!(%session, "a viewpoint was joined that nobody asked for");
-                    return;
+                let leave = match standing.state {
+                    State::Joining { leave } => leave,
+                    State::Out | State::In | State::Leaving if scripted => false,
+                    State::Out | State::In | State::Leaving => {
+                        tracing::error!(%session, "a viewpoint was joined that nobody asked for");
+                        return;
+                    }
                 };
                 standing.state = State::In;
                 standing.owned_by(from, tick);
@@ -127,9 +134,11 @@ impl Hub {
                 }
                 self.release_deltas(session);
             }
+            // Late word of a viewpoint that a script has replaced since.
+            Notice::Left if tick < standing.owner_since => {}
             Notice::Left => {
                 standing.state = State::Out;
-                standing.deltas.clear();
+                standing.deltas.end(tick);
                 self.tell(session, "left", None);
                 self.desk.forget_if_done(session);
             }

@@ -178,6 +178,11 @@ impl DeltaOrder {
         self.held.clear();
     }
 
+    /// A viewpoint ended at `tick`: what is younger belongs to the one after.
+    pub(crate) fn end(&mut self, tick: Tick) {
+        self.held.retain(|_, (of, _)| *of > tick);
+    }
+
     /// Keeps a delta until its turn. Beyond `HELD_MAX` it is dropped: no owner has so many credits.
     pub(crate) fn hold(&mut self, sequence: u32, tick: Tick, frame: Bytes) {
         // A late delta of the viewpoint before may have the number of one of this viewpoint.
