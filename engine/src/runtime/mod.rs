@@ -11,6 +11,7 @@ mod ring;
 
 mod running;
 mod server;
+mod simulated;
 mod unpaced;
 
 mod acceptor;
@@ -37,4 +38,5 @@ mod portable;
 pub use in_process::{ClientFactory, InProcessClient};
 pub use phase_times::{Phase, PhaseTimes};
 pub use running::{Running, start, start_placed};
+pub use simulated::{SimReport, run_simulated};
 pub use unpaced::{RunReport, ShardTick, UnpacedRun, run_unpaced};

@@ -1,12 +1,62 @@
-//! The simulated driver: the same hubs on one thread, in virtual time, with faults from a seed, watched by checkers.
+//! The simulated driver: the same hubs, one thread, virtual time, an order of events and faults from a seed.
 //!
-//! `observed` is the plain data that a tick leaves behind, `check` judges it. Never reads a clock or a socket.
+//! It schedules each shard by itself, in any order that the mailboxes of a real driver allow, and plays the clients.
+//! No clock, no socket, no thread, no channel: the same options give the same run, byte for byte.
+//!
+//! ```
+//! use worldshard::prelude::*;
+//! use worldshard::sim::{SimOptions, Simulation};
+//!
+//! fn hashes() -> Result<Vec<u128>> {
+//!     let recipe = App::new()
+//!         .populate(100, |genesis, entity| {
+//!             let x = genesis.chance(entity, "birth").range(0.0, 1000.0);
+//!             Draft::at(Point::flat(x, 500.0))
+//!         })
+//!         .system(FixedUpdate, |step: &mut Step<'_>| {
+//!             let drift = Point::flat(0.0, step.dt());
+//!             for position in step.query::<&mut Position>().iter() {
+//!                 position.0 += drift;
+//!             }
+//!         })
+//!         .build()?;
+//!     let mut simulation = Simulation::new(&recipe, SimOptions { shards: 4, ..SimOptions::default() })?;
+//!     let ticks = (0..10).map(|_| {
+//!         simulation.step();
+//!         simulation.digest()
+//!     });
+//!     Ok(ticks.collect())
+//! }
+//!
+//! # fn main() -> Result<()> {
+//! assert_eq!(hashes()?, hashes()?);
+//! # Ok(())
+//! # }
+//! ```
+
+mod simulation;
+
+mod berth;
+mod mail;
+mod stopwatch;
+
+mod faults;
+
+mod client;
+mod live;
+mod script;
 
 mod observed;
 
 pub mod check;
 
+pub use client::{ClientStanding, Heard, HeardDelta, SimClient};
+pub use faults::{
+    FaultCounts, Faults, LATE_TICKS_MAX, LATE_TURNS_MAX, STALL_TICKS_MAX, STALL_TURNS_MAX,
+};
 pub use observed::{
     ClientSeen, DeltaSeen, EntitySeen, EventKind, EventSeen, EventTap, GhostSeen, HubSeen,
     MailboxSeen, Observed, SeenByClient, ShardSeen, ViewerSeen,
 };
+pub use script::ClientScript;
+pub use simulation::{SimClients, SimOptions, Simulation};

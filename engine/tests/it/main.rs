@@ -19,5 +19,6 @@ mod net_http;
 mod net_life;
 mod net_process;
 mod pump;
+mod sim_driver;
 mod socket;
 mod tidy;

@@ -1,0 +1,47 @@
+//! One shard of a simulation: its hub, its half of the exchange, and what stands in its way.
+//!
+//! Never decides when it runs: that is the simulation.
+
+use worldshard_protocol::Tick;
+use worldshard_shard::ShardStats;
+use worldshard_spatial::ShardId;
+
+use crate::hub::Hub;
+use crate::lockstep::Lockstep;
+
+/// One shard of a simulation.
+pub(crate) struct Berth {
+    pub(crate) own: ShardId,
+    pub(crate) hub: Hub,
+    pub(crate) lockstep: Lockstep,
+    /// Something happened that the `Update` systems have not seen.
+    pub(crate) unheard: bool,
+    /// Before this turn it does nothing.
+    pub(crate) stalled_until: u64,
+    /// The last tick that it has absorbed.
+    pub(crate) absorbed: Tick,
+    /// The digest of its entities after that tick: it may be ahead of it by now.
+    pub(crate) digest: u128,
+    /// Its counters after that tick.
+    pub(crate) stats: ShardStats,
+}
+
+impl Berth {
+    pub(crate) fn new(own: ShardId, hub: Hub, shards: u16) -> Self {
+        Self {
+            own,
+            digest: hub.shard().digest(),
+            stats: hub.shard().stats(),
+            hub,
+            lockstep: Lockstep::new(shards),
+            unheard: true,
+            stalled_until: 0,
+            absorbed: Tick(0),
+        }
+    }
+
+    /// Whether its next first half may run: at most one tick ahead of `tick`.
+    pub(crate) fn may_advance(&self, tick: Tick) -> bool {
+        !self.lockstep.is_exchanging() && self.lockstep.tick() <= tick.next()
+    }
+}
