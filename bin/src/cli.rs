@@ -24,7 +24,7 @@ pub(crate) enum Command {
     /// Run a world, or a small application, and serve it over WebSocket until ctrl-c
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
-    /// Run a world as fast as it can, without a network, and say what it cost
+    /// Run a world as fast as it can, without a network, and say what it cost and whether it held
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
     /// Say what this machine allows, what runs because of it, and how to change that
@@ -97,9 +97,18 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Run")]
     pub(crate) ticks: u64,
 
-    /// What drives the shards
-    #[arg(long, value_enum, default_value_t = DriverName::Portable, help_heading = "Run")]
+    /// What drives the shards: sim in one thread and virtual time, or a real driver with a thread for each
+    #[arg(long, value_enum, default_value_t = DriverName::Sim, help_heading = "Run")]
     pub(crate) runtime: DriverName,
+
+    /// Clients that join, walk, look, stall and leave, by a script that comes from the seed
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(0..=CLIENTS_MAX), help_heading = "Run")]
+    pub(crate) clients: u32,
+
+    /// Let everything go wrong, in an order that comes from this seed: letters and envelopes are late, shards and
+    /// clients stall, connections break, clients lie. The clients then speak for themselves. Only with --runtime sim
+    #[arg(long, value_name = "SEED", help_heading = "Run")]
+    pub(crate) faults: Option<u64>,
 
     /// Print a line `TICK HEX` to stdout for every tick: the digest of all entities
     #[arg(long, help_heading = "Run")]
@@ -125,6 +134,7 @@ pub(crate) enum RuntimeName {
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DriverName {
+    Sim,
     Glommio,
     Portable,
 }
@@ -139,11 +149,13 @@ impl From<RuntimeName> for Runtime {
     }
 }
 
-impl From<DriverName> for Runtime {
-    fn from(name: DriverName) -> Self {
-        match name {
-            DriverName::Glommio => Self::Glommio,
-            DriverName::Portable => Self::Portable,
+impl DriverName {
+    /// The driver with threads; none when the world is simulated.
+    pub(crate) fn real(self) -> Option<Runtime> {
+        match self {
+            Self::Sim => None,
+            Self::Glommio => Some(Runtime::Glommio),
+            Self::Portable => Some(Runtime::Portable),
         }
     }
 }
@@ -181,10 +193,13 @@ fn world_name(text: &str) -> Result<WorldName, String> {
 /// Beyond, one machine's memory is not enough: at some hundred bytes each.
 const ENTITIES_MAX: u64 = 100_000_000;
 
+/// Beyond, the clients of one process are a load test, not a part of the world.
+const CLIENTS_MAX: i64 = 100_000;
+
 const EXAMPLES: &str = "\
 Examples:
   worldshard serve                                  a flock at http://127.0.0.1:8080/
-  worldshard simulate --entities 100000 --shards 2  what a tick of it costs
+  worldshard simulate --entities 100000             what a tick of it costs
   worldshard doctor                                 why io_uring is or is not used here
 
 Exit status: 0 when all went well, 1 when something failed, 2 when the command line cannot be.";
@@ -200,7 +215,9 @@ One line on stdout says when it serves and where. Ctrl-c tells every client and 
 const SIMULATE_EXAMPLES: &str = "\
 Examples:
   worldshard simulate --world swarm3d --entities 10000 --shards 8
-  worldshard simulate --entities 10000 --ticks 1000 --digest > one; worldshard simulate --entities 10000 --ticks 1000
-      --shards 4 --digest | cmp - one
+  worldshard simulate --entities 10000 --shards 2 --runtime glommio
+  worldshard simulate --entities 500 --shards 4 --ticks 200 --faults 7
+  worldshard simulate --entities 10000 --digest > one; worldshard simulate --entities 10000 --shards 4 --digest |
+      cmp - one
 
 The summary goes to stderr. Exit status 1 when an entity was lost or doubled.";

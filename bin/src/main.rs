@@ -6,6 +6,7 @@ mod serve;
 
 mod doctor;
 mod simulate;
+mod simulated;
 
 mod apps;
 mod failure;

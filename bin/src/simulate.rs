@@ -10,35 +10,49 @@ use std::time::Duration;
 
 use worldshard::prelude::{App, Tick};
 use worldshard::runtime::{RunReport, ShardTick, UnpacedRun, run_unpaced};
+use worldshard::sim::ClientScript;
 use worldshard::worlds;
 
 use crate::cli::SimulateArgs;
 use crate::failure::Failure;
+use crate::simulated;
 use table::PhaseTable;
 
 /// Runs the world and prints the summary.
 pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     let wanted = &args.world;
+    let setup = worlds::world(wanted.world, wanted.entities, wanted.seed);
+    let script = ClientScript::new(setup.config.clone(), args.shards, args.clients, wanted.seed);
     let mut app = App::new();
-    app.plugin(worlds::world(wanted.world, wanted.entities, wanted.seed))
-        .shards(args.shards);
+    app.plugin(setup).shards(args.shards);
+    if args.faults.is_none() {
+        app.script(script.clone());
+    }
     let recipe = app.build()?;
-    let plan = UnpacedRun {
-        runtime: args.runtime.into(),
-        ticks: args.ticks,
-        digest: args.digest,
-        clients: None,
-    };
     let resident_before = resident_bytes();
     let mut watch = Watch::new(args);
-    let report = run_unpaced(&recipe, &plan, |tick| watch.see(tick))?;
+    let (report, story) = match args.runtime.real() {
+        Some(runtime) => {
+            simulated::refuse_on_threads(args)?;
+            let plan = UnpacedRun {
+                runtime,
+                ticks: args.ticks,
+                digest: args.digest,
+                clients: Some(script),
+            };
+            let report = run_unpaced(&recipe, &plan, |tick| watch.see(tick))?;
+            (report, String::new())
+        }
+        None => simulated::run(args, &recipe, script, |tick| watch.see(tick))?,
+    };
     watch.finish()?;
     let resident = watch.resident_bytes_most.saturating_sub(resident_before);
-    eprint!("{}", summary(args, &report, &watch, resident));
+    eprint!("{}{story}", summary(args, &report, &watch, resident));
     if report.audit_failures > 0 {
         return Err(Failure::runtime(format!(
-            "{} audits failed: an entity was lost or doubled",
-            report.audit_failures
+            "{} audits failed: an entity was lost or doubled\n{}",
+            report.audit_failures,
+            simulated::replay_line(args)
         )));
     }
     Ok(())
@@ -62,6 +76,7 @@ impl<'a> Watch<'a> {
         Self {
             args,
             digests: Digests {
+                wanted: args.digest,
                 shards: usize::from(args.shards),
                 open: BTreeMap::new(),
             },
@@ -111,6 +126,7 @@ impl<'a> Watch<'a> {
 
 /// Sums of the shards' parts. A shard may be a tick ahead of another.
 struct Digests {
+    wanted: bool,
     shards: usize,
     open: BTreeMap<Tick, (usize, u128)>,
 }
@@ -118,7 +134,7 @@ struct Digests {
 impl Digests {
     /// The world's digest of a tick, once the last shard's part came.
     fn add(&mut self, seen: &ShardTick) -> Option<(Tick, u128)> {
-        let part = seen.digest?;
+        let part = seen.digest.filter(|_| self.wanted)?;
         let (parts, sum) = self.open.entry(seen.tick).or_default();
         *parts += 1;
         *sum = sum.wrapping_add(part);

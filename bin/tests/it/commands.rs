@@ -20,7 +20,7 @@ fn said(run: &Output) -> String {
 
 #[test]
 fn mistakes_on_the_command_line_name_the_flag() {
-    let mistakes: [(&[&str], &str); 9] = [
+    let mistakes: [(&[&str], &str); 11] = [
         (&["serve", "--shards", "many"], "--shards"),
         (&["serve", "--shards", "1025"], "--shards"),
         (&["serve", "--world", "ocean"], "flock, crowd or swarm3d"),
@@ -29,6 +29,11 @@ fn mistakes_on_the_command_line_name_the_flag() {
         (&["serve", "--runtime", "tokio"], "--runtime"),
         (&["serve", "--app", "chat"], "--app"),
         (&["simulate", "--ticks", "0"], "--ticks"),
+        (&["simulate", "--faults", "many"], "--faults"),
+        (
+            &["simulate", "--faults", "1", "--runtime", "portable"],
+            "--faults: only a simulation",
+        ),
         (&["serve", "--log", "a=b=c"], "--log"),
     ];
     for (args, named) in mistakes {
@@ -76,6 +81,8 @@ fn help_names_every_flag_and_gives_examples() {
         "--ticks",
         "--seed",
         "--runtime",
+        "--clients",
+        "--faults",
         "--digest",
         "Examples:",
     ] {

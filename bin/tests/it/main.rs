@@ -14,5 +14,6 @@ mod server;
 mod commands;
 mod descriptors;
 mod messages;
+mod simulated;
 mod stopping;
 mod world;
