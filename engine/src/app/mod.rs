@@ -298,11 +298,15 @@ impl App {
         runtime::start(&self.build()?)
     }
 
-    /// Runs the application until it is told to stop: by ctrl-c, or by SIGTERM.
+    /// Runs the application until it is told to stop: by ctrl-c, or by SIGTERM. The variable [`BIND_VARIABLE`], if set,
+    /// takes the place of the address that it listens on.
     ///
     /// # Errors
     /// As [`start`](Self::start), and whatever ended a driver against its will.
     pub fn run(&mut self) -> Result<()> {
+        if let (Some(address), Ok(wish)) = (&mut self.options.bind, std::env::var(BIND_VARIABLE)) {
+            *address = wish;
+        }
         self.start()?.join_or_signal()
     }
 
@@ -365,3 +369,6 @@ impl std::fmt::Display for Owned {
         }
     }
 }
+
+/// The environment's word on where [`App::run`] listens: the same program can be tried at several addresses.
+pub const BIND_VARIABLE: &str = "WORLDSHARD_BIND";

@@ -9,10 +9,20 @@ use worldshard_client::{Connection, Event, Framing};
 use worldshard_protocol::{InterestWish, ViewpointMode};
 
 /// Where the examples say that they listen.
-const ADDRESS: &str = "127.0.0.1:8080";
+const ADDRESS_SAID: &str = "127.0.0.1:8080";
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// One after the other: they all want the same port.
+/// Where they listen here: an address of this test's own, since any program may have the one that they say.
+fn address() -> String {
+    if cfg!(target_os = "linux") {
+        // All of 127.0.0.0/8 is this machine's.
+        let [_, high, middle, low] = std::process::id().to_be_bytes();
+        return format!("127.{}.{middle}.{low}:8080", 64 + high % 64);
+    }
+    ADDRESS_SAID.to_owned()
+}
+
+/// One after the other: they all want the same address.
 #[test]
 fn every_example_does_what_it_says_and_ends_by_ctrl_c() {
     let directory = build();
@@ -31,7 +41,7 @@ fn every_example_does_what_it_says_and_ends_by_ctrl_c() {
     });
     run(&directory, "wander", || {
         drop(connect("/ws"));
-        let mut client = Connection::enter(ADDRESS, "/world", PATIENCE).unwrap();
+        let mut client = Connection::enter(address(), "/world", PATIENCE).unwrap();
         let middle = Some([512.0, 512.0, 0.0]);
         client.join(ViewpointMode::Camera, middle, InterestWish::Radius(120.0));
         for _ in 0..5 {
@@ -70,11 +80,17 @@ fn build() -> PathBuf {
 }
 
 fn run(directory: &Path, example: &str, check: impl FnOnce()) {
+    let address = address();
     assert!(
-        std::net::TcpListener::bind(ADDRESS).is_ok(),
-        "the example {example} needs {ADDRESS}, which another program has"
+        std::net::TcpListener::bind(&address).is_ok(),
+        "the example {example} needs {address}, which another program has"
     );
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let source = std::fs::read_to_string(folder.join(example).with_extension("rs")).unwrap();
+    let said = format!("WebSocketPlugin::bind(\"{ADDRESS_SAID}\")");
+    assert!(source.contains(&said), "{example} listens elsewhere");
     let mut command = Command::new(directory.join(example));
+    command.env(worldshard::BIND_VARIABLE, &address);
     let mut running = Running(command.stdin(Stdio::null()).spawn().unwrap());
     check();
     kill_process(Pid::from_child(&running.0), Signal::INT).unwrap();
@@ -95,14 +111,14 @@ impl Drop for Running {
 /// Connects as soon as the example listens.
 fn connect(path: &str) -> Connection {
     for _ in 0..500 {
-        if let Ok(mut connection) = Connection::connect(ADDRESS, path, Framing::Raw) {
+        if let Ok(mut connection) = Connection::connect(address(), path, Framing::Raw) {
             let is_open = |event: &Event| matches!(event, Event::Opened).then_some(());
             connection.until(PATIENCE, is_open).unwrap();
             return connection;
         }
         std::thread::park_timeout(Duration::from_millis(20));
     }
-    panic!("nobody listens on {ADDRESS}");
+    panic!("nobody listens on {}", address());
 }
 
 fn text(connection: &mut Connection) -> String {
