@@ -48,12 +48,13 @@ pub struct ServerLimits {
     pub service_letters_max: usize,
     /// Time for a request head to be complete; then it is answered 408.
     pub head_deadline: Duration,
-    /// Time without the kernel taking a byte while bytes wait; then the connection is cut.
+    /// Time without the kernel taking a byte while bytes wait, or without a byte from a client that has not
+    /// acknowledged the last state it was sent; then the connection is cut.
     pub stall_max: Duration,
     /// Silence after which a ping is sent.
     pub ping_interval: Duration,
-    /// Silence after which a connection is cut, unless our own write is blocked; longer than `ping_interval`, so that
-    /// the peer was asked.
+    /// Silence after which a connection is cut, unless the peer does not read, which is `stall_max`'s matter; longer
+    /// than `ping_interval`, so that the peer was asked.
     pub silence_max: Duration,
     /// Time for the peer to answer a close; then the connection is cut.
     pub close_deadline: Duration,

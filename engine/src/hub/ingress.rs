@@ -106,6 +106,14 @@ impl Hub {
         Ok(())
     }
 
+    /// Whether a client that acknowledges deltas has not done so for the last that it was sent.
+    pub(crate) fn is_behind(&mut self, session: SessionId) -> bool {
+        self.desk.standing(session).is_some_and(|standing| {
+            let deltas = &standing.deltas;
+            standing.state == State::In && standing.acks && deltas.acknowledged != deltas.last
+        })
+    }
+
     /// Checks a message against the limits of this world.
     fn admit(&self, session: SessionId, message: &ClientMessage<'_>) -> Result<Wish, WireError> {
         let world = &self.recipe.world;

@@ -4,10 +4,13 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use worldshard::prelude::*;
+use worldshard_client::Connection;
+use worldshard_protocol::{InterestWish, ViewpointMode};
 use worldshard_transport::{MessageKind, masked_frame, masked_ping};
 
 use crate::socket::{
-    Client, Heard, MASK, PATIENCE, echo_app, end, eventually, now, on_each_runtime, serve,
+    Client, Heard, MASK, PATIENCE, echo_app, end, eventually, get, now, on_each_runtime, serve,
 };
 
 #[test]
@@ -150,6 +153,51 @@ fn a_silent_peer_is_pinged_and_one_that_does_not_answer_is_dropped() {
             took >= Duration::from_millis(550) && took < Duration::from_secs(3),
             "{took:?}"
         );
+        end(running);
+    });
+}
+
+#[test]
+fn a_client_that_does_not_read_the_world_is_kept_for_longer_than_a_silent_one() {
+    on_each_runtime(|runtime| {
+        let mut app = App::new();
+        app.bind("127.0.0.1:0").runtime(runtime).shards(2);
+        app.world(WorldConfig::default())
+            .populate(10, |_, _| Draft::at(Point::flat(512.0, 512.0)))
+            .system(FixedUpdate, |step: &mut Step<'_>| {
+                let tick = step.tick().0;
+                for appearance in step.query::<&mut Appearance>().iter() {
+                    appearance.heading = (tick & 0xff) as u8;
+                }
+            })
+            .options(|options| {
+                options.limits.ping_interval = Duration::from_millis(100);
+                options.limits.silence_max = Duration::from_millis(300);
+                options.limits.stall_max = Duration::from_secs(3);
+            });
+        let (running, address) = serve(&mut app);
+        let is_delta = |event: &worldshard_client::Event| match event {
+            worldshard_client::Event::Delta(applied) => Some(applied.tick.0),
+            _ => None,
+        };
+        let mut client = Connection::enter(address, "/world", PATIENCE).unwrap();
+        let at = Some([512.0, 512.0, 0.0]);
+        client.join(ViewpointMode::Camera, at, InterestWish::Default);
+        let first = client.until(PATIENCE, is_delta).unwrap();
+        let began = now();
+        eventually(PATIENCE, "it is silent for long", || {
+            began.elapsed() > Duration::from_secs(1)
+        });
+        // It reads again, and is up to date.
+        while client.until(PATIENCE, is_delta).unwrap() < first + 20 {}
+        client.flush().unwrap();
+        let began = now();
+        eventually(PATIENCE, "it is given up", || {
+            // Who asks is connected too.
+            get(address, "/status").1.contains(r#""connections":1,"#)
+        });
+        let took = began.elapsed();
+        assert!(took > Duration::from_millis(2500), "{took:?}");
         end(running);
     });
 }

@@ -132,6 +132,18 @@ impl Reactor {
                     self.want_write(slot);
                     self.set_alarm(slot);
                 }
+                Phase::Open { session, .. }
+                    if connection.blocked.is_none() && !connection.reads_not =>
+                {
+                    let session = *session;
+                    let behind = self.hub.call("behind", |hub| hub.is_behind(session));
+                    connection.reads_not = behind == Some(true);
+                    if connection.reads_not {
+                        self.set_alarm(slot);
+                    } else {
+                        self.reset(slot, CloseReason::Timeout);
+                    }
+                }
                 Phase::Open { .. } | Phase::Closing { .. } => {
                     self.reset(slot, CloseReason::Timeout);
                 }

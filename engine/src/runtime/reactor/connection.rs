@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     pub(crate) pinged: Option<Instant>,
     /// Since when the kernel takes nothing while bytes wait.
     pub(crate) blocked: Option<Instant>,
+    /// Silent while it owes acknowledgements of the world's state: it does not read, so no pong can be expected.
+    pub(crate) reads_not: bool,
     /// What the shard's alarms say of it.
     pub(crate) alarm: Option<Instant>,
     /// The peer says no more.
@@ -81,6 +83,7 @@ impl Connection {
             heard: now,
             pinged: None,
             blocked: None,
+            reads_not: false,
             alarm: None,
             peer_ended: false,
             to_write: false,
@@ -163,6 +166,7 @@ impl Connection {
             (Phase::Head { until, .. } | Phase::Closing { until, .. }, _) => *until,
             (Phase::Open { .. }, Some(since)) => since + limits.stall_max,
             (Phase::Open { .. }, None) => match self.unanswered_ping() {
+                Some(_) if self.reads_not => self.heard + limits.silence_max.max(limits.stall_max),
                 Some(_) => self.heard + limits.silence_max,
                 None => self.heard + limits.ping_interval,
             },

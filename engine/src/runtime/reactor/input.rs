@@ -23,6 +23,7 @@ impl Reactor {
             return;
         };
         connection.heard = now;
+        connection.reads_not = false;
         match &mut connection.phase {
             Phase::Open { .. } => self.frames(slot, bytes, now),
             Phase::Head { bytes: head, .. } if head.is_empty() => self.head(slot, bytes, now),
