@@ -24,6 +24,7 @@ mod net_echo;
 mod net_http;
 mod net_life;
 mod net_process;
+mod net_walker;
 mod pump;
 mod sim_driver;
 mod tidy;
