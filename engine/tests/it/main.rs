@@ -9,6 +9,7 @@
     reason = "a test waits for one event and lets the others pass"
 )]
 
+mod child;
 mod socket;
 
 mod examples;
@@ -20,6 +21,8 @@ mod hub_sessions;
 mod hub_world;
 mod hub_zones;
 mod net_abuse;
+#[cfg(target_os = "linux")]
+mod net_churn;
 mod net_echo;
 mod net_http;
 mod net_life;

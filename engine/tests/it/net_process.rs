@@ -1,66 +1,26 @@
-//! What a server does to its process and suffers from it: descriptors that run out, processor time when idle.
-//!
-//! Each test runs its server in a process of its own: this binary again, told so by its environment.
+//! What a server does to its process and suffers from it: descriptors that run out, processor time when idle, signals.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use worldshard::Runtime;
+use worldshard::prelude::*;
 use worldshard_transport::MessageKind;
 
-use crate::socket::{Client, PATIENCE, echo_app, end, eventually, get, on_each_runtime, serve};
+use crate::child::{Child, serve_if_child, serve_until_signal_if_child};
+use crate::socket::{Client, Heard, PATIENCE, echo_app, eventually, get, now, on_each_runtime};
 
-/// Set in the child: the runtime to serve on.
-const SERVE_ON: &str = "WORLDSHARD_TEST_SERVE_ON";
-
-/// As a child: serves until its input ends, and never returns.
-fn serve_if_child() {
-    let Ok(runtime) = std::env::var(SERVE_ON) else {
-        return;
-    };
-    let (running, address) = serve(&mut echo_app(runtime.parse().unwrap(), 2));
-    println!("\nlistening {address}");
-    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
-    end(running);
-    std::process::exit(0);
-}
-
-/// A server in a child that runs `test`, with at most `files` open files.
-fn child(test: &str, runtime: Runtime, files: u32) -> (Child, SocketAddr) {
-    let program = std::env::current_exe().unwrap();
-    let mut child = Command::new("sh")
-        .args([
-            "-c",
-            &format!("ulimit -n {files}; exec \"$0\" --exact {test} --nocapture"),
-        ])
-        .arg(program)
-        .env(SERVE_ON, runtime.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
-    let address = lines
-        .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix("listening ")?.parse().ok())
-        .unwrap();
-    (child, address)
-}
-
-/// Ends the child by ending its input, and expects it to exit well.
-fn end_child(mut child: Child) {
-    drop(child.stdin.take());
-    assert!(child.wait().unwrap().success());
+fn echo(runtime: Runtime) -> App {
+    echo_app(runtime, 2)
 }
 
 #[test]
 fn descriptors_that_run_out_refuse_newcomers_until_some_are_free() {
-    serve_if_child();
+    serve_if_child(echo);
     on_each_runtime(|runtime| {
         let name = "net_process::descriptors_that_run_out_refuse_newcomers_until_some_are_free";
-        let (child, address) = child(name, runtime, 60);
+        let child = Child::start(name, runtime, 60);
+        let address = child.address;
         let mut first = Client::connect(address, "/ws");
         let mut sockets = Vec::new();
         for _ in 0..80 {
@@ -76,19 +36,19 @@ fn descriptors_that_run_out_refuse_newcomers_until_some_are_free() {
         });
         first.echoes(MessageKind::Text, b"still");
         drop(first);
-        end_child(child);
+        child.end();
     });
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn an_idle_server_leaves_the_processor_to_others() {
-    serve_if_child();
+    serve_if_child(echo);
     on_each_runtime(|runtime| {
         let name = "net_process::an_idle_server_leaves_the_processor_to_others";
-        let (child, _) = child(name, runtime, 1024);
+        let child = Child::start(name, runtime, 1024);
         let ticks_of = |child: &Child| {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+            let stat = std::fs::read_to_string(child.proc("stat")).unwrap();
             let (_, fields) = stat.rsplit_once(") ").unwrap();
             let mut times = fields
                 .split(' ')
@@ -97,8 +57,8 @@ fn an_idle_server_leaves_the_processor_to_others() {
             times.next().unwrap() + times.next().unwrap()
         };
         let before = ticks_of(&child);
-        let until = crate::socket::now() + Duration::from_secs(3);
-        while crate::socket::now() < until {
+        let until = now() + Duration::from_secs(3);
+        while now() < until {
             std::thread::park_timeout(Duration::from_millis(100));
         }
         // A tick of this clock is 10 ms; two shards, each at most 2 % of 3 s.
@@ -108,6 +68,35 @@ fn an_idle_server_leaves_the_processor_to_others() {
             used <= Duration::from_millis(120),
             "{used:?} of processor time while idle"
         );
-        end_child(child);
+        child.end();
     });
 }
+
+#[test]
+fn a_second_interrupt_ends_a_server_that_waits_for_its_clients() {
+    serve_until_signal_if_child(|runtime| {
+        let mut app = echo(runtime);
+        app.options(|options| {
+            options.limits.drain_max = LONG;
+            options.limits.close_deadline = LONG;
+        });
+        app
+    });
+    on_each_runtime(|runtime| {
+        let name = "net_process::a_second_interrupt_ends_a_server_that_waits_for_its_clients";
+        let mut child = Child::start(name, runtime, 1024);
+        let mut client = Client::connect(child.address, "/ws");
+        client.echoes(MessageKind::Text, b"there");
+        child.signal(Signal::INT);
+        // Told to go, it stays: the server waits for it.
+        assert!(matches!(client.hear(), Heard::Close(Some(1001), _)));
+        assert!(!child.has_ended());
+        let began = now();
+        child.signal(Signal::INT);
+        assert!(child.wait().success());
+        assert!(began.elapsed() < LONG / 2, "{:?}", began.elapsed());
+    });
+}
+
+/// So long a server may wait for clients that do not go.
+const LONG: Duration = Duration::from_secs(60);
