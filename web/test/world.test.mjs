@@ -33,6 +33,13 @@ for (const world of ['flock', 'crowd', 'swarm3d']) {
         state.standing === 'in' && state.position && state.visible > 0 && state.ownersMoving.length >= 2 && state.ownersSeen.length >= 2, 5000);
       assert.ok(begun.moving > 100, `only ${begun.moving} of ${begun.entities} move`);
       await until(page, 'measurements of both shards', ({ statusShards }) => statusShards === 2, 5000);
+      for (const row of await page.locator('.shard').all()) {
+        await row.locator('.plot b', { hasText: /^[0-9.]+ (µs|ms)$/ }).waitFor({ timeout: 5000 });
+        const [time, entities, handoffs] = await row.locator('.plot b').allTextContents();
+        assert.ok(Number.parseFloat(time ?? '') > 0, `a tick takes ${time}`);
+        assert.match(entities ?? '', /^[0-9,]+$/);
+        assert.match(handoffs ?? '', /^[0-9.,]+$/);
+      }
       await page.check('#ghosts');
       await until(page, 'ghosts of the border', ({ ghosts }) => ghosts > 0, 5000);
 

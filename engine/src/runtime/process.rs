@@ -34,6 +34,8 @@ pub(crate) struct Process {
 pub(crate) struct ShardReport {
     /// Time that both halves of the last tick took, waiting for other shards excluded.
     pub(crate) step_us: u64,
+    /// The longest time between the beginnings of two ticks.
+    pub(crate) tick_gap_us_max: u64,
     /// Ticks that were not made up for: the world's time was dilated by as many intervals.
     pub(crate) lag_ticks: u64,
     /// How often that happened.

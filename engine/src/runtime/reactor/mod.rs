@@ -57,6 +57,7 @@ pub(crate) struct Reactor {
     schedule: Schedule,
     /// Of the last tick.
     halves: Halves,
+    rhythm: Rhythm,
     outbox: Outbox,
     /// Connections that have something new to write.
     to_write: Vec<Slot>,
@@ -89,6 +90,13 @@ pub(crate) enum Schedule {
 pub(crate) struct Halves {
     pub(crate) advance: Duration,
     pub(crate) absorb: Duration,
+}
+
+/// How regularly ticks begin.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rhythm {
+    began: Option<Instant>,
+    gap_max: Duration,
 }
 
 /// How a connection came to this shard.
@@ -149,6 +157,7 @@ impl Reactor {
             lockstep: Lockstep::new(process.shards),
             schedule,
             halves: Halves::default(),
+            rhythm: Rhythm::default(),
             outbox: Outbox {
                 letters,
                 ..Outbox::default()
@@ -216,9 +225,10 @@ impl Reactor {
             Schedule::Paced(pacer) => pacer.lag(),
             Schedule::Unpaced { .. } => Lag::default(),
         };
-        let step = self.halves.advance + self.halves.absorb;
+        let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         ShardReport {
-            step_us: u64::try_from(step.as_micros()).unwrap_or(u64::MAX),
+            step_us: microseconds(self.halves.advance + self.halves.absorb),
+            tick_gap_us_max: microseconds(self.rhythm.gap_max),
             lag_ticks: lag.ticks,
             lag_times: lag.times,
             hub,
