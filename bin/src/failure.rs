@@ -52,6 +52,7 @@ impl From<Error> for Failure {
             | Error::Conflict { .. }
             | Error::Startup { .. }
             | Error::Io { .. }
+            | Error::Driver { .. }
             | Error::Runtime(_)) => Self::runtime(error.to_string()),
         }
     }

@@ -6,7 +6,7 @@ use worldshard::prelude::{App, Update, WebSocketPlugin};
 use worldshard::{Error, PagePlugin, Running, worlds};
 
 use crate::apps;
-use crate::cli::{AppName, ServeArgs};
+use crate::cli::{AppName, RuntimeName, ServeArgs};
 use crate::failure::Failure;
 
 /// Serves; returns when told to stop and all is said.
@@ -42,7 +42,11 @@ fn ready_line(args: &ServeArgs, shards: u16, running: &Running) -> String {
     let addr = running
         .local_addr()
         .expect("an address to listen on was given");
-    let (runtime, wanted, hz) = (running.runtime_name(), &args.world, args.tick_rate.hz);
+    let (wanted, hz) = (&args.world, args.tick_rate.hz);
+    let mut runtime = running.runtime_name().to_owned();
+    if args.runtime == RuntimeName::Auto {
+        runtime = format!("{runtime}: {}", running.runtime_reason());
+    }
     match args.app {
         AppName::World => format!(
             "worldshard: http://{addr}/  world {}, {} entities, {shards} shards, {hz} Hz, runtime {runtime}",

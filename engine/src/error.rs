@@ -43,6 +43,13 @@ pub enum Error {
         /// Its answer.
         source: std::io::Error,
     },
+    /// A driver cannot be made here.
+    Driver {
+        /// Its name.
+        runtime: &'static str,
+        /// What it lacks.
+        detail: String,
+    },
     /// A driver ended against its will.
     Runtime(String),
 }
@@ -63,6 +70,9 @@ impl fmt::Display for Error {
             Self::Option { name, detail } => write!(f, "{name}: {detail}"),
             Self::Startup { system } => write!(f, "startup system {system} panicked"),
             Self::Io { what, source } => write!(f, "{what}: {source}"),
+            Self::Driver { runtime, detail } => {
+                write!(f, "the {runtime} runtime cannot start here: {detail}")
+            }
             Self::Runtime(detail) => write!(f, "{detail}"),
         }
     }
@@ -83,6 +93,7 @@ impl std::error::Error for Error {
             Self::Conflict { .. }
             | Self::Option { .. }
             | Self::Startup { .. }
+            | Self::Driver { .. }
             | Self::Runtime(_) => None,
         }
     }

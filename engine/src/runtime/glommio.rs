@@ -7,9 +7,11 @@
 mod stream;
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use ::glommio::timer::Timer;
 use ::glommio::{
-    Latency, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle, spawn_local_into,
+    Latency, LocalExecutor, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle,
+    spawn_local_into,
 };
 use flume::Receiver;
 
@@ -26,7 +29,7 @@ use super::clock;
 use super::driver::READ_BYTES_MAX;
 use super::exchange::Exchange;
 use super::mailbox::Bell;
-use super::reactor::{Arrival, Next, Reactor, Slot};
+use super::reactor::{Arrival, Next, Reactor, Slot, panic_text};
 use crate::error::{Error, Result};
 use stream::Stream;
 
@@ -56,11 +59,7 @@ pub(crate) fn run(
     prepared: Prepared,
     make: impl FnOnce() -> Result<Reactor> + 'static,
 ) -> Result<()> {
-    // Pinning is done: the executor must not undo it.
-    let executor = LocalExecutorBuilder::new(Placement::Unbound)
-        .io_memory(IO_MEMORY_BYTES)
-        .make()
-        .map_err(|error| Error::Runtime(format!("glommio cannot start: {error}")))?;
+    let executor = make_executor()?;
     executor.run(async move {
         let reactor = make()?;
         // As patient as the default timer, which it must not shorten; what it buys is the latency ring.
@@ -73,6 +72,25 @@ pub(crate) fn run(
         };
         shore.run().await
     })
+}
+
+/// An executor on this thread.
+///
+/// # Errors
+/// The system has not enough for its rings; glommio panics for some of what it misses.
+fn make_executor() -> Result<LocalExecutor> {
+    // Pinning is done: the executor must not undo it.
+    let builder = LocalExecutorBuilder::new(Placement::Unbound).io_memory(IO_MEMORY_BYTES);
+    let refused = |what: &dyn Display| Error::Driver {
+        runtime: "glommio",
+        detail: format!(
+            "{what}; worldshard doctor names remedies, --runtime portable does without"
+        ),
+    };
+    match catch_unwind(AssertUnwindSafe(|| builder.make())) {
+        Ok(made) => made.map_err(|error| refused(&error)),
+        Err(panic) => Err(refused(&panic_text(&*panic))),
+    }
 }
 
 /// What the shard's tasks share. Borrowed for the length of one poll, never across one.

@@ -9,10 +9,11 @@ use signal_hook::iterator::Signals;
 use worldshard_spatial::ShardId;
 
 use super::control::Stop;
+use super::probe::Chosen;
 use super::process::Place;
 use super::server::{Server, Wiring};
 use super::{cores, listen, probe};
-use crate::app::AppRecipe;
+use crate::app::{AppRecipe, Runtime};
 use crate::error::{Error, Result};
 
 /// A server that runs. Dropped, it stops at once and without a word to its clients.
@@ -20,6 +21,7 @@ pub struct Running {
     server: Server,
     address: Option<SocketAddr>,
     runtime: &'static str,
+    reason: String,
 }
 
 /// Starts a server: binds, builds every shard's world, then accepts.
@@ -37,15 +39,22 @@ pub fn start_placed(recipe: &Arc<AppRecipe>, place: Place) -> Result<Running> {
     // First, since it fails most often and costs least.
     let listener = options.bind.as_deref().map(listen::listen).transpose()?;
     let shards = cores::shards(options.shards);
-    let (chosen, reason) = probe::choose(options.runtime, shards)?;
-    let wiring = Wiring {
+    let (mut chosen, mut reason) = probe::choose(options.runtime, shards)?;
+    let wiring = |chosen| Wiring {
         chosen,
         shards,
         ticks: None,
         hosting: None,
         place,
     };
-    let mut server = Server::start(recipe, wiring)?;
+    let mut server = match Server::start(recipe, wiring(chosen)) {
+        // The probe asks for little; what the executors take may still not be there.
+        Err(error @ Error::Driver { .. }) if options.runtime == Runtime::Auto => {
+            (chosen, reason) = (Chosen::Portable, error.to_string());
+            Server::start(recipe, wiring(chosen))?
+        }
+        started => started?,
+    };
     let address = match listener {
         Some(listener) => Some(server.listen(listener)?),
         None => None,
@@ -57,13 +66,14 @@ pub fn start_placed(recipe: &Arc<AppRecipe>, place: Place) -> Result<Running> {
         shards,
         pinned,
         runtime = chosen.name(),
-        why = reason,
+        why = %reason,
         "serving"
     );
     Ok(Running {
         server,
         address,
         runtime: chosen.name(),
+        reason,
     })
 }
 
@@ -78,6 +88,12 @@ impl Running {
     #[must_use]
     pub fn runtime_name(&self) -> &'static str {
         self.runtime
+    }
+
+    /// Why that one.
+    #[must_use]
+    pub fn runtime_reason(&self) -> &str {
+        &self.reason
     }
 
     /// Asks it to stop: accepts no more, tells every session, writes what waits, within `drain_max`. Returns at once.

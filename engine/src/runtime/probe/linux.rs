@@ -20,11 +20,25 @@ pub(super) fn io_uring() -> Fact {
         ),
         Err(error) => (
             false,
-            format!("refused: {error}, kernel {release}"),
-            "allow io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile",
+            format!("refused: {error}, {}, kernel {release}", filter()),
+            "allow io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile, \
+             as docs/seccomp.json does",
         ),
     };
     fact("io_uring", ok, true, found, remedy)
+}
+
+/// Whether a seccomp filter may be what refuses.
+fn filter() -> &'static str {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mode = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Seccomp:"));
+    match mode.map(str::trim) {
+        Some("0") => "no seccomp filter",
+        Some(_) => "under a seccomp filter",
+        None => "seccomp unknown",
+    }
 }
 
 /// The switch that turns io_uring off for all.
