@@ -23,7 +23,7 @@ fn echoes(connection: &mut Connection) -> bool {
 }
 
 fn without_descriptors_it_refuses_and_recovers(runtime: &str) {
-    let server = Server::start_with_descriptors(64, runtime, &["--app", "echo", "--shards", "1"]);
+    let server = Server::start_limited("-n 64", runtime, &["--app", "echo", "--shards", "1"]);
     let mut open = Vec::new();
     while let Some(connection) = try_open(&server) {
         open.push(connection);

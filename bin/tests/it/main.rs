@@ -9,11 +9,19 @@
     reason = "a test waits for one event and lets the others pass"
 )]
 
+mod fleet;
 mod server;
 
 mod commands;
 mod descriptors;
 mod messages;
+mod pause;
+#[cfg(target_os = "linux")]
+mod refused;
 mod simulated;
+#[cfg(target_os = "linux")]
+mod soak;
+#[cfg(target_os = "linux")]
+mod stalled;
 mod stopping;
 mod world;

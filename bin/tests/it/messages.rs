@@ -1,13 +1,16 @@
 //! The small applications: what comes back at `/ws`, and to whom.
 
+use std::collections::BTreeMap;
+
 use worldshard_client::transport::MessageKind;
 use worldshard_client::{Connection, Event};
 
-use crate::server::{Server, WAIT, on_each_runtime};
+use crate::server::{Server, WAIT, eventually, full, on_each_runtime};
 
 on_each_runtime!(
     echo_returns_each_message_as_it_was,
-    broadcast_reaches_everyone_once
+    broadcast_reaches_everyone_once,
+    what_many_say_reaches_every_client_of_eight_shards_once
 );
 
 fn text(text: &str) -> Option<Event> {
@@ -62,3 +65,48 @@ fn broadcast_reaches_everyone_once(runtime: &str) {
     clients[1].flush().unwrap();
     assert_eq!(late.receive(WAIT).unwrap(), text("again"));
 }
+
+fn what_many_say_reaches_every_client_of_eight_shards_once(runtime: &str) {
+    let count = if full() { 1000 } else { 200 };
+    let server = Server::start(runtime, &["--app", "broadcast", "--shards", "8"]);
+    let mut clients: Vec<Connection> = (0..count).map(|_| server.raw()).collect();
+    eventually("every shard is home to its share", || {
+        let status = server.status();
+        status.each("sessions").sum::<u64>() == count && status.each("sessions").all(|one| one > 0)
+    });
+    let speakers: Vec<usize> = (0..SPEAKERS)
+        .map(|number| number * clients.len() / SPEAKERS)
+        .collect();
+    for part in 0..PARTS {
+        for &speaker in &speakers {
+            clients[speaker].text(&format!("{speaker} says {part}"));
+            clients[speaker].flush().unwrap();
+        }
+    }
+    let expected: BTreeMap<String, usize> = speakers
+        .iter()
+        .map(|speaker| (speaker.to_string(), PARTS))
+        .collect();
+    for client in &mut clients {
+        let mut heard: BTreeMap<String, usize> = BTreeMap::new();
+        for _ in 0..SPEAKERS * PARTS {
+            let Some(Event::Text(said)) = client.receive(WAIT).unwrap() else {
+                panic!("{heard:?}, and no more");
+            };
+            let (speaker, part) = said.split_once(" says ").unwrap();
+            let parts = heard.entry(speaker.to_owned()).or_default();
+            assert_eq!(part, parts.to_string(), "of {speaker}");
+            *parts += 1;
+        }
+        assert_eq!(heard, expected);
+    }
+    clients[0].text("the end");
+    clients[0].flush().unwrap();
+    for client in &mut clients {
+        // Nothing came twice, or it would stand before this one.
+        assert_eq!(client.receive(WAIT).unwrap(), text("the end"));
+    }
+}
+
+const SPEAKERS: usize = 10;
+const PARTS: usize = 5;

@@ -1,11 +1,13 @@
 //! A `worldshard serve` of a test's own, and which runtimes can run here.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use worldshard::Runtime;
 use worldshard::runtime::probe::choose;
 use worldshard_client::{Connection, Event, Framing};
@@ -23,32 +25,31 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `worldshard serve` on a free port and waits for its line.
     pub(crate) fn start(runtime: &str, args: &[&str]) -> Self {
-        Self::spawn(
-            Command::new(env!("CARGO_BIN_EXE_worldshard")),
-            runtime,
-            args,
-        )
+        Self::start_by(Command::new(PROGRAM), runtime, args)
     }
 
-    /// The same with at most so many descriptors open.
-    pub(crate) fn start_with_descriptors(most: u32, runtime: &str, args: &[&str]) -> Self {
-        let mut shell = Command::new("sh");
-        let script = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
-        shell.args(["-c", &script, env!("CARGO_BIN_EXE_worldshard")]);
-        Self::spawn(shell, runtime, args)
+    /// The same with a limit of the shell's, such as `-n 64` for at most so many descriptors.
+    pub(crate) fn start_limited(limit: &str, runtime: &str, args: &[&str]) -> Self {
+        Self::start_by(limited(limit), runtime, args)
+    }
+
+    /// The same by a command that ends with the program, and may change what it runs in.
+    pub(crate) fn start_by(mut command: Command, runtime: &str, args: &[&str]) -> Self {
+        command.args(["serve", "--log", "off"]);
+        Self::spawn(command, runtime, args)
+    }
+
+    /// The same, and keeps what it warns of until it [ends](Self::end).
+    pub(crate) fn start_warning(runtime: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["serve", "--log", "warn"]);
+        command.stderr(Stdio::piped());
+        Self::spawn(command, runtime, args)
     }
 
     fn spawn(mut command: Command, runtime: &str, args: &[&str]) -> Self {
         command
-            .args([
-                "serve",
-                "--bind",
-                "127.0.0.1:0",
-                "--log",
-                "off",
-                "--runtime",
-                runtime,
-            ])
+            .args(["--bind", "127.0.0.1:0", "--runtime", runtime])
             .args(args);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -82,15 +83,122 @@ impl Server {
         connection
     }
 
+    /// Its numbers now.
+    pub(crate) fn status(&self) -> Status {
+        let mut stream = TcpStream::connect(self.addr).unwrap();
+        stream.set_read_timeout(Some(WAIT)).unwrap();
+        let request = format!("GET /status HTTP/1.1\r\nHost: {}\r\n\r\n", self.addr);
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        Status(serde_json::from_str(body).unwrap())
+    }
+
+    /// What the system says of its process.
+    pub(crate) fn usage(&self) -> Usage {
+        let folder = format!("/proc/{}", self.child.id());
+        let status = fs::read_to_string(format!("{folder}/status")).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let stat = fs::read_to_string(format!("{folder}/stat")).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let times = fields.split(' ').skip(11).take(2);
+        let clock_ticks: u64 = times.map(|time| time.parse::<u64>().unwrap()).sum();
+        Usage {
+            resident_kib: resident
+                .and_then(|text| text.trim().split(' ').next()?.parse().ok())
+                .unwrap(),
+            // A tick of this clock is a hundredth of a second.
+            processor: Duration::from_millis(10) * u32::try_from(clock_ticks).unwrap(),
+            descriptors: fs::read_dir(format!("{folder}/fd")).unwrap().count(),
+        }
+    }
+
     pub(crate) fn interrupt(&self) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::INT).unwrap();
+        self.signal(Signal::INT);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
+
+    /// Ends it by an interrupt, which it must take well; what it warned of, if that was kept.
+    pub(crate) fn end(mut self) -> String {
+        self.interrupt();
+        let mut warnings = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut warnings).unwrap();
+        }
+        assert_eq!(self.wait().code(), Some(0), "{warnings}");
+        warnings
+    }
 }
+
+/// The program under a limit of the shell's.
+pub(crate) fn limited(limit: &str) -> Command {
+    let mut shell = Command::new("sh");
+    let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
+    shell.args(["-c", &script, PROGRAM]);
+    shell
+}
+
+/// What the system says of a process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    pub(crate) resident_kib: u64,
+    pub(crate) processor: Duration,
+    pub(crate) descriptors: usize,
+}
+
+/// An answer of `/status`.
+pub(crate) struct Status(pub(crate) Value);
+
+impl Status {
+    /// The last tick that every shard has completed.
+    pub(crate) fn tick(&self) -> u64 {
+        self.0["tick"].as_u64().unwrap()
+    }
+
+    pub(crate) fn shards(&self) -> &[Value] {
+        self.0["shards"].as_array().unwrap()
+    }
+
+    /// A number of each shard.
+    pub(crate) fn each(&self, name: &str) -> impl Iterator<Item = u64> {
+        self.shards()
+            .iter()
+            .map(move |one| one[name].as_u64().unwrap())
+    }
+}
+
+/// The time now: these tests are about it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests over real sockets measure real time"
+)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Asks `ready` again and again until it is, for at most [`WAIT`].
+pub(crate) fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
+    let deadline = now() + WAIT;
+    while !ready() {
+        assert!(now() < deadline, "not within {WAIT:?}: {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// Whether the long forms of tests are asked for.
+pub(crate) fn full() -> bool {
+    std::env::var("WORLDSHARD_FULL").is_ok_and(|full| full == "1")
+}
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_worldshard");
 
 impl Drop for Server {
     fn drop(&mut self) {

@@ -4,8 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 
-use worldshard_client::protocol::{InterestWish, ViewpointMode};
-use worldshard_client::{Connection, Event};
+use worldshard_client::protocol::{Greeting, InterestWish, ViewpointMode};
+use worldshard_client::{Connection, Event, Framing};
 
 use crate::server::{Server, WAIT, on_each_runtime};
 
@@ -18,20 +18,24 @@ on_each_runtime!(
 const SMALL: [&str; 6] = ["--entities", "400", "--shards", "2", "--tick-rate", "100"];
 
 /// The middle of the world that the greeting tells of.
-fn enter(server: &Server) -> (Connection, [f32; 3]) {
-    let mut connection =
-        Connection::connect(server.addr(), "/world", worldshard_client::Framing::Lanes).unwrap();
-    let middle = connection.until(WAIT, |event| match event {
-        Event::Greeting(greeting) => {
-            let space = &greeting.space;
-            Some([0, 1, 2].map(|axis| (space.min[axis] + space.max[axis]) / 2.0))
-        }
-        _ => None,
-    });
-    (connection, middle.unwrap())
+pub(crate) fn enter(server: &Server) -> (Connection, [f32; 3]) {
+    let (connection, greeting) = greet(server);
+    let (min, max) = (greeting.space.min, greeting.space.max);
+    let middle = [0, 1, 2].map(|axis| (min[axis] + max[axis]) / 2.0);
+    (connection, middle)
 }
 
-fn is_delta(event: &Event) -> Option<u64> {
+/// A connection to the world, and what it was told first.
+pub(crate) fn greet(server: &Server) -> (Connection, Box<Greeting>) {
+    let mut connection = Connection::connect(server.addr(), "/world", Framing::Lanes).unwrap();
+    let greeting = connection.until(WAIT, |event| match event {
+        Event::Greeting(greeting) => Some(greeting.clone()),
+        _ => None,
+    });
+    (connection, greeting.unwrap())
+}
+
+pub(crate) fn is_delta(event: &Event) -> Option<u64> {
     match event {
         Event::Delta(applied) => Some(applied.tick.0),
         Event::Error(refused) => panic!("{refused:?}"),

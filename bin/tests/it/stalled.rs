@@ -1,0 +1,361 @@
+//! Clients of which some stop reading: the others notice nothing, the server holds no more for it, and who reads again
+//! catches up with one delta.
+//!
+//! WORLDSHARD_FULL=1 runs it with 1000 clients for a minute.
+
+use std::time::{Duration, Instant};
+
+use worldshard_client::protocol::ViewpointMode;
+
+use crate::fleet::{Fleet, Member, place};
+use crate::server::{Server, Status, Usage, WAIT, full, now, on_each_runtime};
+
+on_each_runtime!(clients_that_stop_reading_cost_the_others_nothing_and_catch_up_with_one_delta);
+
+/// How large and how long.
+struct Size {
+    clients: usize,
+    stalled: usize,
+    quiet: Duration,
+    stall: Duration,
+}
+
+impl Size {
+    fn wanted() -> Self {
+        if full() {
+            return Self {
+                clients: 1000,
+                stalled: 10,
+                quiet: Duration::from_secs(10),
+                stall: Duration::from_secs(60),
+            };
+        }
+        Self {
+            clients: 100,
+            stalled: 3,
+            quiet: Duration::from_millis(1500),
+            stall: Duration::from_millis(3000),
+        }
+    }
+}
+
+fn clients_that_stop_reading_cost_the_others_nothing_and_catch_up_with_one_delta(runtime: &str) {
+    let size = Size::wanted();
+    let args = [
+        "--entities",
+        "2000",
+        "--shards",
+        "2",
+        "--interest-radius",
+        "16",
+    ];
+    let server = Server::start(runtime, &args);
+    let mut fleet = Fleet::join(&server, size.clients, ViewpointMode::Camera, RADIUS_M);
+    let stalled: Vec<usize> = (0..size.stalled)
+        .map(|one| one * size.clients / size.stalled)
+        .collect();
+
+    let quiet = Phase::run(&server, &mut fleet, size.quiet);
+    for &one in &stalled {
+        fleet.members[one].reads = false;
+    }
+    let began = now();
+    let starving = until_starving(&server, &mut fleet, &stalled);
+    let stall = Phase::run(
+        &server,
+        &mut fleet,
+        size.stall.saturating_sub(began.elapsed()),
+    );
+    let starved = Starved::all(&server.status(), &fleet, &stalled);
+    println!(
+        "{runtime}, {} clients, {} stalled",
+        size.clients, size.stalled
+    );
+    quiet.tell("quiet");
+    stall.tell("stalled");
+    judge_others(&quiet, &stall);
+    judge_starving(&starving, &starved);
+    let grown_kib = stall
+        .after
+        .resident_kib
+        .saturating_sub(quiet.after.resident_kib);
+    assert!(grown_kib <= GROWTH_KIB_MAX, "{grown_kib} KiB more");
+
+    resume(&server, &mut fleet, &stalled, &starved);
+    judge_starved_ticks(&server, &mut fleet, &stalled);
+    for &one in &stalled {
+        assert_sees_what_a_newcomer_sees(&server, &mut fleet.members[one], one);
+    }
+    server.end();
+}
+
+/// What a part of the run was like for those who read in it.
+struct Phase {
+    after: Usage,
+    /// Processor time of the server for one tick of one client.
+    cost: Duration,
+    late_p50: Duration,
+    late_p99: Duration,
+    /// Deltas read, of those that the machine's time allows.
+    share: f64,
+    lag_ticks: u64,
+}
+
+impl Phase {
+    fn run(server: &Server, fleet: &mut Fleet, length: Duration) -> Self {
+        let read = |fleet: &Fleet| fleet.readers().map(|one| one.deltas.len()).sum::<usize>();
+        let lag = || server.status().each("lag_ticks").max().unwrap();
+        fleet.run_until(now());
+        let (lag_before, read_before) = (lag(), read(fleet));
+        let (began, before) = (now(), server.usage());
+        fleet.run_until(began + length);
+        let (ended, after) = (now(), server.usage());
+        let deltas = read(fleet) - read_before;
+        let nominal = fleet.readers().count() as f64
+            * (ended.duration_since(began).as_secs_f64() / INTERVAL.as_secs_f64());
+        let (late_p50, late_p99) = lateness(fleet, began);
+        Self {
+            after,
+            cost: (after.processor - before.processor).div_f64(deltas.max(1) as f64),
+            late_p50,
+            late_p99,
+            share: deltas as f64 / nominal,
+            lag_ticks: lag() - lag_before,
+        }
+    }
+
+    fn tell(&self, name: &str) {
+        println!(
+            "  {name}: {} KiB resident, {:?} of processor time per client and tick, late by {:?} (p50) and {:?} (p99), {:.1} % of all deltas, {} ticks given up",
+            self.after.resident_kib,
+            self.cost,
+            self.late_p50,
+            self.late_p99,
+            self.share * 100.0,
+            self.lag_ticks
+        );
+    }
+}
+
+/// How late deltas were read that readers got since `began`, behind the best of the same second.
+fn lateness(fleet: &Fleet, began: Instant) -> (Duration, Duration) {
+    let mut arrivals: Vec<(u64, Duration)> = fleet
+        .readers()
+        .flat_map(|one| &one.deltas)
+        .filter(|(_, at)| *at >= began)
+        .map(|(tick, at)| (*tick, at.duration_since(began)))
+        .collect();
+    arrivals.sort_unstable();
+    let mut late = Vec::with_capacity(arrivals.len());
+    for second in arrivals.chunk_by(|one, other| one.0 / TICKS_PER_S == other.0 / TICKS_PER_S) {
+        // Where tick 0 would have been: a constant, but for lateness. It may lie before `began`.
+        let start =
+            |(tick, at): &(u64, Duration)| at.as_secs_f64() - *tick as f64 * INTERVAL.as_secs_f64();
+        let best = second.iter().map(start).fold(f64::INFINITY, f64::min);
+        late.extend(
+            second
+                .iter()
+                .map(|one| Duration::from_secs_f64(start(one) - best)),
+        );
+    }
+    late.sort_unstable();
+    let at = |share: f64| late[((late.len() - 1) as f64 * share) as usize];
+    (at(0.5), at(0.99))
+}
+
+fn judge_others(quiet: &Phase, stall: &Phase) {
+    let late_max = quiet.late_p99.max(INTERVAL) * 5;
+    assert!(stall.late_p99 <= late_max, "p99 {:?} late", stall.late_p99);
+    assert!(
+        stall.share >= 0.9 * quiet.share.min(1.0),
+        "{:.3} of all deltas came, {:.3} before",
+        stall.share,
+        quiet.share
+    );
+}
+
+/// Between two moments no delta was built for any of them.
+fn judge_starving(starving: &[Starved], starved: &[Starved]) {
+    for (before, after) in starving.iter().zip(starved) {
+        let (ticks, starved) = (after.tick - before.tick, after.ticks - before.ticks);
+        // A shard may tell of itself between the halves of a tick, now or then.
+        assert!(
+            starved.abs_diff(ticks) <= 1,
+            "{starved} of {ticks} ticks without a delta"
+        );
+        assert_eq!(
+            before.in_flight, after.in_flight,
+            "a delta was built without a credit"
+        );
+        assert!(
+            (2..=CREDITS_MAX).contains(&after.in_flight),
+            "{}",
+            after.in_flight
+        );
+    }
+    let ticks: Vec<u64> = starved.iter().map(|one| one.ticks).collect();
+    let in_flight: Vec<u64> = starved.iter().map(|one| one.in_flight).collect();
+    println!("  no delta was built for {ticks:?} ticks, {in_flight:?} in flight");
+}
+
+/// A session that has no credit, as its shard tells of it.
+#[derive(Clone, Copy, Debug)]
+struct Starved {
+    /// Of the shard's numbers.
+    tick: u64,
+    ticks: u64,
+    in_flight: u64,
+}
+
+impl Starved {
+    /// What the server says of one; `None` when it has no word for it.
+    fn of(status: &Status, member: &Member) -> Option<Self> {
+        status.shards().iter().find_map(|shard| {
+            let slowest = shard["slowest"].as_array().unwrap();
+            let slow = slowest
+                .iter()
+                .find(|one| one["session"] == member.greeting.session)?;
+            Some(Self {
+                tick: shard["tick"].as_u64().unwrap(),
+                ticks: slow["starved_ticks"].as_u64().unwrap(),
+                in_flight: slow["in_flight"].as_u64().unwrap(),
+            })
+        })
+    }
+
+    fn all(status: &Status, fleet: &Fleet, stalled: &[usize]) -> Vec<Self> {
+        let of = |one: &usize| Self::of(status, &fleet.members[*one]);
+        stalled.iter().map(|one| of(one).unwrap()).collect()
+    }
+}
+
+/// Runs until each of the stalled is named among the slowest, and twice in a row with the same deltas in flight.
+fn until_starving(server: &Server, fleet: &mut Fleet, stalled: &[usize]) -> Vec<Starved> {
+    let deadline = now() + WAIT;
+    let mut before: Vec<Option<Starved>> = vec![None; stalled.len()];
+    loop {
+        assert!(now() < deadline, "some have credit: {before:?}");
+        fleet.run_until(now() + INTERVAL * 5);
+        let status = server.status();
+        let of = |one: &usize| Starved::of(&status, &fleet.members[*one]);
+        let told: Vec<Option<Starved>> = stalled.iter().map(of).collect();
+        let settled = |(now, before): (&Option<Starved>, &Option<Starved>)| match (now, before) {
+            (Some(now), Some(before)) => {
+                now.in_flight == before.in_flight && now.ticks > before.ticks + 2
+            }
+            _ => false,
+        };
+        if told.iter().zip(&before).all(settled) {
+            return told.into_iter().flatten().collect();
+        }
+        // Numbers that are not new yet say nothing.
+        for (before, told) in before.iter_mut().zip(told) {
+            if told.map(|one| one.tick) != before.map(|one| one.tick) {
+                *before = told;
+            }
+        }
+    }
+}
+
+/// Lets the stalled read again: after the deltas that were on their way, one brings each up to date.
+fn resume(server: &Server, fleet: &mut Fleet, stalled: &[usize], starved: &[Starved]) {
+    let resumed_tick = server.status().tick();
+    let read_before: Vec<usize> = stalled
+        .iter()
+        .map(|&one| fleet.members[one].deltas.len())
+        .collect();
+    for &one in stalled {
+        fleet.members[one].reads = true;
+    }
+    let deadline = now() + WAIT;
+    let is_current =
+        |fleet: &Fleet, one: &usize| fleet.members[*one].deltas.last().unwrap().0 > resumed_tick;
+    while !stalled.iter().all(|one| is_current(fleet, one)) {
+        assert!(now() < deadline, "not everyone catches up");
+        fleet.run_until(now() + Duration::from_millis(5));
+    }
+    for ((one, starved), before) in stalled.iter().zip(starved).zip(read_before) {
+        let deltas = &fleet.members[*one].deltas[before..];
+        let old = deltas
+            .iter()
+            .take_while(|(tick, _)| *tick <= resumed_tick)
+            .count();
+        assert_eq!(
+            old as u64, starved.in_flight,
+            "deltas before the one that catches up"
+        );
+        let ticks: Vec<u64> = deltas[..=old].iter().map(|(tick, _)| *tick).collect();
+        println!("  read again: {ticks:?}");
+    }
+}
+
+/// Ticks without a delta are just those in which the server had no credit to build one.
+fn judge_starved_ticks(server: &Server, fleet: &mut Fleet, stalled: &[usize]) {
+    let seen = fleet.members[stalled[0]].deltas.last().unwrap().0;
+    let deadline = now() + WAIT;
+    let status = loop {
+        fleet.run_until(now() + INTERVAL);
+        let status = server.status();
+        if status.each("tick").all(|tick| tick > seen) {
+            break status;
+        }
+        assert!(now() < deadline, "the shards do not tell how they are");
+    };
+    let starved = Starved::all(&status, fleet, stalled);
+    for (&one, starved) in stalled.iter().zip(starved) {
+        let member = &mut fleet.members[one];
+        while member.deltas.last().unwrap().0 <= starved.tick {
+            member.next_delta();
+        }
+        // A shard may tell of itself between the halves of a tick.
+        let missed = [starved.tick - 1, starved.tick].map(|tick| member.missed_until(tick));
+        assert!(
+            missed.contains(&starved.ticks),
+            "{missed:?} ticks had no delta, {} had no credit",
+            starved.ticks
+        );
+    }
+}
+
+/// A session that joins at the same place sees the same; only in the ring of the hysteresis the past counts.
+fn assert_sees_what_a_newcomer_sees(server: &Server, member: &mut Member, number: usize) {
+    let mut newcomer = Member::join(server, ViewpointMode::Camera, number, RADIUS_M);
+    let mut tick = newcomer.next_delta();
+    let mut member_tick = member.next_delta();
+    while member_tick != tick {
+        if member_tick < tick {
+            member_tick = member.next_delta();
+        } else {
+            tick = newcomer.next_delta();
+        }
+    }
+    let (old, new) = (member.connection.view(), newcomer.connection.view());
+    assert!(new.len() > 5, "{} in sight", new.len());
+    let at = place(&member.greeting, number);
+    for (id, seen) in new.iter() {
+        let known = old.get(id).map(|one| &one.record);
+        assert_eq!(known, Some(&seen.record), "at tick {tick}");
+    }
+    for (id, seen) in old.iter().filter(|(id, _)| new.get(*id).is_none()) {
+        let [x, y, _] = seen.record.position();
+        let distance_m = (x - at[0]).hypot(y - at[1]);
+        let farthest_m = RADIUS_M + member.greeting.interest.hysteresis_m;
+        // The server computes the distance in its own order of operations.
+        let ring = RADIUS_M * 0.999..=farthest_m * 1.001;
+        assert!(
+            ring.contains(&distance_m),
+            "{id} at {distance_m} m, tick {tick}"
+        );
+    }
+}
+
+const RADIUS_M: f32 = 16.0;
+
+const TICKS_PER_S: u64 = 20;
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Deltas that a session may have unacknowledged.
+const CREDITS_MAX: u64 = 16;
+
+/// What the server may hold more after the stall than before.
+const GROWTH_KIB_MAX: u64 = 4096;
