@@ -13,8 +13,8 @@ pub use crate::runtime::Running;
 pub use bytes::Bytes;
 pub use worldshard_protocol::{EntityId, SessionId, Tick};
 pub use worldshard_shard::{
-    Appearance, Chance, Component, Crossing, Draft, Genesis, Near, Neighbour, Position, Rank,
-    Refusal, Space, Steering, Step, Subject, View, Visibility, WorldConfig, Zone,
+    Appearance, Around, Chance, Component, Crossing, Draft, Genesis, Near, Neighbour, Position,
+    Rank, Refusal, Space, Steering, Step, Subject, View, Visibility, WorldConfig, Zone,
 };
 pub use worldshard_spatial::{Bounds, CellGrid, IndexKind, Metric, Point, ShardId};
 pub use worldshard_transport::{RequestHead, Response};

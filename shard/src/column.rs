@@ -172,8 +172,8 @@ impl<C: Component> AnyColumn for Column<C> {
     }
 
     fn scatter_from_world(&mut self, world: &hecs::World) {
-        for (slot, component) in world.query::<(&Rank, &C)>().iter() {
-            self.values[slot.0 as usize] = Some(component.clone());
+        for (place, component) in world.query::<(&Rank, &C)>().iter() {
+            self.values[place.rank as usize] = Some(component.clone());
         }
     }
 

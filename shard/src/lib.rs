@@ -63,7 +63,7 @@ pub use shard::Shard;
 pub use stats::{ShardStats, ViewerStats};
 pub use step::{SPAWNS_PER_SPAWNER_MAX, Space, Step};
 pub use timers::{TIMERS_MAX, Timers};
-pub use view::{Neighbour, View};
+pub use view::{Around, Neighbour, View};
 pub use world::{Rank, World};
 pub use worldshard_macros::Component;
 pub use worldshard_spatial::Near;

@@ -18,6 +18,8 @@ use crate::world::{Laid, Rank, World};
 /// All entities that one shard knows of. An entity's place in it is its rank.
 pub struct View {
     own: ShardId,
+    /// How many of the entities are owned.
+    owned: usize,
     index: Index,
     columns: Columns,
     rows: Vec<Row>,
@@ -56,6 +58,23 @@ pub struct Neighbour {
     pub distance_squared: f32,
 }
 
+/// What was seen around each entity owned here.
+#[derive(Clone, Debug)]
+pub struct Around<T> {
+    by_row: Vec<T>,
+}
+
+impl<T> Around<T> {
+    /// Around the entity with this rank.
+    ///
+    /// # Panics
+    /// When the rank is of another shard or tick, and there are fewer entities here.
+    #[must_use]
+    pub fn of(&self, rank: &Rank) -> &T {
+        &self.by_row[rank.row as usize]
+    }
+}
+
 impl View {
     /// A view without entities.
     ///
@@ -64,6 +83,7 @@ impl View {
     pub fn new(config: &WorldConfig, registry: &Registry) -> Result<Self, SpaceError> {
         Ok(Self {
             own: ShardId(0),
+            owned: 0,
             index: Index::new(
                 config.index,
                 config.bounds,
@@ -80,6 +100,7 @@ impl View {
     /// Takes in the owned entities as they are laid out, and the ghosts. Tells each owned entity its rank.
     pub(crate) fn rebuild(&mut self, world: &mut World, ghosts: &GhostSet, own: ShardId) {
         self.own = own;
+        self.owned = world.len();
         self.order(world, ghosts);
         let count = self.index.len();
         self.rows.clear();
@@ -119,9 +140,10 @@ impl View {
     fn take_owned(&mut self, world: &mut World) {
         // Nothing was spawned since the ids were gathered: the order of storage is the same.
         let owned = world.ecs_mut().query_mut::<Owned<'_>>();
-        for ((id, _, laid, slot), &rank) in owned.into_iter().zip(&self.scratch.ranks) {
+        let ranks = (0u32..).zip(&self.scratch.ranks);
+        for ((id, _, laid, place), (row, &rank)) in owned.into_iter().zip(ranks) {
             debug_assert_eq!(self.index.id(rank), id.0, "the order of storage changed");
-            slot.0 = rank;
+            *place = Rank { rank, row };
             self.rows[rank as usize] = Row {
                 record: laid.record,
                 changed_tick: laid.changed_tick,
@@ -169,7 +191,7 @@ impl View {
     }
 
     /// Looks around every entity owned here: `look` gets its rank and all others within `radius_m` of it, by
-    /// ascending rank. What it makes of them is returned by rank, with defaults for the ghosts.
+    /// ascending rank. What it makes of them is kept for each.
     ///
     /// Several times cheaper than [`View::within`] for each, as neighbours are visited together. Like all of the
     /// view it shows the last absorb: an entity that a command moved since is looked at where it was.
@@ -178,14 +200,16 @@ impl View {
         &self,
         radius_m: f32,
         mut look: impl FnMut(u32, &[Near]) -> T,
-    ) -> Vec<T> {
-        let mut seen = vec![T::default(); self.len()];
+    ) -> Around<T> {
+        // Written all over the place, so that the query that asks reads along: a store need not be waited for.
+        let mut by_row = vec![T::default(); self.owned];
+        let rows = self.index.order();
         self.index.neighbourhoods(
             radius_m,
             |rank| self.is_owned(rank),
-            |rank, near| seen[rank as usize] = look(rank, near),
+            |rank, near| by_row[rows[rank as usize] as usize] = look(rank, near),
         );
-        seen
+        Around { by_row }
     }
 
     /// Visits the entities inside or on a face of a box, by ascending rank.

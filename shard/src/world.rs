@@ -174,15 +174,19 @@ pub(crate) struct Laid {
 }
 
 /// The entity's place in the view, for queries: `&Rank` finds what [`View::around_each`](crate::View::around_each)
-/// returned for it. Written whenever the view is rebuilt; not part of the world's state.
+/// saw around it. Written whenever the view is rebuilt; not part of the world's state.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rank(pub(crate) u32);
+pub struct Rank {
+    pub(crate) rank: u32,
+    /// Its place among the owned in the order of storage, in which queries go.
+    pub(crate) row: u32,
+}
 
 impl Rank {
     /// As the view counts.
     #[must_use]
     pub fn value(self) -> u32 {
-        self.0
+        self.rank
     }
 }
 

@@ -5,7 +5,7 @@
 use worldshard_shard::Chance;
 
 use super::{Velocity, motion};
-use crate::prelude::{Bounds, Metric, Near, Point, View};
+use crate::prelude::{Around, Bounds, Metric, Near, Point, View};
 
 /// How birds fly. Lengths in metres, speeds in metres per second, accelerations in metres per second squared.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +42,8 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// What everyone owned here sees, by rank.
-    pub(super) fn by_each(view: &View, rules: &Rules) -> Vec<Seen> {
+    /// What everyone owned here sees.
+    pub(super) fn by_each(view: &View, rules: &Rules) -> Around<Seen> {
         let velocities = view.column::<Velocity>();
         view.around_each(rules.perception_m, |rank, near| {
             let mut seen = Seen::default();

@@ -99,7 +99,7 @@ fn walk(step: &mut Step<'_>, attractors: &[Wanderer], avatar_speed_m_s: f32) {
                     *goal = next_goal(&mut chance, &attractors, &space.bounds);
                 }
                 let towards = (goal.at - at).normalized_or_zero() * pace_m_s(id);
-                let wanted = towards + away[rank.value() as usize];
+                let wanted = towards + *away.of(rank);
                 let turned = velocity.0 + (wanted - velocity.0) * (TURN_PER_S * dt).min(1.0);
                 turned.clamp_length(SPEED_MAX_M_S)
             }

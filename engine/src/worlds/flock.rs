@@ -64,7 +64,7 @@ fn fly(step: &mut Step<'_>, avatar_speed_m_s: f32) {
                 let mut chance = step.chance(id, "gust");
                 let urge = RULES.urge(
                     (at, velocity.0),
-                    &seen[rank.value() as usize],
+                    seen.of(rank),
                     &mut chance,
                     (&space.bounds, space.metric),
                 );

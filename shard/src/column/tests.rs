@@ -64,7 +64,7 @@ proptest! {
         let registry = registry();
         let world = world_of(&own, &registry);
         for (&id, &place) in own.keys().zip(&places) {
-            world.entity_ref(id).unwrap().get::<&mut Rank>().unwrap().0 = place;
+            world.entity_ref(id).unwrap().get::<&mut Rank>().unwrap().rank = place;
         }
         // Rows of an earlier use must not shine through where an entity lacks a component.
         let mut columns = pushed(&ghosts);

@@ -51,7 +51,7 @@ fn components_count_and_what_the_engine_keeps_beside_them_does_not() {
 
     let entity = world.entity_ref(id).unwrap();
     entity.get::<&mut Laid>().unwrap().record[0] ^= 1;
-    entity.get::<&mut Rank>().unwrap().0 += 1;
+    entity.get::<&mut Rank>().unwrap().rank += 1;
     assert_eq!(world_digest(&world, &registry), digest);
 
     world.get_mut::<Health>(id).unwrap().now ^= 1;
