@@ -23,6 +23,7 @@ mod world;
 
 mod layout;
 
+mod around;
 mod column;
 mod ghost;
 mod view;
@@ -43,6 +44,7 @@ mod stats;
 #[cfg(test)]
 mod samples;
 
+pub use around::Around;
 pub use audit::{Audit, AuditFailure, Tally};
 pub use chance::Chance;
 pub use command::{Acknowledgement, Command, CommandBody, Forward, Interest, Join, Refusal};
@@ -63,7 +65,7 @@ pub use shard::Shard;
 pub use stats::{ShardStats, ViewerStats};
 pub use step::{SPAWNS_PER_SPAWNER_MAX, Space, Step};
 pub use timers::{TIMERS_MAX, Timers};
-pub use view::{Around, Neighbour, View};
+pub use view::{Neighbour, View};
 pub use world::{Rank, World};
 pub use worldshard_macros::Component;
 pub use worldshard_spatial::Near;

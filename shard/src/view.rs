@@ -8,6 +8,7 @@ use std::ops::Range;
 use worldshard_protocol::{EntityId, RECORD_BYTES, Record, Tick};
 use worldshard_spatial::{Bounds, Index, Near, Point, ShardId, SpaceError};
 
+use crate::around::{Around, Spare};
 use crate::column::Columns;
 use crate::component::{Appearance, Component, Position};
 use crate::config::WorldConfig;
@@ -25,6 +26,7 @@ pub struct View {
     rows: Vec<Row>,
     extra_bytes: Vec<u8>,
     scratch: Scratch,
+    spare: Spare,
 }
 
 /// What is copied of one entity beside its position and its columns.
@@ -58,23 +60,6 @@ pub struct Neighbour {
     pub distance_squared: f32,
 }
 
-/// What was seen around each entity owned here.
-#[derive(Clone, Debug)]
-pub struct Around<T> {
-    by_row: Vec<T>,
-}
-
-impl<T> Around<T> {
-    /// Around the entity with this rank.
-    ///
-    /// # Panics
-    /// When the rank is of another shard or tick, and there are fewer entities here.
-    #[must_use]
-    pub fn of(&self, rank: &Rank) -> &T {
-        &self.by_row[rank.row as usize]
-    }
-}
-
 impl View {
     /// A view without entities.
     ///
@@ -94,6 +79,7 @@ impl View {
             rows: Vec::new(),
             extra_bytes: Vec::new(),
             scratch: Scratch::default(),
+            spare: Spare::default(),
         })
     }
 
@@ -103,6 +89,7 @@ impl View {
         self.owned = world.len();
         self.order(world, ghosts);
         let count = self.index.len();
+        // Every row is written below, in no order: a fill in order brings them into the cache before.
         self.rows.clear();
         self.rows.resize(count, Row::EMPTY);
         self.extra_bytes.clear();
@@ -196,20 +183,20 @@ impl View {
     /// Several times cheaper than [`View::within`] for each, as neighbours are visited together. Like all of the
     /// view it shows the last absorb: an entity that a command moved since is looked at where it was.
     #[must_use]
-    pub fn around_each<T: Clone + Default>(
+    pub fn around_each<T: Clone + Default + 'static>(
         &self,
         radius_m: f32,
         mut look: impl FnMut(u32, &[Near]) -> T,
-    ) -> Around<T> {
-        // Written all over the place, so that the query that asks reads along: a store need not be waited for.
-        let mut by_row = vec![T::default(); self.owned];
+    ) -> Around<'_, T> {
+        let mut around = Around::sized(self.owned, &self.spare);
         let rows = self.index.order();
         self.index.neighbourhoods(
             radius_m,
-            |rank| self.is_owned(rank),
-            |rank, near| by_row[rows[rank as usize] as usize] = look(rank, near),
+            // The owned were given to the index first.
+            |rank| (rows[rank as usize] as usize) < self.owned,
+            |rank, near| around.put(rows[rank as usize], look(rank, near)),
         );
-        Around { by_row }
+        around
     }
 
     /// Visits the entities inside or on a face of a box, by ascending rank.

@@ -16,6 +16,8 @@ pub struct Border {
     starts: Vec<u32>,
     candidates: Vec<ShardId>,
     reaches: Vec<Bounds>,
+    /// So far inside the own territory that no candidate is near.
+    interior: Bounds,
 }
 
 impl Border {
@@ -58,6 +60,7 @@ impl Border {
             starts,
             candidates,
             reaches: map.shards().map(|shard| map.reach(shard)).collect(),
+            interior: shrunk(&map.reach(own), width_m),
         }
     }
 
@@ -73,6 +76,14 @@ impl Border {
         self.width_m
     }
 
+    /// Whether the point is in the own territory and further than the width from its edges: then it has
+    /// no [`receivers`](Self::receivers). Cheaper to ask than they are.
+    #[inline]
+    #[must_use]
+    pub fn is_interior(&self, point: Point) -> bool {
+        self.grid.metric().contains(&self.interior, point)
+    }
+
     /// The other shards within [`width_m`](Self::width_m) of the point as
     /// [`CellMap::distance_squared`] measures it, ascending.
     ///
@@ -86,6 +97,18 @@ impl Border {
             self.reaches[usize::from(shard.0)].distance_squared(point, metric) <= limit
         })
     }
+}
+
+/// The box without a band along its faces, in which a point may be within `width_m` of a box beside it.
+fn shrunk(reach: &Bounds, width_m: f32) -> Bounds {
+    let margin = reach_m(width_m);
+    let min = reach.min.to_array().map(f64::from);
+    let max = reach.max.to_array().map(f64::from);
+    // Rounded inwards.
+    Bounds::new(
+        Point::from_array(min.map(|low| ((low + margin) as f32).next_up())),
+        Point::from_array(max.map(|high| ((high - margin) as f32).next_down())),
+    )
 }
 
 /// Visits every cell that may hold a point within `width_m` of the box.

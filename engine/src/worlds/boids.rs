@@ -43,7 +43,7 @@ pub(super) struct Seen {
 
 impl Seen {
     /// What everyone owned here sees.
-    pub(super) fn by_each(view: &View, rules: &Rules) -> Around<Seen> {
+    pub(super) fn by_each<'v>(view: &'v View, rules: &Rules) -> Around<'v, Seen> {
         let velocities = view.column::<Velocity>();
         view.around_each(rules.perception_m, |rank, near| {
             let mut seen = Seen::default();
@@ -73,12 +73,14 @@ impl Seen {
         self.count += 1;
         self.velocities += velocity;
         self.offsets += offset;
+        // Bounds instead of branches: which neighbours are too near is as good as random. At the separation the
+        // push is nothing, and at no distance there is no direction to push to, however hard.
         let separation_m = rules.separation_m;
-        let distance = distance_squared.sqrt();
-        let push = (distance - separation_m) / (separation_m * distance);
-        // Adding nothing instead of branching: which neighbours are so near is as good as random.
-        let too_near = distance_squared < separation_m * separation_m && distance_squared > 0.0;
-        self.away += offset * if too_near { push } else { 0.0 };
+        let near_squared = distance_squared
+            .max(f32::MIN_POSITIVE)
+            .min(separation_m * separation_m);
+        let distance = near_squared.sqrt();
+        self.away += offset * ((distance - separation_m) / (separation_m * distance));
     }
 }
 

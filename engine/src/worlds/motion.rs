@@ -54,17 +54,17 @@ pub(super) fn advance(
 
 /// How much an entity at `position` is pushed inwards: 0 beyond `margin_m` from the edge, 1 at it, per counted axis.
 pub(super) fn inwards(position: Point, bounds: &Bounds, metric: Metric, margin_m: f32) -> Point {
-    let push = |at: f32, low: f32, high: f32| {
-        let from_low = ((low + margin_m - at) / margin_m).clamp(0.0, 1.0);
-        let from_high = ((at - high + margin_m) / margin_m).clamp(0.0, 1.0);
-        from_low - from_high
+    let [at, min, max] = [position, bounds.min, bounds.max].map(Point::to_array);
+    let push = |axis: usize| {
+        let into_low = min[axis] + margin_m - at[axis];
+        let into_high = at[axis] - max[axis] + margin_m;
+        // Nearly everyone is far from the edge: no division then.
+        if !metric.axes()[axis] || (into_low <= 0.0 && into_high <= 0.0) {
+            return 0.0;
+        }
+        (into_low / margin_m).clamp(0.0, 1.0) - (into_high / margin_m).clamp(0.0, 1.0)
     };
-    let (min, max) = (bounds.min, bounds.max);
-    metric.project(Point::new(
-        push(position.x, min.x, max.x),
-        push(position.y, min.y, max.y),
-        push(position.z, min.z, max.z),
-    ))
+    Point::from_array([0, 1, 2].map(push))
 }
 
 /// The velocity that a client wants for its avatar, at `speed_m_s` when it steers with full strength.

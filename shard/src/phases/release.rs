@@ -83,13 +83,15 @@ fn lay_out(shard: &mut Shard, tick: Tick) -> Vec<Abroad> {
         shard.stats.records_changed += u64::from(laid.refresh(id, at, appearance, tick));
         let zones = shard.recipe.zones.as_ref();
         let crossing = zones.and_then(|zone_of| zone::crossing(zone_of, id, before, at));
-        let strayed = shard.cell_map.distance_squared(shard.own, at) > stray_squared;
+        // Most are: all else is asked of the others only.
+        let interior = shard.border.is_interior(at);
+        let strayed = !interior && shard.cell_map.distance_squared(shard.own, at) > stray_squared;
         let owner = if strayed {
             shard.cell_map.owner_of(at)
         } else {
             shard.own
         };
-        if owner != shard.own || shard.border.receivers(at).next().is_some() {
+        if !interior && (owner != shard.own || shard.border.receivers(at).next().is_some()) {
             abroad.push(Abroad {
                 handle,
                 id,

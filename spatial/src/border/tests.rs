@@ -20,6 +20,18 @@ fn the_interior_has_no_candidates_at_all() {
     assert!(receivers(&border, Point::flat(30.0, 30.0)).is_empty());
     let cell = border.grid.cell_of(Point::flat(30.0, 30.0)).0 as usize;
     assert_eq!(border.starts[cell], border.starts[cell + 1]);
+    assert!(border.is_interior(Point::flat(30.0, 30.0)));
+    // The territory ends at 80; beyond the rim of the world it goes on.
+    assert!(border.is_interior(Point::flat(-7e9, 64.9)));
+    assert!(!border.is_interior(Point::flat(30.0, 65.0)));
+}
+
+#[test]
+fn a_shard_alone_has_nothing_but_interior() {
+    let border = Border::new(&map([16, 16, 1], Metric::Plane, 1), ShardId(0), 15.0);
+    for at in [0.0, 80.0, 160.0, -1e30, 1e30] {
+        assert!(border.is_interior(Point::flat(at, -at)), "{at}");
+    }
 }
 
 #[test]
@@ -93,7 +105,11 @@ proptest! {
                 .filter(|&shard| shard != own)
                 .filter(|&shard| map.distance_squared(shard, point) <= width_m * width_m)
                 .collect::<Vec<_>>();
-            prop_assert_eq!(border.receivers(point).collect::<Vec<_>>(), near, "{:?}", point);
+            prop_assert_eq!(border.receivers(point).collect::<Vec<_>>(), &near[..], "{:?}", point);
+            if border.is_interior(point) {
+                prop_assert!(near.is_empty(), "{:?} is near {:?}", point, near);
+                prop_assert_eq!(map.owner_of(point), own);
+            }
         }
     }
 }

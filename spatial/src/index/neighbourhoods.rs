@@ -97,23 +97,49 @@ impl Index {
             for rank in cell.map(|rank| rank as u32).filter(|&rank| wanted(rank)) {
                 let centre = self.point(rank);
                 let mut count = 0;
-                for run in &runs {
-                    let first = run.start as u32;
-                    for (other, &point) in (first..).zip(&self.points[run.clone()]) {
-                        let distance_squared = distance(centre, point);
-                        // Written always and kept sometimes: about every second candidate is a hit, at
-                        // random, and a branch would be guessed wrong as often.
-                        near[count] = Near {
-                            rank: other,
-                            distance_squared,
-                        };
-                        count += usize::from((distance_squared <= limit) & (other != rank));
+                let mut collect = |run: Range<usize>| {
+                    let (first, points) = (run.start as u32, &self.points[run]);
+                    let room = &mut near[count..];
+                    count += hits(first, points, limit, room, |at| distance(centre, at));
+                };
+                let own = rank as usize;
+                for run in runs.iter().cloned() {
+                    if run.contains(&own) {
+                        collect(run.start..own);
+                        collect(own + 1..run.end);
+                    } else {
+                        collect(run);
                     }
                 }
                 visit(rank, &near[..count]);
             }
         });
     }
+}
+
+/// Writes the hits of one run of ranks, which begins at `first`, to the front of `room`; says how many.
+#[inline]
+fn hits(
+    first: u32,
+    points: &[Point],
+    limit: f32,
+    room: &mut [Near],
+    distance: impl Fn(Point) -> f32,
+) -> usize {
+    // So long that no place below is out of its bounds.
+    let room = &mut room[..points.len()];
+    let mut count = 0;
+    for (rank, &point) in (first..).zip(points) {
+        let distance_squared = distance(point);
+        // Written always and kept sometimes: about every second candidate is a hit, at random, and a
+        // branch would be guessed wrong as often.
+        room[count] = Near {
+            rank,
+            distance_squared,
+        };
+        count += usize::from(distance_squared <= limit);
+    }
+    count
 }
 
 /// The corners of the smallest box around the points; coordinates that are not numbers are passed over.
