@@ -119,9 +119,9 @@ pub(crate) struct SimulateArgs {
 pub(crate) enum AppName {
     /// The world at /world, its page at /
     World,
-    /// Each message at /ws back to its sender
+    /// Each message at /ws back to its sender; a page to send some at /
     Echo,
-    /// Each message at /ws to everyone
+    /// Each message at /ws to everyone; a page to send some at /
     Broadcast,
 }
 

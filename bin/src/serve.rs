@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use worldshard::prelude::{App, Update, WebSocketPlugin};
-use worldshard::{Error, PagePlugin, Running, worlds};
+use worldshard::{Error, MessagesPagePlugin, PagePlugin, Running, worlds};
 
 use crate::apps;
 use crate::cli::{AppName, RuntimeName, ServeArgs};
@@ -21,10 +21,11 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
             app.plugin((world(args), PagePlugin));
         }
         AppName::Echo => {
-            app.system(Update, apps::echo);
+            app.plugin(MessagesPagePlugin).system(Update, apps::echo);
         }
         AppName::Broadcast => {
-            app.system(Update, apps::broadcast);
+            app.plugin(MessagesPagePlugin)
+                .system(Update, apps::broadcast);
         }
     }
     let running = app.start().map_err(|error| explained(error, args))?;
@@ -53,11 +54,11 @@ fn ready_line(args: &ServeArgs, shards: u16, running: &Running) -> String {
             wanted.world, wanted.entities
         ),
         AppName::Echo => {
-            format!("worldshard: ws://{addr}/ws  echo, {shards} shards, runtime {runtime}")
+            format!("worldshard: http://{addr}/  echo at /ws, {shards} shards, runtime {runtime}")
         }
-        AppName::Broadcast => {
-            format!("worldshard: ws://{addr}/ws  broadcast, {shards} shards, runtime {runtime}")
-        }
+        AppName::Broadcast => format!(
+            "worldshard: http://{addr}/  broadcast at /ws, {shards} shards, runtime {runtime}"
+        ),
     }
 }
 

@@ -49,7 +49,7 @@ pub use error::{Error, Result};
 pub use hub::{Commons, FrameClass, Hub, Opening, Output};
 pub use letter::{Delivery, DeltaFrame, Letter, Subscribers};
 pub use message::{CloseReason, Event, Message, Payload, Text};
-pub use page::PagePlugin;
+pub use page::{MessagesPagePlugin, PagePlugin};
 pub use runtime::Running;
 pub use worldshard_shard::{Codec, Component, Envelope, Visibility};
 

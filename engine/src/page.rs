@@ -1,6 +1,6 @@
-//! The page at `/`: a live view of the world, embedded in the program.
+//! The pages at `/`, embedded in the program: a live view of a world, or a place to send messages from.
 //!
-//! Serves files, nothing else: what the page shows it learns as any client does, by `/world` and `/status`.
+//! Serves files, nothing else: what a page shows it learns as any client does, by `/world`, `/ws` and `/status`.
 
 use crate::app::{App, Plugin};
 
@@ -10,55 +10,79 @@ use crate::app::{App, Plugin};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PagePlugin;
 
+/// Serves a page at `/` that sends messages, as text or as binary, and shows what comes; its parts are under
+/// `/messages/` and `/page/`.
+///
+/// Useful where the application has no world and serves raw messages at `/ws`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MessagesPagePlugin;
+
 impl Plugin for PagePlugin {
     fn build(&self, app: &mut App) {
-        for &(path, content_type, bytes) in FILES {
-            app.asset(path, content_type, bytes);
-        }
+        add(app, WORLD_FILES);
     }
 }
+
+impl Plugin for MessagesPagePlugin {
+    fn build(&self, app: &mut App) {
+        add(app, MESSAGES_FILES);
+    }
+}
+
+fn add(app: &mut App, files: &[File]) {
+    for &(path, content_type, bytes) in files {
+        app.asset(path, content_type, bytes);
+    }
+}
+
+/// Path, content type, bytes.
+type File = (&'static str, &'static str, &'static [u8]);
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// A file of `web/page`, at its path below `/page/`.
-macro_rules! part {
+/// A file of `web/`, served at its path there unless another is given.
+macro_rules! file {
     ($name:literal, $content_type:ident) => {
+        file!($name, $content_type, concat!("/", $name))
+    };
+    ($name:literal, $content_type:ident, $path:expr) => {
         (
-            concat!("/page/", $name),
+            $path,
             $content_type,
-            include_bytes!(concat!("../../web/page/", $name)).as_slice(),
+            include_bytes!(concat!("../../web/", $name)).as_slice(),
         )
     };
 }
 
-/// Path, content type, bytes.
-const FILES: &[(&str, &str, &[u8])] = &[
-    (
-        "/",
-        HTML,
-        include_bytes!("../../web/page/index.html").as_slice(),
-    ),
-    part!("page.css", CSS),
-    part!("main.js", SCRIPT),
-    part!("colours.js", SCRIPT),
-    part!("connection.js", SCRIPT),
-    part!("dots.js", SCRIPT),
-    part!("lens.js", SCRIPT),
-    part!("painter.js", SCRIPT),
-    part!("panel.js", SCRIPT),
-    part!("session.js", SCRIPT),
-    part!("space.js", SCRIPT),
-    part!("stamps.js", SCRIPT),
-    part!("state.js", SCRIPT),
-    part!("status.js", SCRIPT),
-    part!("steering.js", SCRIPT),
-    (
-        "/reader/worldshard-reader.js",
-        SCRIPT,
-        include_bytes!("../../web/reader/worldshard-reader.js").as_slice(),
-    ),
+const WORLD_FILES: &[File] = &[
+    file!("page/index.html", HTML, "/"),
+    file!("page/page.css", CSS),
+    file!("page/main.js", SCRIPT),
+    file!("page/colours.js", SCRIPT),
+    file!("page/connection.js", SCRIPT),
+    file!("page/dots.js", SCRIPT),
+    file!("page/lens.js", SCRIPT),
+    file!("page/painter.js", SCRIPT),
+    file!("page/panel.js", SCRIPT),
+    file!("page/part.js", SCRIPT),
+    file!("page/session.js", SCRIPT),
+    file!("page/space.js", SCRIPT),
+    file!("page/stamps.js", SCRIPT),
+    file!("page/state.js", SCRIPT),
+    file!("page/status.js", SCRIPT),
+    file!("page/steering.js", SCRIPT),
+    file!("reader/worldshard-reader.js", SCRIPT),
+];
+
+const MESSAGES_FILES: &[File] = &[
+    file!("messages/index.html", HTML, "/"),
+    file!("messages/messages.css", CSS),
+    file!("messages/messages.js", SCRIPT),
+    file!("page/page.css", CSS),
+    file!("page/connection.js", SCRIPT),
+    file!("page/part.js", SCRIPT),
 ];
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ pub use crate::audience::Audience;
 pub use crate::context::Context;
 pub use crate::error::{Error, Result};
 pub use crate::message::{CloseReason, Event, Message, Payload, Text};
-pub use crate::page::PagePlugin;
+pub use crate::page::{MessagesPagePlugin, PagePlugin};
 pub use crate::runtime::Running;
 pub use bytes::Bytes;
 pub use worldshard_protocol::{EntityId, SessionId, Tick};

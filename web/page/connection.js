@@ -6,6 +6,7 @@
  * @property {(text: string) => void} text
  * @property {(bytes: ArrayBuffer) => void} binary
  * @property {(state: LinkState) => void} state
+ * @property {() => void} [open] the upgrade is done; nothing was said yet
  *
  * @typedef {{is: 'connecting'} | {is: 'connected'} | {is: 'waiting', untilMs: number, why: string}} LinkState
  */
@@ -34,6 +35,9 @@ export class Connection {
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
     this.timer = setTimeout(() => this.fail(socket, 'the server did not answer in time'), OPEN_MS_MAX);
+    socket.onopen = () => {
+      if (socket === this.socket) this.listener.open?.();
+    };
     socket.onmessage = ({ data }) => {
       if (socket !== this.socket) return;
       if (typeof data === 'string') this.listener.text(data);
@@ -42,16 +46,16 @@ export class Connection {
     socket.onclose = ({ code, reason }) => this.fail(socket, closeWords(code, reason));
   }
 
-  /** The server has said who it is: the next failure is a first one again. */
+  /** The server has shown that it is there: the next failure is a first one again. */
   greeted() {
     clearTimeout(this.timer);
     this.attempts = 0;
     this.become({ is: 'connected' });
   }
 
-  /** @param {Uint8Array<ArrayBuffer>} bytes dropped while there is no connection */
-  send(bytes) {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(bytes);
+  /** @param {Uint8Array<ArrayBuffer> | string} message dropped while there is no connection */
+  send(message) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(message);
   }
 
   /** Ends this connection for a fault of the other side, and opens another later. @param {string} why */

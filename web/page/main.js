@@ -2,7 +2,8 @@
 
 import { Lens } from './lens.js';
 import { Painter } from './painter.js';
-import { part, showSession, showStatus } from './panel.js';
+import { showSession, showStatus } from './panel.js';
+import { part } from './part.js';
 import { Session } from './session.js';
 import { watch } from './state.js';
 import { Status } from './status.js';

@@ -1,24 +1,12 @@
 // The panel beside the world: what is so in words, numbers and small plots, and the controls. Decides nothing.
 
 import { shardStyle } from './colours.js';
+import { part } from './part.js';
 import { SAMPLES_MAX } from './status.js';
 
 /** @typedef {import('./session.js').Session} Session */
 /** @typedef {import('./status.js').Status} Status */
 /** @typedef {import('./status.js').ShardHistory} ShardHistory */
-
-/**
- * An element that the document must have.
- * @template {HTMLElement} [T=HTMLElement]
- * @param {string} id
- * @param {new () => T} [type]
- * @returns {T}
- */
-export function part(id, type) {
-  const element = document.getElementById(id);
-  if (!(element instanceof (type ?? HTMLElement))) throw new Error(`the page has no #${id}`);
-  return /** @type {T} */ (element);
-}
 
 /** @param {string} id @param {string} text */
 function show(id, text) {

@@ -24,14 +24,14 @@ fn binary(bytes: &'static [u8]) -> Option<Event> {
 fn echo_returns_each_message_as_it_was(runtime: &str) {
     let server = Server::start(runtime, &["--app", "echo", "--shards", "2"]);
     assert!(
-        server.line().starts_with("worldshard: ws://127.0.0.1:"),
+        server.line().starts_with("worldshard: http://127.0.0.1:"),
         "{}",
         server.line()
     );
     assert!(
         server
             .line()
-            .ends_with(&format!("/ws  echo, 2 shards, runtime {runtime}")),
+            .ends_with(&format!("/  echo at /ws, 2 shards, runtime {runtime}")),
         "{}",
         server.line()
     );

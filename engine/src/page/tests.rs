@@ -1,47 +1,63 @@
-//! The table of embedded files against the folder they come from and against what they name.
+//! The tables of embedded files against the folders they come from and against what they name.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::FILES;
+use super::{File, MESSAGES_FILES, WORLD_FILES};
 
-fn served() -> BTreeSet<String> {
-    FILES.iter().map(|(path, ..)| (*path).to_owned()).collect()
+fn served(files: &[File]) -> BTreeSet<String> {
+    files.iter().map(|(path, ..)| (*path).to_owned()).collect()
 }
 
-#[test]
-fn every_file_of_the_page_is_served() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/page");
-    let names = std::fs::read_dir(folder)
-        .expect("the folder of the page")
-        .map(|entry| {
-            let name = entry.expect("an entry").file_name();
-            name.into_string().expect("plain file names")
-        });
-    let mut expected: BTreeSet<String> = names.map(|name| format!("/page/{name}")).collect();
-    assert!(expected.remove("/page/index.html"), "no index");
-    expected.extend(["/".to_owned(), "/reader/worldshard-reader.js".to_owned()]);
-    assert_eq!(served(), expected);
-}
-
-#[test]
-fn every_file_that_the_page_names_is_served() {
-    let served = served();
-    let mut named = 0;
-    for (path, _, bytes) in FILES {
-        let text = std::str::from_utf8(bytes).expect("text");
-        let quoted = text.split(['"', '\'']).filter(|part| {
-            !part.contains(char::is_whitespace) && (part.ends_with(".js") || part.ends_with(".css"))
-        });
-        for name in quoted {
-            let target = match name.strip_prefix("../") {
-                Some(rest) => format!("/{rest}"),
-                None if *path == "/" => format!("/{name}"),
-                None => format!("/page/{}", name.trim_start_matches("./")),
-            };
-            assert!(served.contains(&target), "{path} names {name}: {target}");
-            named += 1;
+/// The files of a folder of `web/`, by their paths, its index as `/`.
+fn folder(name: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../web")
+        .join(name);
+    let entries = std::fs::read_dir(folder).expect("the folder of the page");
+    let names = entries.map(|entry| {
+        let file = entry.expect("an entry").file_name();
+        let file = file.into_string().expect("plain file names");
+        if file == "index.html" {
+            "/".to_owned()
+        } else {
+            format!("/{name}/{file}")
         }
+    });
+    names.collect()
+}
+
+#[test]
+fn every_file_of_a_page_is_served() {
+    let mut expected = folder("page");
+    expected.insert("/reader/worldshard-reader.js".to_owned());
+    assert_eq!(served(WORLD_FILES), expected);
+    let messages = served(MESSAGES_FILES);
+    assert!(messages.is_superset(&folder("messages")), "{messages:?}");
+}
+
+#[test]
+fn every_file_that_a_page_names_is_served() {
+    for files in [WORLD_FILES, MESSAGES_FILES] {
+        let served = served(files);
+        let mut named = BTreeSet::new();
+        for (path, _, bytes) in files {
+            let text = std::str::from_utf8(bytes).expect("text");
+            let quoted = text.split(['"', '\'']).filter(|part| {
+                !part.contains(char::is_whitespace)
+                    && (part.ends_with(".js") || part.ends_with(".css"))
+            });
+            let (folder, _) = path.rsplit_once('/').expect("paths begin with a slash");
+            for name in quoted {
+                let target = match name.strip_prefix("../") {
+                    Some(rest) => format!("/{rest}"),
+                    None => format!("{folder}/{}", name.trim_start_matches("./")),
+                };
+                assert!(served.contains(&target), "{path} names {name}: {target}");
+                named.insert(target);
+            }
+        }
+        // All but the index itself.
+        assert_eq!(named.len(), files.len() - 1, "a file that nothing names");
     }
-    assert!(named >= FILES.len() - 1, "only {named} names found");
 }
