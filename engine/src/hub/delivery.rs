@@ -154,7 +154,8 @@ impl Hub {
                 code,
                 detail,
             } => {
-                if matches!(standing.state, State::Joining { .. }) {
+                let joins = matches!(standing.state, State::Joining { .. });
+                if joins && !standing.deltas.is_past(tick) {
                     // Nothing but the join was sent: the rest waited for it, in vain.
                     standing.state = State::Out;
                     standing.deltas.clear();

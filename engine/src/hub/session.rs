@@ -96,6 +96,8 @@ pub(crate) struct DeltaOrder {
     pub(crate) last: u32,
     /// The highest that the owner was told of.
     pub(crate) acknowledged: u32,
+    /// The first tick that this viewpoint, or the next one, can have. What is older is late word of the one before.
+    since: Tick,
     /// Ahead of their turn, with their ticks. At most as many as there are credits.
     held: BTreeMap<u32, (Tick, Bytes)>,
 }
@@ -171,6 +173,7 @@ impl DeltaOrder {
     pub(crate) fn restart(&mut self, tick: Tick) {
         self.last = 0;
         self.acknowledged = 0;
+        self.since = self.since.max(tick);
         self.held.retain(|_, (of, _)| *of >= tick);
     }
 
@@ -180,11 +183,20 @@ impl DeltaOrder {
 
     /// A viewpoint ended at `tick`: what is younger belongs to the one after.
     pub(crate) fn end(&mut self, tick: Tick) {
+        self.since = self.since.max(tick.next());
         self.held.retain(|_, (of, _)| *of > tick);
+    }
+
+    /// Whether what an owner says of `tick` is late: the viewpoint that it speaks of is no more.
+    pub(crate) fn is_past(&self, tick: Tick) -> bool {
+        tick < self.since
     }
 
     /// Keeps a delta until its turn. Beyond `HELD_MAX` it is dropped: no owner has so many credits.
     pub(crate) fn hold(&mut self, sequence: u32, tick: Tick, frame: Bytes) {
+        if self.is_past(tick) {
+            return;
+        }
         // A late delta of the viewpoint before may have the number of one of this viewpoint.
         let known = self.held.get(&sequence);
         if known.is_none_or(|&(of, _)| of < tick) && self.held.len() < HELD_MAX {

@@ -1,8 +1,13 @@
 //! Sessions in the world over several hubs: joins, crossings, order of deltas and commands, leaving.
 
 use worldshard::prelude::*;
+use worldshard::{Delivery, DeltaFrame, Letter};
 use worldshard_protocol::world::OPCODE_S2C_DELTA;
-use worldshard_protocol::{ClientMessage, HotHeader, InterestWish, ViewpointMode, read_delta};
+use worldshard_protocol::{
+    ClientMessage, ErrorCode, HotHeader, InterestWish, ViewpointMode, read_delta,
+};
+use worldshard_shard::Notice;
+use worldshard_transport::{MessageKind, data_frame};
 
 use crate::pump::Pump;
 
@@ -219,6 +224,76 @@ fn a_session_that_goes_leaves_nothing_behind() {
                 > 20
         );
     }
+}
+
+/// What the shard that owned a viewpoint in tick 2 says, when it is late.
+fn late(pump: &mut Pump, notices: Vec<(SessionId, Notice)>, deltas: Vec<DeltaFrame>) {
+    let delivery = Delivery {
+        tick: Tick(2),
+        notices,
+        deltas,
+        area: Vec::new(),
+    };
+    pump.hub(ShardId(0))
+        .letter(ShardId(1), Letter::Delivery(delivery));
+    pump.handle(ShardId(0));
+}
+
+/// A session of home 0 that has a viewpoint on shard 1 for the second time; its first one ended at about tick 5.
+fn joined_again(pump: &mut Pump) -> SessionId {
+    let session = pump.open(0, "/world");
+    join_camera(pump, session, FAR);
+    pump.run(3);
+    say(pump, session, &ClientMessage::Leave, 0, None);
+    pump.run(3);
+    assert!(pump.clients[&session].texts()[2].contains(r#""type":"left""#));
+    join_camera(pump, session, FAR);
+    session
+}
+
+/// On the ground of shard 1.
+const FAR: [f32; 3] = [900.0, 900.0, 0.0];
+
+#[test]
+fn a_late_delta_of_the_viewpoint_before_is_not_taken_for_one_of_this() {
+    let mut pump = Pump::new(&mut walkers(), 2, 5);
+    let session = joined_again(&mut pump);
+    pump.run(2);
+    let payloads = pump.clients[&session].received.iter();
+    let old = payloads.filter_map(|payload| match payload {
+        Payload::Binary(bytes) => Some(bytes),
+        Payload::Text(_) => None,
+    });
+    let frame = data_frame(MessageKind::Binary, old.last().unwrap());
+    let before = deltas(&pump, session);
+    // Nothing moves where it looks: of its second viewpoint it has had the first delta only.
+    let sequence = before.last().unwrap().sequence + 1;
+    let delta = DeltaFrame {
+        session,
+        sequence,
+        frame,
+    };
+    late(&mut pump, Vec::new(), vec![delta]);
+    assert_eq!(deltas(&pump, session).len(), before.len(), "{before:?}");
+}
+
+#[test]
+fn a_late_refusal_of_the_viewpoint_before_is_not_taken_for_that_of_a_join() {
+    let mut pump = Pump::new(&mut walkers(), 2, 5);
+    let session = joined_again(&mut pump);
+    let refused = Notice::Refused {
+        client_sequence: 7,
+        code: ErrorCode::NotAllowed,
+        detail: "to is too far away".into(),
+    };
+    late(&mut pump, vec![(session, refused)], Vec::new());
+    pump.run(2);
+    let texts = pump.clients[&session].texts();
+    assert!(texts.iter().any(|text| text.contains("too far away")));
+    assert!(
+        texts.last().unwrap().contains(r#""type":"joined""#),
+        "{texts:?}"
+    );
 }
 
 #[test]

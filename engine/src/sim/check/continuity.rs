@@ -21,6 +21,8 @@ pub(super) struct Continuity {
 #[derive(Default)]
 struct Heard {
     is_in: bool,
+    /// It was out since its last delta, or may have been: the next one may be the first of a new viewpoint.
+    may_begin: bool,
     delta_sequence: u32,
     tick: Tick,
     command_sequence: u32,
@@ -155,12 +157,13 @@ impl Heard {
         if let Some(trouble) = &client.trouble {
             return Err(trouble.clone());
         }
-        // A client that came in anew is told everything anew; in a pause it may have.
-        let mut may_begin = !self.is_in || !next;
+        self.may_begin |= !self.is_in || !client.is_in || !next;
         for delta in &client.deltas {
+            // Who lies may leave and join again without knowing it.
+            let may_begin = self.may_begin || !client.honest;
             if may_begin && delta.sequence == 1 {
                 (self.delta_sequence, self.command_sequence) = (0, 0);
-                may_begin = false;
+                self.may_begin = false;
             }
             let known = next || self.delta_sequence == 0;
             if known && delta.sequence != self.delta_sequence + 1 {
@@ -214,15 +217,15 @@ fn agrees(
             false => Ok(()),
         };
     };
+    if !client.honest {
+        return Ok(());
+    }
     let avatar: Option<EntityId> = client.avatar.filter(|_| !client.avatar_lost);
     if avatar.is_some() && stats.avatar.is_some() && avatar != stats.avatar {
         return Err(format!(
             "its avatar is {avatar:?}, its viewpoint's is {:?}",
             stats.avatar
         ));
-    }
-    if !client.honest {
-        return Ok(());
     }
     if stats.commands_skipped > 0 {
         return Err(format!(
@@ -231,8 +234,10 @@ fn agrees(
         ));
     }
     let contained = |number: u32| number <= stats.client_sequence && !heard.was_refused(number);
-    let (number, interest) = client.interest;
-    if contained(number) && interest != stats.interest {
+    if let Some((number, interest)) = client.interest
+        && contained(number)
+        && interest != stats.interest
+    {
         let has = stats.interest;
         return Err(format!(
             "it asked in command {number} to see {interest:?}, and has {has:?}"
