@@ -75,6 +75,24 @@ impl Checker for Continuity {
             let detail = format!("{admitted} commands were admitted, {done} were done at the end");
             return Err(of_world(now, detail));
         }
+        let is_in = now.clients.iter().filter(|client| client.is_in);
+        let is_in: BTreeSet<SessionId> = is_in.map(|client| client.session).collect();
+        for viewer in now.shards.iter().flat_map(|shard| &shard.viewers) {
+            if !is_in.contains(&viewer.session) {
+                let detail = "its viewpoint is left over: it knows of none at the end".into();
+                return Err(found(now, viewer.session, detail));
+            }
+        }
+        for seen in &now.shards {
+            let (known, open) = (seen.hub.sessions_known as u64, seen.hub.sessions);
+            if known != open {
+                let detail = format!(
+                    "shard {}: {known} sessions are known, {open} are there",
+                    seen.shard
+                );
+                return Err(of_world(now, detail));
+            }
+        }
         for client in now
             .clients
             .iter()
@@ -234,10 +252,8 @@ fn agrees(
         ));
     }
     let contained = |number: u32| number <= stats.client_sequence && !heard.was_refused(number);
-    if let Some((number, interest)) = client.interest
-        && contained(number)
-        && interest != stats.interest
-    {
+    let (number, interest) = client.interest;
+    if contained(number) && interest != stats.interest {
         let has = stats.interest;
         return Err(format!(
             "it asked in command {number} to see {interest:?}, and has {has:?}"
