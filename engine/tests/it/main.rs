@@ -12,6 +12,7 @@
 mod child;
 mod socket;
 
+mod documents;
 mod examples;
 mod hub_admission;
 mod hub_app;

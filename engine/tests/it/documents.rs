@@ -1,0 +1,124 @@
+//! The documents against the engine: what they quote is what it says and does.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use worldshard::prelude::*;
+use worldshard_protocol::{ClientMessage, InterestWish, ViewpointMode};
+
+use crate::pump::Pump;
+
+fn read(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// What stands between two marks, each of which the text must have.
+fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
+    let (_, rest) = text.split_once(start).unwrap();
+    rest.split_once(end).unwrap().0
+}
+
+#[test]
+fn the_program_in_the_readme_and_in_the_documentation_is_the_example() {
+    let example = read("examples/echo.rs");
+    let (_, program) = example.split_once("\n\n").unwrap();
+    let readme = read("README.md");
+    assert_eq!(between(&readme, "```rust\n", "```"), program);
+    let library = read("engine/src/lib.rs");
+    let quoted = between(&library, "//! ```no_run\n", "//! ```");
+    let plain: String = quoted
+        .lines()
+        .map(|line| {
+            let line = line.strip_prefix("//!").unwrap();
+            format!("{}\n", line.strip_prefix(' ').unwrap_or(line))
+        })
+        .collect();
+    assert_eq!(plain, program);
+}
+
+/// A world that takes an avatar away when its client asks for it, and an application that says two things to all.
+fn talkative() -> App {
+    let mut app = App::new();
+    app.lanes("/world")
+        .raw("/ws")
+        .world(WorldConfig::default())
+        .command(70, |subject, _| {
+            subject.change(|appearance: &mut Appearance| appearance.kind = 9);
+            Ok(())
+        })
+        .system(FixedUpdate, |step: &mut Step<'_>| {
+            for (&entity, appearance) in step.query::<(&EntityId, &Appearance)>().iter() {
+                if appearance.kind == 9 {
+                    step.despawn(entity);
+                }
+            }
+        })
+        .system(Update, |cx: &mut Context<'_>| {
+            for _ in cx.messages() {
+                cx.send(Audience::All, "hello");
+                cx.send(Audience::All, b"hi".as_slice());
+            }
+        });
+    app
+}
+
+/// Numbers differ from run to run: each stands as N.
+fn without_numbers(text: &str) -> String {
+    let data = text.find(r#""data""#).unwrap_or(text.len());
+    let (head, data) = text.split_at(data);
+    let mut data = data.replace(|c: char| c.is_ascii_digit(), "N");
+    while data.contains("NN") {
+        data = data.replace("NN", "N");
+    }
+    format!("{head}{data}")
+}
+
+#[test]
+fn texts_and_bytes_that_a_server_says_are_as_documented() {
+    let mut pump = Pump::new(&mut talkative(), 2, 4);
+    let speaker = pump.open(1, "/ws");
+    let session = pump.open(0, "/world");
+    let say = |pump: &mut Pump, message: ClientMessage<'_>| {
+        let mut bytes = Vec::new();
+        message.encode(None, None, &mut bytes);
+        pump.binary(session, &bytes);
+        pump.run(3);
+    };
+    let join = |mode| ClientMessage::Join {
+        mode,
+        at: None,
+        interest: InterestWish::Default,
+        full: false,
+        acks: false,
+    };
+    say(&mut pump, join(ViewpointMode::Camera));
+    say(&mut pump, ClientMessage::Leave);
+    say(&mut pump, join(ViewpointMode::Avatar));
+    let (opcode, payload) = (70, b"".as_slice());
+    say(&mut pump, ClientMessage::Custom { opcode, payload });
+    pump.text(speaker, "now");
+    pump.settle();
+
+    let document = read("docs/wire.md");
+    let section = between(&document, "## 9. What else a server says", "\n## ");
+    let documented: BTreeSet<String> = section
+        .split('`')
+        .filter(|quoted| quoted.starts_with('{'))
+        .map(without_numbers)
+        .collect();
+    let client = &pump.clients[&session];
+    // The first text is the greeting, which has a section of its own.
+    let said: BTreeSet<String> = client.texts()[1..]
+        .iter()
+        .map(|text| without_numbers(text))
+        .collect();
+    assert_eq!(said, documented);
+
+    let last = client.received.last().unwrap().bytes();
+    let bytes: Vec<String> = last.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(
+        section.contains(&format!("`{}` for `hi`", bytes.join(" "))),
+        "{bytes:?}"
+    );
+}
