@@ -32,3 +32,4 @@ mod net_walker;
 mod pump;
 mod sim_driver;
 mod tidy;
+mod world_pace;
