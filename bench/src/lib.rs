@@ -1,1 +1,5 @@
-//! Load and measurement. What is measured so far is said by `worldshard simulate`; figures: `README.md`.
+//! Load and measurement. Figures, and the commands that repeat them: `README.md`.
+
+pub mod crowd;
+
+pub mod stopwatch;
