@@ -7,6 +7,8 @@ use std::ops::{Add, Sub};
 
 use worldshard_protocol::{EntityId, Tick};
 
+use crate::chance::mix;
+
 /// A set of entities, as a count and an order-free sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -112,11 +114,4 @@ impl Audit {
     pub fn first_failure(&self) -> Option<AuditFailure> {
         self.first_failure
     }
-}
-
-/// The finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-fn mix(id: u64) -> u64 {
-    let id = (id ^ (id >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let id = (id ^ (id >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    id ^ (id >> 31)
 }
