@@ -9,7 +9,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("spatial", &[]),
     ("macros", &[]),
     ("shard", &["macros", "protocol", "spatial"]),
-    ("transport", &["protocol"]),
+    ("transport", &[]),
     ("client", &["protocol", "transport"]),
     ("engine", &["protocol", "shard", "spatial", "transport"]),
     ("bench", &["client", "engine"]),
