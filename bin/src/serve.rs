@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use worldshard::prelude::{App, Update, WebSocketPlugin};
+use worldshard::runtime::one_per_core;
 use worldshard::{Error, MessagesPagePlugin, PagePlugin, Running, worlds};
 
 use crate::apps;
@@ -77,11 +78,8 @@ fn shards(args: &ServeArgs) -> u16 {
     if args.shards > 0 {
         return args.shards;
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let least = if args.app == AppName::World { 2 } else { 1 };
-    u16::try_from(cores)
-        .unwrap_or(SHARDS_MAX)
-        .clamp(least, SHARDS_MAX)
+    one_per_core().max(least)
 }
 
 /// Says which flag to change when the port cannot be had.
@@ -107,6 +105,3 @@ fn explained(error: Error, args: &ServeArgs) -> Failure {
     };
     Failure::runtime(format!("--bind {}: {remedy}", args.bind))
 }
-
-/// As many as a session id can name.
-const SHARDS_MAX: u16 = 1024;

@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use crate::server::Server;
+
 fn worldshard(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_worldshard"))
         .args(args)
@@ -89,6 +91,26 @@ fn help_names_every_flag_and_gives_examples() {
         assert!(help.contains(flag), "{flag} is not in\n{help}");
     }
     assert_eq!(worldshard(&[]).status.code(), Some(2));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn serve_has_a_shard_for_each_core_that_it_may_use() {
+    // Every core that a container shows may be there; what counts is what the process may use. The program inherits
+    // it from the thread that starts it.
+    let all = rustix::thread::sched_getaffinity(None).unwrap();
+    let usable = (0..rustix::thread::CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
+    let mut allowed = rustix::thread::CpuSet::new();
+    for (count, core) in (1..=2).zip(usable) {
+        allowed.set(core);
+        rustix::thread::sched_setaffinity(None, &allowed).unwrap();
+        let server = Server::start("portable", &["--app", "echo", "--shards", "0"]);
+        assert!(
+            server.line().contains(&format!(" {count} shards,")),
+            "{count} cores: {}",
+            server.line()
+        );
+    }
 }
 
 #[test]

@@ -4,11 +4,17 @@
 /// The number of shards meant by `wish`: itself, or one per usable core for 0.
 pub(crate) fn shards(wish: u16) -> u16 {
     match wish {
-        0 => u16::try_from(usable().len())
-            .unwrap_or(u16::MAX)
-            .clamp(1, worldshard_protocol::SHARDS_MAX),
+        0 => one_per_core(),
         _ => wish,
     }
+}
+
+/// One shard for each core that this process may use, at least one.
+#[must_use]
+pub fn one_per_core() -> u16 {
+    u16::try_from(usable().len())
+        .unwrap_or(u16::MAX)
+        .clamp(1, worldshard_protocol::SHARDS_MAX)
 }
 
 /// A core for each of `shards` threads; none when there are fewer cores than threads.

@@ -35,6 +35,7 @@ mod exchange;
 mod glommio;
 mod portable;
 
+pub use cores::one_per_core;
 pub use in_process::{ClientFactory, InProcessClient};
 pub use phase_times::{Phase, PhaseTimes};
 pub use running::{Running, start, start_placed};
