@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use worldshard_protocol::{EntityId, SessionId, Tick};
-use worldshard_spatial::Point;
+use worldshard_spatial::{CellGrid, Point};
 
 use crate::chance::Chance;
 use crate::command::{CommandBody, Refusal};
@@ -55,6 +55,23 @@ impl Recipe {
             predicates: Vec::new(),
             script: None,
         }
+    }
+
+    /// How many entities of tick 0 stand in each cell; `None` when there are none. Drafts them all.
+    #[must_use]
+    pub fn population_by_cell(&self, grid: &CellGrid) -> Option<Vec<u32>> {
+        let population = self.population.as_ref().filter(|all| all.count > 0)?;
+        let genesis = Genesis {
+            config: &self.config,
+        };
+        let mut counts = vec![0u32; grid.cell_count()];
+        for entity in (1..=population.count).map(EntityId) {
+            let draft = (population.draft)(&genesis, entity);
+            let at = self.config.bounds.clamp(draft.position());
+            let count = &mut counts[grid.cell_of(at).0 as usize];
+            *count = count.saturating_add(1);
+        }
+        Some(counts)
     }
 }
 

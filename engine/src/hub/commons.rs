@@ -37,8 +37,10 @@ impl Commons {
     /// When the world cannot be cut into so many territories.
     pub fn new(recipe: &AppRecipe, shards: u16) -> Result<Self> {
         let grid = recipe.world.config.grid()?;
-        let cell_map =
-            CellMap::balanced(grid, shards, None).map_err(worldshard_shard::ConfigError::Space)?;
+        // Once for all shards and before any of them: each gets the same map.
+        let population = recipe.world.population_by_cell(&grid);
+        let cell_map = CellMap::balanced(grid, shards, population.as_deref())
+            .map_err(worldshard_shard::ConfigError::Space)?;
         Ok(Self {
             cell_map: Arc::new(cell_map),
             moments: Moments::default(),

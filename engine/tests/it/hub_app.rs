@@ -265,3 +265,24 @@ fn default_paths_are_raw_at_ws_and_lanes_at_world_where_there_is_one() {
     assert_eq!(world.framing("/chat"), Some(Framing::Raw));
     assert_eq!(world.framing("/world"), Some(Framing::Lanes));
 }
+
+#[test]
+fn territories_share_the_population_and_not_the_ground() {
+    let mut app = App::new();
+    app.populate(1000, |genesis, entity| {
+        // All in one corner: a sixteenth of the ground.
+        let mut chance = genesis.chance(entity, "birth");
+        Draft::at(Point::flat(
+            chance.range(0.0, 256.0),
+            chance.range(0.0, 256.0),
+        ))
+    });
+    let pump = Pump::new(&mut app, 4, 1);
+    let shares = pump.hubs.iter().map(|hub| hub.status().world.entities);
+    let shares: Vec<u64> = shares.collect();
+    assert!(
+        shares.iter().all(|share| (150..=350).contains(share)),
+        "{shares:?}"
+    );
+    assert_eq!(shares.iter().sum::<u64>(), 1000);
+}
