@@ -46,35 +46,40 @@ impl Laid {
         Point::new(x, y, z)
     }
 
+    /// Returns how many were left out because they are too long.
     fn refresh_extra(
         &mut self,
         entity: &EntityRef<'_>,
         registry: &Registry,
         tick: Tick,
         scratch: &mut Vec<u8>,
-    ) {
+    ) -> u32 {
         scratch.clear();
-        registry.encode_replicated(entity, scratch);
+        let left_out = registry.encode_replicated(entity, scratch);
         if *scratch != self.extra {
             self.extra.clone_from(scratch);
             self.extra_changed_tick = tick;
         }
+        left_out
     }
 }
 
 /// Lays out the replicated components of all owned entities. Costs nothing when there are none.
-pub(crate) fn refresh_extras(world: &mut World, registry: &Registry, tick: Tick) {
+/// Returns how many were left out because they are too long.
+pub(crate) fn refresh_extras(world: &mut World, registry: &Registry, tick: Tick) -> u64 {
     if registry.replicated().next().is_none() {
-        return;
+        return 0;
     }
+    let mut left_out = 0;
     let mut scratch = Vec::new();
     let ecs = world.ecs();
     for (handle, laid) in ecs.query::<(Entity, &mut Laid)>().iter() {
         let entity = ecs
             .entity(handle)
             .expect("the query yields living entities");
-        laid.refresh_extra(&entity, registry, tick, &mut scratch);
+        left_out += u64::from(laid.refresh_extra(&entity, registry, tick, &mut scratch));
     }
+    left_out
 }
 
 /// Takes in an entity that came into the world in this tick, laid out.

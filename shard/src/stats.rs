@@ -34,6 +34,9 @@ pub struct ShardStats {
     pub removals: u64,
     /// Records laid out because their entity changed.
     pub records_changed: u64,
+    /// Replicated components that clients are not told of now, because they are longer than
+    /// [`REPLICATED_BYTES_MAX`](crate::REPLICATED_BYTES_MAX).
+    pub extras_too_long: u64,
     /// Positions that a system made infinite or not a number: the last good one stood instead.
     pub positions_refused: u64,
     /// Viewpoints that a join began.

@@ -107,6 +107,8 @@ pub struct WorldStatus {
     pub removals: u64,
     /// Records laid out.
     pub records_changed: u64,
+    /// Replicated components that clients are not told of now, because they are too long.
+    pub extras_too_long: u64,
     /// Deltas built.
     pub deltas: u64,
     /// Their bytes.
@@ -182,6 +184,7 @@ impl Hub {
             births: stats.births,
             removals: stats.removals,
             records_changed: stats.records_changed,
+            extras_too_long: stats.extras_too_long,
             deltas: stats.deltas,
             delta_bytes: stats.delta_bytes,
             deltas_starved: stats.deltas_starved,

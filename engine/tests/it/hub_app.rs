@@ -286,3 +286,28 @@ fn territories_share_the_population_and_not_the_ground() {
     );
     assert_eq!(shares.iter().sum::<u64>(), 1000);
 }
+
+#[derive(Component, Clone, Debug, PartialEq)]
+struct Story(Vec<u8>);
+
+#[test]
+fn components_too_long_for_clients_are_counted_while_they_are() {
+    let mut app = App::new();
+    app.component::<Story>("story", Visibility::Replicated)
+        .populate(3, |_, entity| {
+            let bytes = if entity.0 == 1 { 10 } else { 70_000 };
+            Draft::at(Point::flat(500.0, 500.0)).with(Story(vec![0; bytes]))
+        })
+        .system(FixedUpdate, |step: &mut Step<'_>| {
+            if step.tick() == Tick(2) {
+                for (_, story) in step.query::<(&EntityId, &mut Story)>().iter() {
+                    story.0.truncate(65_000);
+                }
+            }
+        });
+    let mut pump = Pump::new(&mut app, 1, 1);
+    pump.run(1);
+    assert_eq!(pump.hubs[0].status().world.extras_too_long, 2);
+    pump.run(1);
+    assert_eq!(pump.hubs[0].status().world.extras_too_long, 0);
+}

@@ -104,7 +104,7 @@ fn lay_out(shard: &mut Shard, tick: Tick) -> Vec<Abroad> {
             shard.crossings.extend(crossing);
         }
     }
-    refresh_extras(&mut shard.world, &shard.recipe.registry, tick);
+    shard.stats.extras_too_long = refresh_extras(&mut shard.world, &shard.recipe.registry, tick);
     // The order of rows in the ECS follows its history; letters must not.
     abroad.sort_unstable_by_key(|standing| standing.id);
     abroad
