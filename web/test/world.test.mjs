@@ -34,11 +34,10 @@ for (const world of ['flock', 'crowd', 'swarm3d']) {
       assert.ok(begun.moving > 100, `only ${begun.moving} of ${begun.entities} move`);
       await until(page, 'measurements of both shards', ({ statusShards }) => statusShards === 2, 5000);
       for (const row of await page.locator('.shard').all()) {
-        await row.locator('.plot b', { hasText: /^[0-9.]+ (µs|ms)$/ }).waitFor({ timeout: 5000 });
-        const [time, entities, handoffs] = await row.locator('.plot b').allTextContents();
-        assert.ok(Number.parseFloat(time ?? '') > 0, `a tick takes ${time}`);
-        assert.match(entities ?? '', /^[0-9,]+$/);
-        assert.match(handoffs ?? '', /^[0-9.,]+$/);
+        // The first measurement is from before the first tick, and a rate takes two.
+        for (const [plot, told] of [/^(?!0 )[0-9.]+ (µs|ms)$/, /^[1-9][0-9,]*$/, /^[0-9.,]+$/].entries()) {
+          await row.locator('.plot b').nth(plot).filter({ hasText: told }).waitFor({ timeout: 5000 });
+        }
       }
       await page.check('#ghosts');
       await until(page, 'ghosts of the border', ({ ghosts }) => ghosts > 0, 5000);
