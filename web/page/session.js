@@ -2,7 +2,7 @@
 // Owns all that the page knows of the world; never draws and never touches the document.
 
 import {
-  encodeMessage, LAYOUT_VERSION, readHotHeader, readOverview, SERVER_OPCODE, View, WORLD_SVC,
+  encodeMessage, readGreeting, readHotHeader, readOverview, SERVER_OPCODE, View, WORLD_SVC,
 } from '../reader/worldshard-reader.js';
 import { Connection } from './connection.js';
 import { Dots } from './dots.js';
@@ -178,7 +178,7 @@ export class Session {
     const { svc, type, data } = JSON.parse(text);
     switch (`${svc}/${type}`) {
       case 'sys/authed':
-        return this.takeGreeting(data);
+        return this.takeGreeting(readGreeting(text));
       case 'world/joined':
         this.standing = 'in';
         this.entity = data?.entity ?? undefined;
@@ -198,9 +198,6 @@ export class Session {
 
   /** @param {Greeting} greeting */
   takeGreeting(greeting) {
-    if (greeting.layout !== LAYOUT_VERSION) {
-      throw new Error(`layout ${greeting.layout} instead of ${LAYOUT_VERSION}; reload the page`);
-    }
     // Someone who comes back to the same world goes on where they were.
     const here = sameSpace(this.greeting, greeting) ? this.position(performance.now()) ?? this.camera : undefined;
     this.greeting = greeting;

@@ -5,7 +5,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 
 import {
-  ReaderError, View, encodeMessage, readDelta, readHotHeader, readOverview, writeHot,
+  ReaderError, View, encodeMessage, readDelta, readGreeting, readHotHeader, readOverview,
+  writeHot,
 } from "./worldshard-reader.js";
 
 const golden = new URL("../../protocol/golden/", import.meta.url);
@@ -81,6 +82,17 @@ test("a delta that does not follow leaves the view as it was", () => {
 
 test("the golden overview reads as described", () => {
   assert.deepEqual(readOverview(bytesOf("overview.bin")), jsonOf("overview.json"));
+});
+
+test("a greeting is read, and one of another layout is refused", () => {
+  const text = (data) => JSON.stringify({ v: 1, svc: "sys", type: "authed", data });
+  assert.deepEqual(readGreeting(text({ layout: 1, tick: 7, later: true })), { layout: 1, tick: 7, later: true });
+  for (const other of [
+    text({ layout: 2, tick: 7 }), text({ tick: 7 }), text({ layout: "1" }), text(null), text(undefined),
+    text({ layout: 1 }).replace('"v":1', '"v":2'), text({ layout: 1 }).replace("authed", "error"), "{", "null", "7", "",
+  ]) {
+    assert.throws(() => readGreeting(other), ReaderError, other);
+  }
 });
 
 test("golden headers read and write as described", () => {

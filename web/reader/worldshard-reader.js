@@ -410,6 +410,32 @@ export function readOverview(bytes, offset = 0) {
  */
 
 /**
+ * Reads a server's first text. Fields that this reader does not know are left as they are.
+ *
+ * @param {string} text
+ * @returns {any} the `data` of the greeting
+ * @throws {ReaderError} it is no greeting, or of another layout: then nothing else of that server may be read
+ */
+export function readGreeting(text) {
+  const { v, svc, type, data } = parsed(text);
+  if (v !== EXT_VERSION) throw new ReaderError("unsupported version");
+  if (svc !== "sys" || type !== "authed") throw new ReaderError("not a greeting");
+  if (data?.layout !== LAYOUT_VERSION) {
+    throw new ReaderError(`layout ${data?.layout}, not ${LAYOUT_VERSION}: client and server are of different versions`);
+  }
+  return data;
+}
+
+/** @param {string} text @returns {Record<string, any>} */
+function parsed(text) {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    throw new ReaderError("not JSON");
+  }
+}
+
+/**
  * Reads a binary message's header.
  *
  * @param {Bytes} bytes one whole message
@@ -623,6 +649,7 @@ const EXTRA_BYTES = 16;
 const DOT_BYTES = 24;
 const FLAG_FULL = 0x01;
 const EXTRA_REMOVED = 0xffffffff;
+const EXT_VERSION = 1;
 const HOT_VERSION = 1;
 const HOT_SEQ = 0x01;
 const HOT_DELTA_ACK = 0x08;

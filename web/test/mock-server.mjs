@@ -10,14 +10,14 @@ const TYPES = { html: 'text/html', css: 'text/css', js: 'text/javascript' };
 const FULL = 1;
 
 /**
- * @typedef {{metric?: 'plane' | 'flat' | 'solid', entities?: number, shards?: number, extent?: number, port?: number}} Options
+ * @typedef {{metric?: 'plane' | 'flat' | 'solid', entities?: number, shards?: number, extent?: number, port?: number, layout?: number}} Options
  * @typedef {{id: number, at: number[], velocity: number[], owner: number}} Entity
  */
 
 export class MockServer {
   /** @param {Options} [options] */
-  constructor({ metric = 'plane', entities = 2000, shards = 2, extent = 1000, port = 0 } = {}) {
-    this.options = { metric, entities, shards, extent, port };
+  constructor({ metric = 'plane', entities = 2000, shards = 2, extent = 1000, port = 0, layout = 1 } = {}) {
+    this.options = { metric, entities, shards, extent, port, layout };
     this.tick = 0;
     this.handoffs = 0;
     /** @type {Set<Client>} */
@@ -141,14 +141,14 @@ class Client {
   }
 
   greet() {
-    const { shards, extent, metric } = this.server.options;
+    const { shards, extent, metric, layout } = this.server.options;
     const max = this.server.axes.map((on) => on * extent);
     const edge = extent / shards;
     const territories = Array.from({ length: shards }, (_, shard) => ({
       shard, min: [shard * edge, 0, 0], max: [(shard + 1) * edge, max[1], max[2]],
     }));
     this.text({ v: 1, svc: 'sys', type: 'authed', data: {
-      session: 1, layout: 1, tick: this.server.tick, tick_rate_hz: 20, shards, home: 0, world: 'mock',
+      session: 1, layout, tick: this.server.tick, tick_rate_hz: 20, shards, home: 0, world: 'mock',
       space: { min: [0, 0, 0], max, metric, cell_edge_m: extent / 50 }, territories,
       interest: { radius_m: extent / 10, hysteresis_m: extent / 100, radius_max_m: extent / 5 },
       border_m: extent / 5 + extent / 90, components: [],

@@ -113,6 +113,19 @@ test('a delta that cannot be read ends the connection, and a fresh one heals it'
     await until(page, 'healed', ({ standing, visible }) => standing === 'in' && visible > 0, 5000);
   }));
 
+test('a server of another layout is told apart, and nothing it sends is read', async () => {
+  const server = new MockServer({ layout: 2 });
+  const { page } = await browser.open(await server.start());
+  try {
+    await page.locator('#notice', { hasText: 'layout 2, not 1' }).waitFor({ timeout: 5000 });
+    const { standing, tick, greeting } = await stateOf(page);
+    assert.deepEqual([standing, tick, greeting], ['out', -1, undefined]);
+  } finally {
+    await page.close();
+    await server.stop();
+  }
+});
+
 test('on a phone nothing is wider than the screen', async () => {
   const phone = await openBrowser({ width: 390, height: 844 });
   const server = new MockServer({ shards: 8 });

@@ -107,3 +107,67 @@ test('the page meets a restarted server again', async () => {
     await again.stop();
   }
 });
+
+test('the reader makes the same set of deltas as of full snapshots, tick by tick, and moves what it saw between them', async () => {
+  const server = await serve(program, ['--world', 'crowd', '--shards', '2', '--bind', '127.0.0.1:0']);
+  const { page, faults } = await browser.open(`${server.url}healthz`, /favicon|404/);
+  try {
+    const { deltas, snapshots, wrong } = await page.evaluate(watchTwice, 40);
+    const common = Object.keys(deltas).filter((tick) => snapshots[tick] !== undefined);
+    assert.ok(common.length >= 20, `only ${common.length} ticks to compare`);
+    for (const tick of common) assert.equal(deltas[tick], snapshots[tick], `tick ${tick}`);
+    assert.ok(new Set(Object.values(deltas)).size > 20, 'the world stands still');
+    assert.deepEqual(wrong, []);
+    assert.deepEqual(faults, []);
+  } finally {
+    await page.close();
+    await server.stop();
+  }
+});
+
+/**
+ * Runs in the page: two cameras at one place, one told by deltas, one by full snapshots. Digests by tick, and what
+ * was not half-way between two deltas when asked for.
+ * @param {number} ticks
+ */
+async function watchTwice(ticks) {
+  const path = '/reader/worldshard-reader.js';
+  const { View, readGreeting, readHotHeader, encodeMessage } = await import(path);
+  /** @type {string[]} */
+  const wrong = [];
+  /** @param {boolean} full @returns {Promise<Record<string, string>>} */
+  const watch = (full) => new Promise((resolve, reject) => {
+    /** @type {Record<string, string>} */
+    const digests = {};
+    const view = new View();
+    const socket = new WebSocket(`ws://${location.host}/world`);
+    socket.binaryType = 'arraybuffer';
+    socket.onclose = () => reject(new Error('closed'));
+    const take = (/** @type {ArrayBuffer} */ bytes) => {
+      const { seq, payloadOffset } = readHotHeader(bytes);
+      const before = new Map(view.ids().map((/** @type {number} */ id) => [id, view.positionAt(id, 1)]));
+      view.apply(bytes, payloadOffset);
+      for (const id of view.ids()) {
+        const [from, to, between] = [before.get(id), view.positionAt(id, 1), view.positionAt(id, 0.5)];
+        const far = from && between.some((/** @type {number} */ axis, /** @type {number} */ at) => Math.abs(axis - (from[at] + to[at]) / 2) > 1e-3);
+        if (far) wrong.push(`${id} at ${between}, from ${from} to ${to}`);
+      }
+      digests[view.tick] = view.digest().toString(16);
+      socket.send(encodeMessage({ type: 'ack' }, { deltaAck: seq }));
+      if (Object.keys(digests).length >= ticks) {
+        socket.onclose = null;
+        socket.close();
+        resolve(digests);
+      }
+    };
+    socket.onmessage = ({ data }) => {
+      if (typeof data !== 'string') return take(data);
+      if (!data.includes('"authed"')) return;
+      const { space } = readGreeting(data);
+      const at = [0, 1, 2].map((axis) => (space.min[axis] + space.max[axis]) / 2);
+      socket.send(encodeMessage({ type: 'join', mode: 'camera', at, interest: { kind: 'default' }, full, acks: true }));
+    };
+  });
+  const [deltas, snapshots] = await Promise.all([watch(false), watch(true)]);
+  return { deltas, snapshots, wrong };
+}
