@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use worldshard::Runtime;
+use worldshard::sim::check::Check;
 use worldshard::worlds::WorldName;
 
 /// A sharded, thread-per-core world: simulates it, serves it, and measures it.
@@ -110,6 +111,11 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "SEED", help_heading = "Run")]
     pub(crate) faults: Option<u64>,
 
+    /// How much is checked against brute force over all shards and clients: nothing, some ticks, or every tick. What
+    /// that takes counts in no figure but memory. Only with --runtime sim [default: sample]
+    #[arg(long, value_name = "none|sample|all", value_parser = check, help_heading = "Run")]
+    pub(crate) check: Option<Check>,
+
     /// Print a line `TICK HEX` to stdout for every tick: the digest of all entities
     #[arg(long, help_heading = "Run")]
     pub(crate) digest: bool,
@@ -186,6 +192,10 @@ fn metres(text: &str) -> Result<f32, String> {
     Err("a length above 0, in metres".to_owned())
 }
 
+fn check(text: &str) -> Result<Check, String> {
+    text.parse()
+}
+
 fn world_name(text: &str) -> Result<WorldName, String> {
     text.parse()
 }
@@ -216,8 +226,9 @@ const SIMULATE_EXAMPLES: &str = "\
 Examples:
   worldshard simulate --world swarm3d --entities 10000 --shards 8
   worldshard simulate --entities 10000 --shards 2 --runtime glommio
-  worldshard simulate --entities 500 --shards 4 --ticks 200 --faults 7
+  worldshard simulate --entities 500 --shards 4 --ticks 200 --faults 7 --check all
   worldshard simulate --entities 10000 --digest > one; worldshard simulate --entities 10000 --shards 4 --digest |
       cmp - one
 
-The summary goes to stderr. Exit status 1 when an entity was lost or doubled.";
+The summary goes to stderr. Exit status 1 when an entity was lost or doubled, or a check found a difference; then one
+line runs the same again.";

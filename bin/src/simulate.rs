@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use worldshard::prelude::{App, Tick};
 use worldshard::runtime::{RunReport, ShardTick, UnpacedRun, run_unpaced};
-use worldshard::sim::ClientScript;
+use worldshard::sim::{ClientScript, EventTap};
 use worldshard::worlds;
 
 use crate::cli::SimulateArgs;
@@ -28,6 +28,10 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     if args.faults.is_none() {
         app.script(script.clone());
     }
+    let events = EventTap::new();
+    if args.runtime.real().is_none() {
+        app.plugin(events.clone());
+    }
     let recipe = app.build()?;
     let resident_before = resident_bytes();
     let mut watch = Watch::new(args);
@@ -43,7 +47,7 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
             let report = run_unpaced(&recipe, &plan, |tick| watch.see(tick))?;
             (report, String::new())
         }
-        None => simulated::run(args, &recipe, script, |tick| watch.see(tick))?,
+        None => simulated::run(args, &recipe, script, events, |tick| watch.see(tick))?,
     };
     watch.finish()?;
     let resident = watch.resident_bytes_most.saturating_sub(resident_before);

@@ -1,10 +1,12 @@
 //! `worldshard simulate --runtime sim`: what only a simulation has, its clients, its faults and its replay line.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use worldshard::AppRecipe;
 use worldshard::runtime::{RunReport, ShardTick, SimReport, run_simulated};
-use worldshard::sim::{ClientScript, Faults, SimClients, SimOptions};
+use worldshard::sim::check::Check;
+use worldshard::sim::{ClientScript, EventTap, Faults, SimClients, SimOptions};
 
 use crate::cli::SimulateArgs;
 use crate::failure::Failure;
@@ -14,36 +16,46 @@ pub(crate) fn run(
     args: &SimulateArgs,
     recipe: &Arc<AppRecipe>,
     script: Arc<ClientScript>,
+    events: EventTap,
     on_tick: impl FnMut(&ShardTick),
 ) -> Result<(RunReport, String), Failure> {
-    let options = match args.faults {
-        Some(seed) => SimOptions {
-            shards: args.shards,
-            seed,
-            clients: SimClients::Live(args.clients),
-            faults: Faults::ALL,
-        },
-        None => SimOptions {
-            shards: args.shards,
-            seed: args.world.seed,
-            clients: SimClients::Scripted(script),
-            faults: Faults::NONE,
-        },
+    let (seed, clients, faults) = match args.faults {
+        Some(seed) => (seed, SimClients::Live(args.clients), Faults::ALL),
+        None => (args.world.seed, SimClients::Scripted(script), Faults::NONE),
     };
+    let options = SimOptions {
+        shards: args.shards,
+        seed,
+        clients,
+        faults,
+        check: check(args),
+        events: Some(events),
+    };
+    let again = |what: String| Failure::runtime(format!("{what}\n{}", replay_line(args)));
     let report = run_simulated(recipe, options, args.ticks, on_tick)
-        .map_err(|error| Failure::runtime(format!("{error}\n{}", replay_line(args))))?;
+        .map_err(|error| again(error.to_string()))?;
     let story = story(args, &report);
-    Ok((report.run, story))
+    match report.finding {
+        Some(finding) => Err(again(format!("{story}found by {finding}"))),
+        None => Ok((report.run, story)),
+    }
 }
 
-/// A real driver makes its own order of events: faults cannot be had there.
+/// How much is checked: some ticks, unless it was said.
+pub(crate) fn check(args: &SimulateArgs) -> Check {
+    args.check.unwrap_or(Check::Sample)
+}
+
+/// A real driver makes its own order of events, and nobody can stop all its shards to look at them.
 pub(crate) fn refuse_on_threads(args: &SimulateArgs) -> Result<(), Failure> {
-    match args.faults {
-        Some(_) => Err(Failure::usage(
-            "--faults: only a simulation can make them; leave --runtime out, or say --runtime sim",
-        )),
-        None => Ok(()),
-    }
+    let refused = match (args.faults, args.check) {
+        (Some(_), _) => "--faults",
+        (None, Some(Check::Sample | Check::All)) => "--check",
+        (None, Some(Check::None) | None) => return Ok(()),
+    };
+    Err(Failure::usage(format!(
+        "{refused}: only a simulation has it; leave --runtime out, or say --runtime sim"
+    )))
 }
 
 /// The command that runs the same again, with every check.
@@ -53,18 +65,26 @@ pub(crate) fn replay_line(args: &SimulateArgs) -> String {
         .faults
         .map_or(String::new(), |seed| format!(" --faults {seed}"));
     format!(
-        "again: worldshard simulate --world {} --entities {} --shards {} --ticks {} --seed {} --clients {}{faults}",
+        "again: worldshard simulate --world {} --entities {} --shards {} --ticks {} --seed {} --clients {}{faults} --check all",
         world.world, world.entities, args.shards, args.ticks, world.seed, args.clients,
     )
 }
 
 fn story(args: &SimulateArgs, report: &SimReport) -> String {
-    let faults = match args.faults {
-        Some(_) => format!("faults: {}\n", report.faults),
-        None => String::new(),
-    };
-    format!(
-        "{} clients, {} deltas, {} enters, {} leaves\n{faults}",
+    let mut story = format!(
+        "{} clients, {} deltas, {} enters, {} leaves\n",
         args.clients, report.deltas, report.enters, report.leaves
-    )
+    );
+    if args.faults.is_some() {
+        let _ = writeln!(story, "faults: {}", report.faults);
+    }
+    let checks: Vec<String> = report
+        .checks
+        .iter()
+        .map(|(checker, checks)| format!("{checks} {checker}"))
+        .collect();
+    if check(args) != Check::None {
+        let _ = writeln!(story, "checks: {}", checks.join(", "));
+    }
+    story
 }

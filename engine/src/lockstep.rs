@@ -81,5 +81,8 @@ impl Lockstep {
     }
 }
 
+/// A neighbour may be one tick ahead, never two: it waits for our envelope of the tick between.
+pub(crate) const ENVELOPES_PER_SENDER_MAX: usize = 2;
+
 /// The first tick that runs; the state of tick 0 is what the recipe makes.
 const FIRST_TICK: Tick = Tick(1);

@@ -22,7 +22,7 @@ fn said(run: &Output) -> String {
 
 #[test]
 fn mistakes_on_the_command_line_name_the_flag() {
-    let mistakes: [(&[&str], &str); 11] = [
+    let mistakes: [(&[&str], &str); 13] = [
         (&["serve", "--shards", "many"], "--shards"),
         (&["serve", "--shards", "1025"], "--shards"),
         (&["serve", "--world", "ocean"], "flock, crowd or swarm3d"),
@@ -32,6 +32,11 @@ fn mistakes_on_the_command_line_name_the_flag() {
         (&["serve", "--app", "chat"], "--app"),
         (&["simulate", "--ticks", "0"], "--ticks"),
         (&["simulate", "--faults", "many"], "--faults"),
+        (&["simulate", "--check", "some"], "none, sample or all"),
+        (
+            &["simulate", "--check", "all", "--runtime", "portable"],
+            "--check: only a simulation",
+        ),
         (
             &["simulate", "--faults", "1", "--runtime", "portable"],
             "--faults: only a simulation",
@@ -85,6 +90,7 @@ fn help_names_every_flag_and_gives_examples() {
         "--runtime",
         "--clients",
         "--faults",
+        "--check",
         "--digest",
         "Examples:",
     ] {

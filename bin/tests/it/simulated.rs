@@ -65,6 +65,8 @@ fn faults_come_from_their_seed_and_are_named_in_the_summary() {
         "enters",
         "leaves",
         "audit green",
+        "checks: ",
+        " visible",
     ] {
         assert!(summary.contains(kind), "{kind} is not in\n{summary}");
     }

@@ -116,12 +116,18 @@ impl Hub {
             } => {
                 let leave = match standing.state {
                     State::Joining { leave } => leave,
-                    State::Out | State::In | State::Leaving if scripted => false,
+                    State::In if scripted => {
+                        // The word that the viewpoint before ended is still on its way, and will count for nothing.
+                        self.tell(session, "left", None);
+                        false
+                    }
+                    State::Out | State::Leaving if scripted => false,
                     State::Out | State::In | State::Leaving => {
                         tracing::error!(%session, "a viewpoint was joined that nobody asked for");
                         return;
                     }
                 };
+                let standing = self.desk.standing(session).expect("it was just found");
                 standing.state = State::In;
                 standing.owned_by(from, tick);
                 standing.deltas.restart(since);

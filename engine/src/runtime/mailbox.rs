@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use flume::{Receiver, Sender, TrySendError};
 use worldshard_spatial::ShardId;
 
+use crate::lockstep::ENVELOPES_PER_SENDER_MAX;
+
 /// What a shard receives from: one mailbox per shard.
 #[derive(Debug)]
 pub(crate) struct Mailbox<E, L> {
@@ -124,9 +126,6 @@ impl std::fmt::Debug for Bell {
             .finish_non_exhaustive()
     }
 }
-
-/// A neighbour may be one tick ahead, never two: it waits for our envelope of the tick between.
-const ENVELOPES_PER_SENDER_MAX: usize = 2;
 
 #[cfg(test)]
 mod tests;

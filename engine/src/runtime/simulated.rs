@@ -1,5 +1,6 @@
 //! Runs a simulation to its end and measures it as a real run is measured. For the command line and digests.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use super::reactor::panic_text;
 use super::unpaced::{RunReport, ShardTick, neighbours};
 use crate::app::AppRecipe;
 use crate::error::{Error, Result};
+use crate::sim::check::{Check, Finding};
 use crate::sim::{FaultCounts, SimOptions, Simulation};
 
 /// What a simulation came to.
@@ -25,6 +27,10 @@ pub struct SimReport {
     pub leaves: u64,
     /// Deltas built.
     pub deltas: u64,
+    /// Facts that checkers compared, by checker.
+    pub checks: BTreeMap<&'static str, u64>,
+    /// What they found; the run ended there.
+    pub finding: Option<Finding>,
 }
 
 /// Simulates `ticks` ticks of `recipe` and shows each shard's every tick to `on_tick`, tick by tick.
@@ -37,15 +43,17 @@ pub fn run_simulated(
     ticks: u64,
     mut on_tick: impl FnMut(&ShardTick),
 ) -> Result<SimReport> {
+    let check = options.check;
     let mut simulation = Simulation::new(recipe, options)?;
     simulation.lend_clock(clock::now);
     let watches: Vec<PhaseWatch> = simulation.hubs_mut().map(PhaseWatch::over).collect();
     for number in 1..=ticks {
         let before = simulation.took();
-        let tick = catch_unwind(AssertUnwindSafe(|| simulation.step())).map_err(|panic| {
-            let text = panic_text(&*panic);
-            Error::Runtime(format!("a shard panicked in tick {number}: {text}"))
-        })?;
+        let step = guarded(|| simulation.step(), number)?;
+        let tick = match step {
+            Ok(tick) => tick,
+            Err(finding) => return Ok(report(&simulation, number, Some(finding))),
+        };
         let took = simulation.took() - before;
         for (berth, watch) in simulation.berths().iter().zip(&watches) {
             let shard = berth.hub.shard();
@@ -64,10 +72,24 @@ pub fn run_simulated(
             });
         }
     }
-    Ok(report(&simulation, ticks))
+    // The ticks of the end are for the checkers: they belong to no figure.
+    let mut report = report(&simulation, ticks, None);
+    if check != Check::None {
+        report.finding = guarded(|| simulation.finish(), ticks)?.err();
+        report.checks = simulation.checks().clone();
+    }
+    Ok(report)
 }
 
-fn report(simulation: &Simulation, ticks: u64) -> SimReport {
+/// Runs a part of the world so that its panic is an error.
+fn guarded<T>(run: impl FnOnce() -> T, tick: u64) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic_text(&*panic);
+        Error::Runtime(format!("the simulation panicked in tick {tick}: {text}"))
+    })
+}
+
+fn report(simulation: &Simulation, ticks: u64, finding: Option<Finding>) -> SimReport {
     let stats = || simulation.berths().iter().map(|berth| &berth.stats);
     let entities: u64 = stats().map(|stats| stats.entities).sum();
     let pairs: u64 = simulation.hubs().map(|hub| neighbours(hub.shard())).sum();
@@ -86,5 +108,7 @@ fn report(simulation: &Simulation, ticks: u64) -> SimReport {
         enters: stats().map(|stats| stats.enters).sum(),
         leaves: stats().map(|stats| stats.leaves).sum(),
         deltas: stats().map(|stats| stats.deltas).sum(),
+        checks: simulation.checks().clone(),
+        finding,
     }
 }

@@ -8,6 +8,7 @@ use worldshard_spatial::ShardId;
 
 use crate::hub::Hub;
 use crate::lockstep::Lockstep;
+use crate::sim::observed::ShardSeen;
 
 /// One shard of a simulation.
 pub(crate) struct Berth {
@@ -24,6 +25,8 @@ pub(crate) struct Berth {
     pub(crate) digest: u128,
     /// Its counters after that tick.
     pub(crate) stats: ShardStats,
+    /// The same for checkers, if they look at that tick.
+    pub(crate) seen: Option<ShardSeen>,
 }
 
 impl Berth {
@@ -33,6 +36,7 @@ impl Berth {
             digest: hub.shard().digest(),
             stats: hub.shard().stats(),
             hub,
+            seen: None,
             lockstep: Lockstep::new(shards),
             unheard: true,
             stalled_until: 0,

@@ -1,4 +1,4 @@
-//! A client of the simulation: reads frames as any client does, and keeps what it was told for checkers.
+//! A client of the simulation: reads frames as any client does, and keeps what it asked for and was told.
 //!
 //! Never decides what to say: that is `script` or `live`.
 
@@ -8,25 +8,24 @@ use bytes::Bytes;
 use serde::Deserialize;
 use worldshard_protocol::world::OPCODE_S2C_DELTA;
 use worldshard_protocol::{
-    Applied, EntityId, ExtEnvelope, Greeting, HotHeader, SessionId, Tick, View, ViewError,
-    read_delta,
+    EntityId, ExtEnvelope, Greeting, HotHeader, SessionId, Tick, View, read_delta,
 };
+use worldshard_shard::Interest;
 
 use crate::frame;
+use crate::sim::observed::{ClientSeen, DeltaSeen};
 
 /// One client and the connection it has, if any.
 #[derive(Debug)]
 pub struct SimClient {
     number: u32,
-    session: Option<SessionId>,
     /// What it builds from deltas alone.
     view: View,
     standing: ClientStanding,
-    /// The last delta of this viewpoint that it read.
-    delta_sequence: u32,
+    /// Of its connection; none while it has none.
+    seen: Option<ClientSeen>,
     /// Frames that the engine gave it and it has not read.
     unread: VecDeque<Bytes>,
-    heard: Vec<Heard>,
 }
 
 /// How a client believes to stand in the world.
@@ -42,63 +41,16 @@ pub enum ClientStanding {
     Leaving,
 }
 
-/// Something that a client read, or that happened to its connection.
-#[derive(Clone, Debug)]
-pub enum Heard {
-    /// It connected.
-    Opened(SessionId),
-    /// It was greeted as this session.
-    Greeting(u64),
-    /// It has a viewpoint.
-    Joined {
-        /// Its avatar, if it is one.
-        entity: Option<EntityId>,
-        /// Since when.
-        tick: Tick,
-    },
-    /// It has none any more.
-    Left,
-    /// Its avatar is gone; it looks on.
-    AvatarLost(EntityId),
-    /// A delta, and what came of it.
-    Delta(HeardDelta),
-    /// A part of the overview.
-    Overview,
-    /// Something it said was refused, with this code.
-    Refused(String),
-    /// Bytes that no client can read.
-    Unreadable(String),
-    /// Its connection ended; a code when the engine closed it.
-    Closed(Option<u16>),
-}
-
-/// One delta as a client read it.
-#[derive(Clone, Debug)]
-pub struct HeardDelta {
-    /// Its number since the client joined.
-    pub sequence: u32,
-    /// The tick it shows.
-    pub tick: Tick,
-    /// Whether it is everything.
-    pub full: bool,
-    /// The client's last command that it contains.
-    pub command_sequence: u32,
-    /// What it did to the view.
-    pub outcome: Result<Applied, ViewError>,
-}
-
 impl SimClient {
     /// A client without a connection.
     #[must_use]
-    pub fn new(number: u32) -> Self {
+    pub(crate) fn new(number: u32) -> Self {
         Self {
             number,
-            session: None,
             view: View::new(),
             standing: ClientStanding::Out,
-            delta_sequence: 0,
+            seen: None,
             unread: VecDeque::new(),
-            heard: Vec::new(),
         }
     }
 
@@ -111,7 +63,7 @@ impl SimClient {
     /// Its session, while it is connected.
     #[must_use]
     pub fn session(&self) -> Option<SessionId> {
-        self.session
+        self.seen.as_ref().map(|seen| seen.session)
     }
 
     /// What it knows of the world.
@@ -132,20 +84,20 @@ impl SimClient {
         self.unread.len()
     }
 
-    /// Their bytes.
+    /// What it cannot make sense of; the server broke the protocol.
     #[must_use]
-    pub fn unread_bytes(&self) -> usize {
-        self.unread.iter().map(Bytes::len).sum()
-    }
-
-    /// What it read since the last call, in order.
-    pub(crate) fn take_heard(&mut self) -> Vec<Heard> {
-        std::mem::take(&mut self.heard)
+    pub fn trouble(&self) -> Option<&str> {
+        self.seen.as_ref()?.trouble.as_deref()
     }
 
     /// The last delta that it can acknowledge.
     pub(crate) fn delta_sequence(&self) -> u32 {
-        self.delta_sequence
+        self.seen.as_ref().map_or(0, |seen| seen.delta_sequence)
+    }
+
+    /// What it asked for and was told on its connection.
+    pub(crate) fn seen(&mut self) -> Option<&mut ClientSeen> {
+        self.seen.as_mut()
     }
 
     pub(crate) fn stands(&mut self, standing: ClientStanding) {
@@ -153,21 +105,34 @@ impl SimClient {
     }
 
     /// It is connected from now on, as a session that nobody knows.
-    pub(crate) fn opened(&mut self, session: SessionId) {
-        *self = Self {
-            session: Some(session),
-            heard: std::mem::take(&mut self.heard),
-            ..Self::new(self.number)
-        };
-        self.heard.push(Heard::Opened(session));
+    pub(crate) fn opened(&mut self, session: SessionId, honest: bool, interest: Interest) {
+        *self = Self::new(self.number);
+        let mut seen = ClientSeen::new(self.number, session, interest);
+        seen.honest = honest;
+        self.seen = Some(seen);
     }
 
     /// It is connected no longer, and what it had not read is lost.
-    pub(crate) fn closed(&mut self, code: Option<u16>) {
-        self.session = None;
-        self.standing = ClientStanding::Out;
-        self.unread.clear();
-        self.heard.push(Heard::Closed(code));
+    pub(crate) fn closed(&mut self) {
+        *self = Self::new(self.number);
+    }
+
+    /// For checkers: what it asked for and believes, and what it read since the last call.
+    pub(crate) fn observe(&mut self) -> Option<ClientSeen> {
+        let seen = self.seen.as_mut()?;
+        seen.is_in = self.standing == ClientStanding::In;
+        seen.believe(&self.view);
+        let observed = seen.clone();
+        self.forget();
+        Some(observed)
+    }
+
+    /// Drops what it read since the last call: nobody asks for it.
+    pub(crate) fn forget(&mut self) {
+        if let Some(seen) = &mut self.seen {
+            seen.deltas.clear();
+            seen.refused.clear();
+        }
     }
 
     /// The engine has a frame for it.
@@ -186,113 +151,104 @@ impl SimClient {
 
     /// Reads one message.
     pub(crate) fn read(&mut self, payload: &[u8]) {
+        let Some(seen) = &mut self.seen else {
+            return;
+        };
         // A text of the ext lane is a JSON object; the hot lane begins with its version.
-        let heard = if payload.first() == Some(&b'{') {
-            self.read_text(&String::from_utf8_lossy(payload))
+        let read = if payload.first() == Some(&b'{') {
+            let text = String::from_utf8_lossy(payload);
+            read_text(&text, seen, &mut self.standing, &mut self.view)
         } else {
-            self.read_binary(payload)
+            read_binary(payload, seen, &mut self.view)
         };
-        self.heard.push(heard);
-    }
-
-    fn read_text(&mut self, text: &str) -> Heard {
-        let envelope = match ExtEnvelope::parse(text) {
-            Ok(envelope) => envelope,
-            Err(error) => return Heard::Unreadable(error.to_string()),
-        };
-        match (&*envelope.svc, &*envelope.kind) {
-            ("sys", "authed") => match Greeting::parse(text) {
-                Ok(greeting) => Heard::Greeting(greeting.session),
-                Err(error) => Heard::Unreadable(error.to_string()),
-            },
-            ("sys", "error") => {
-                if self.standing == ClientStanding::Joining {
-                    // It may have been the join; asking again does no harm.
-                    self.standing = ClientStanding::Out;
-                }
-                let code = envelope.data_as::<ErrorData>().map(|data| data.code);
-                code.map_or_else(|error| Heard::Unreadable(error.to_string()), Heard::Refused)
-            }
-            ("world", "joined") => match envelope.data_as::<JoinedData>() {
-                Ok(JoinedData { entity, tick }) => {
-                    self.standing = ClientStanding::In;
-                    self.delta_sequence = 0;
-                    Heard::Joined {
-                        entity: entity.map(EntityId),
-                        tick: Tick(tick),
-                    }
-                }
-                Err(error) => Heard::Unreadable(error.to_string()),
-            },
-            ("world", "left") => {
-                self.standing = ClientStanding::Out;
-                Heard::Left
-            }
-            ("world", "avatar_lost") => match envelope.data_as::<LostData>() {
-                Ok(LostData { entity }) => Heard::AvatarLost(EntityId(entity)),
-                Err(error) => Heard::Unreadable(error.to_string()),
-            },
-            (svc, kind) => Heard::Unreadable(format!("{svc} says {kind}")),
+        if let Err(trouble) = read {
+            seen.trouble.get_or_insert(trouble);
         }
-    }
-
-    fn read_binary(&mut self, payload: &[u8]) -> Heard {
-        let (header, payload) = match HotHeader::parse(payload) {
-            Ok(parsed) => parsed,
-            Err(error) => return Heard::Unreadable(error.to_string()),
-        };
-        if header.opcode != OPCODE_S2C_DELTA {
-            return Heard::Overview;
-        }
-        let (Some(sequence), Ok(delta)) = (header.seq, read_delta(payload)) else {
-            return Heard::Unreadable("a delta without a number or content".to_owned());
-        };
-        self.delta_sequence = sequence;
-        let outcome = self.view.apply(payload);
-        Heard::Delta(HeardDelta {
-            sequence,
-            tick: Tick(delta.tick.to_native()),
-            full: delta.is_full(),
-            command_sequence: delta.command_sequence.to_native(),
-            outcome,
-        })
     }
 }
 
-impl Heard {
-    /// What is wrong with it, if no client can make sense of it.
-    #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        match self {
-            Self::Unreadable(what) => Some(what.clone()),
-            Self::Delta(delta) => {
-                let error = delta.outcome.err()?;
-                Some(format!("delta {}: {error}", delta.sequence))
+fn read_text(
+    text: &str,
+    seen: &mut ClientSeen,
+    standing: &mut ClientStanding,
+    view: &mut View,
+) -> Result<(), String> {
+    let envelope = ExtEnvelope::parse(text).map_err(|error| error.to_string())?;
+    match (&*envelope.svc, &*envelope.kind) {
+        ("sys", "authed") => {
+            let greeting = Greeting::parse(text).map_err(|error| error.to_string())?;
+            if greeting.session != seen.session.value() {
+                return Err(format!("it is greeted as session {}", greeting.session));
             }
-            Self::Opened(_)
-            | Self::Greeting(_)
-            | Self::Joined { .. }
-            | Self::Left
-            | Self::AvatarLost(_)
-            | Self::Overview
-            | Self::Refused(_)
-            | Self::Closed(_) => None,
         }
+        ("sys", "error") => {
+            let joins = envelope.seq.is_none_or(|seq| seq == seen.join_sent);
+            if *standing == ClientStanding::Joining && joins {
+                *standing = ClientStanding::Out;
+            }
+            seen.refused.extend(envelope.seq);
+        }
+        ("world", "joined") => {
+            let JoinedData { entity } = data(&envelope)?;
+            // Who has asked to leave meanwhile waits for that.
+            if *standing != ClientStanding::Leaving {
+                *standing = ClientStanding::In;
+            }
+            seen.avatar = entity.map(EntityId);
+            seen.avatar_lost = false;
+            seen.delta_sequence = 0;
+            // What it saw through another viewpoint is nothing to build on.
+            *view = View::new();
+        }
+        ("world", "left") => *standing = ClientStanding::Out,
+        ("world", "avatar_lost") => {
+            let LostData { entity } = data(&envelope)?;
+            if seen.avatar != Some(EntityId(entity)) {
+                return Err(format!(
+                    "it lost entity {entity}, its avatar is {:?}",
+                    seen.avatar
+                ));
+            }
+            seen.avatar_lost = true;
+        }
+        (svc, kind) => return Err(format!("{svc} says {kind}, which nobody knows")),
     }
+    Ok(())
+}
+
+fn data<T: serde::de::DeserializeOwned>(envelope: &ExtEnvelope<'_>) -> Result<T, String> {
+    envelope.data_as().map_err(|error| error.to_string())
+}
+
+fn read_binary(payload: &[u8], seen: &mut ClientSeen, view: &mut View) -> Result<(), String> {
+    let (header, payload) = HotHeader::parse(payload).map_err(|error| error.to_string())?;
+    if header.opcode != OPCODE_S2C_DELTA {
+        // The overview claims no exactness.
+        return Ok(());
+    }
+    let sequence = header.seq.ok_or("a delta has no number")?;
+    let delta = read_delta(payload).map_err(|error| error.to_string())?;
+    let command_sequence = delta.command_sequence.to_native();
+    let applied = view
+        .apply(payload)
+        .map_err(|error| format!("delta {sequence}: {error}"))?;
+    seen.delta_sequence = sequence;
+    seen.deltas.push(DeltaSeen {
+        sequence,
+        tick: Tick(delta.tick.to_native()),
+        command_sequence,
+        entered: u32::try_from(applied.entered).unwrap_or(u32::MAX),
+        left: u32::try_from(applied.left).unwrap_or(u32::MAX),
+    });
+    Ok(())
 }
 
 #[derive(Deserialize)]
 struct JoinedData {
     entity: Option<u64>,
-    tick: u64,
 }
 
 #[derive(Deserialize)]
 struct LostData {
     entity: u64,
-}
-
-#[derive(Deserialize)]
-struct ErrorData {
-    code: String,
 }

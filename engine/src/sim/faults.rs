@@ -17,7 +17,7 @@ pub struct Faults {
     pub client_stalls: u16,
     /// A connection breaks; another follows.
     pub disconnects: u16,
-    /// A client says what it must not.
+    /// A client that lies at all says what it must not.
     pub lies: u16,
 }
 
@@ -39,7 +39,7 @@ impl Faults {
         shard_stalls: 50,
         client_stalls: 15,
         disconnects: 8,
-        lies: 150,
+        lies: 400,
     };
 }
 

@@ -4,7 +4,8 @@
 
 use worldshard_protocol::hot::HOT_VERSION;
 use worldshard_protocol::{ClientMessage, HotHeader, InterestWish, Tick, ViewpointMode, WORLD_SVC};
-use worldshard_shard::{Chance, WorldConfig};
+use worldshard_shard::{Chance, Interest, WorldConfig};
+use worldshard_spatial::Point;
 use worldshard_transport::MessageKind;
 
 use crate::sim::client::{ClientStanding, SimClient};
@@ -17,6 +18,8 @@ pub(crate) enum Deed {
     Open(u16),
     /// Reads this many of the frames that wait for it.
     Read(usize),
+    /// Acknowledges what it has read.
+    Acknowledge,
     /// Says a message.
     Say(MessageKind, Vec<u8>),
     /// Breaks its connection.
@@ -29,10 +32,10 @@ pub(crate) struct Mind {
     stalled_until: Tick,
     away_until: Tick,
     acks: bool,
+    /// The last delta of this viewpoint that it acknowledged.
     acknowledged: u32,
-    /// Its own number of the last command.
-    sequence: u32,
     camera: bool,
+    /// Where its camera is, or its avatar began.
     at: [f32; 3],
 }
 
@@ -42,6 +45,11 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) shards: u16,
     pub(crate) tick: Tick,
     pub(crate) faults: &'a Faults,
+}
+
+/// Whether a client never lies. What the others say must cost these nothing.
+pub(crate) fn is_honest(number: u32) -> bool {
+    number % LIARS_ONE_IN != LIARS_ONE_IN - 1
 }
 
 impl Mind {
@@ -81,51 +89,76 @@ impl Mind {
                 all
             };
             deeds.push(Deed::Read(some as usize));
+            // Acknowledgements are cumulative: now and then one is saved.
+            if !chance.next_u64().is_multiple_of(3) {
+                deeds.push(Deed::Acknowledge);
+            }
         }
-        if strikes(faults.lies, &mut counts.lies, chance) {
+        if !is_honest(client.number()) && strikes(faults.lies, &mut counts.lies, chance) {
             deeds.push(lie(client, around, chance));
         }
-        deeds.extend(self.say(client, around, chance));
+        deeds.extend(self.say(client, around.config, chance));
         deeds
     }
 
-    /// Acknowledges what it has read; called when it has.
-    pub(crate) fn acknowledge(&mut self, client: &SimClient, chance: &mut Chance) -> Option<Deed> {
+    /// The word that it has what it read; none when it never promised any, or has said it.
+    pub(crate) fn acknowledgement(&mut self, client: &SimClient) -> Option<Deed> {
         let last = client.delta_sequence();
-        if client.standing() != ClientStanding::In || !self.acks || last == 0 {
-            return None;
-        }
-        // Acknowledgements are cumulative: now and then one is saved. The same one again says nothing.
-        if chance.next_u64().is_multiple_of(3) {
+        let is_due = client.standing() == ClientStanding::In && self.acks;
+        if !is_due || last == self.acknowledged {
             return None;
         }
         self.acknowledged = last;
         Some(hot(&ClientMessage::Ack, None, Some(last)))
     }
 
-    /// A client whose viewpoint begins knows of no delta yet.
     fn say(
         &mut self,
         client: &mut SimClient,
-        around: &Circumstances<'_>,
+        config: &WorldConfig,
         chance: &mut Chance,
     ) -> Option<Deed> {
-        let message = match client.standing() {
-            ClientStanding::Out => {
-                client.stands(ClientStanding::Joining);
-                self.join(around.config, chance)
-            }
-            // What is said before the answer waits for it.
+        let standing = client.standing();
+        let message = match standing {
+            ClientStanding::Out => self.join(config, chance),
+            ClientStanding::Leaving => return None,
             ClientStanding::Joining | ClientStanding::In => {
                 if !chance.next_u64().is_multiple_of(3) {
                     return None;
                 }
-                self.wish(client, around.config, chance)
+                if chance.next_u64().is_multiple_of(16) {
+                    // No command: it has no number.
+                    return Some(hot(&overview(chance), None, None));
+                }
+                self.wish(config, chance)
             }
-            ClientStanding::Leaving => return None,
         };
-        self.sequence += 1;
-        Some(hot(&message, Some(self.sequence), None))
+        let seen = client.seen()?;
+        seen.command_sent += 1;
+        let number = seen.command_sent;
+        match message {
+            ClientMessage::Join {
+                mode, at, interest, ..
+            } => {
+                seen.join_sent = number;
+                seen.interest = (0, Interest::admit(&interest, config, 0).ok()?);
+                let is_camera = mode == ViewpointMode::Camera;
+                let at = at.filter(|_| is_camera);
+                seen.camera = at.map(|at| (0, Point::from_array(at)));
+                client.stands(ClientStanding::Joining);
+            }
+            ClientMessage::Interest(wish) => {
+                seen.interest = (number, Interest::admit(&wish, config, 0).ok()?);
+            }
+            ClientMessage::Look { at } => seen.camera = Some((number, Point::from_array(at))),
+            ClientMessage::Leave => client.stands(ClientStanding::Leaving),
+            ClientMessage::Steer { .. }
+            | ClientMessage::Move { .. }
+            | ClientMessage::Ack
+            | ClientMessage::Overview { .. }
+            | ClientMessage::Custom { .. } => {}
+        }
+        Some(hot(&message, Some(number), None))
     }
 
     fn join(&mut self, config: &WorldConfig, chance: &mut Chance) -> ClientMessage<'static> {
@@ -146,24 +179,10 @@ impl Mind {
         }
     }
 
-    fn wish(
-        &mut self,
-        client: &mut SimClient,
-        config: &WorldConfig,
-        chance: &mut Chance,
-    ) -> ClientMessage<'static> {
+    fn wish(&mut self, config: &WorldConfig, chance: &mut Chance) -> ClientMessage<'static> {
         match chance.next_u64() % 16 {
-            0 => {
-                if client.standing() == ClientStanding::In {
-                    client.stands(ClientStanding::Leaving);
-                }
-                ClientMessage::Leave
-            }
+            0 => ClientMessage::Leave,
             1 | 2 => ClientMessage::Interest(interest(config, chance)),
-            3 => ClientMessage::Overview {
-                on: chance.next_u64().is_multiple_of(2),
-                ghosts: chance.next_u64().is_multiple_of(2),
-            },
             _ if self.camera => {
                 // Mostly a little further, sometimes somewhere else altogether.
                 let to = place(config, chance);
@@ -175,13 +194,21 @@ impl Mind {
                 for (at, to) in self.at.iter_mut().zip(to) {
                     *at += (to - *at) * share;
                 }
-                ClientMessage::Look { at: self.at }
+                let at = config.bounds.clamp(Point::from_array(self.at));
+                ClientMessage::Look { at: at.to_array() }
             }
-            4 => ClientMessage::Move { to: self.at },
+            3 => ClientMessage::Move { to: self.at },
             _ => ClientMessage::Steer {
                 direction: (chance.unit_vector(config.metric) * chance.next_f32()).to_array(),
             },
         }
+    }
+}
+
+fn overview(chance: &mut Chance) -> ClientMessage<'static> {
+    ClientMessage::Overview {
+        on: chance.next_u64().is_multiple_of(2),
+        ghosts: chance.next_u64().is_multiple_of(2),
     }
 }
 
@@ -284,6 +311,9 @@ fn interest(config: &WorldConfig, chance: &mut Chance) -> InterestWish {
         _ => InterestWish::Radius(reach_m),
     }
 }
+
+/// Of so many clients one lies.
+const LIARS_ONE_IN: u32 = 4;
 
 /// Who broke off comes back after at most so many ticks.
 const AWAY_TICKS_MAX: u64 = 30;

@@ -84,8 +84,24 @@ impl Mail {
         queue.pop_front().map(|(_, letter)| letter)
     }
 
-    /// Letters on their way.
-    pub(crate) fn letters(&self) -> usize {
-        self.letters.values().map(VecDeque::len).sum()
+    /// Letters on their way to a shard.
+    pub(crate) fn letters_to(&self, to: ShardId) -> usize {
+        count(&self.letters, to)
     }
+
+    /// Envelopes on their way to a shard.
+    pub(crate) fn envelopes_to(&self, to: ShardId) -> usize {
+        count(&self.envelopes, to)
+    }
+
+    /// A way on which letters are, due or not.
+    pub(crate) fn any_letter(&self) -> Option<Way> {
+        let mut waiting = self.letters.iter().filter(|(_, queue)| !queue.is_empty());
+        waiting.next().map(|(way, _)| *way)
+    }
+}
+
+fn count<T>(ways: &Ways<T>, to: ShardId) -> usize {
+    let to = ways.iter().filter(|(way, _)| way.to == to);
+    to.map(|(_, queue)| queue.len()).sum()
 }

@@ -7,6 +7,7 @@
 //! use worldshard::prelude::*;
 //! use worldshard::sim::{SimOptions, Simulation};
 //!
+//! # type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 //! fn hashes() -> Result<Vec<u128>> {
 //!     let recipe = App::new()
 //!         .populate(100, |genesis, entity| {
@@ -21,11 +22,12 @@
 //!         })
 //!         .build()?;
 //!     let mut simulation = Simulation::new(&recipe, SimOptions { shards: 4, ..SimOptions::default() })?;
-//!     let ticks = (0..10).map(|_| {
-//!         simulation.step();
-//!         simulation.digest()
-//!     });
-//!     Ok(ticks.collect())
+//!     let mut hashes = Vec::new();
+//!     for _ in 0..10 {
+//!         simulation.step()?;
+//!         hashes.push(simulation.digest());
+//!     }
+//!     Ok(hashes)
 //! }
 //!
 //! # fn main() -> Result<()> {
@@ -50,7 +52,7 @@ mod observed;
 
 pub mod check;
 
-pub use client::{ClientStanding, Heard, HeardDelta, SimClient};
+pub use client::{ClientStanding, SimClient};
 pub use faults::{
     FaultCounts, Faults, LATE_TICKS_MAX, LATE_TURNS_MAX, STALL_TICKS_MAX, STALL_TURNS_MAX,
 };

@@ -62,6 +62,11 @@ impl ClientScript {
             && at < chance.next_u64() % STALL_PERIOD_TICKS
     }
 
+    /// What a client is told of before it asks for anything.
+    fn first_interest(&self) -> Interest {
+        Interest::Radius(self.config.interest_radius_m)
+    }
+
     fn mode(client: u32) -> ViewpointMode {
         if client % CAMERAS_ONE_IN == CAMERAS_ONE_IN - 1 {
             ViewpointMode::Camera
@@ -144,7 +149,7 @@ impl ClientScript {
         let mut chance = self.chance(client, number, "interest");
         let reach_m = self.config.interest_radius_max_m * chance.range(0.3, 1.0);
         match chance.next_u64() % 4 {
-            0 => Interest::Radius(self.config.interest_radius_m),
+            0 => self.first_interest(),
             1 => {
                 // The diagonal of a cube is under twice its edge.
                 let half_m = reach_m / 2.0;
@@ -188,9 +193,11 @@ impl Script for ClientScript {
 impl ClientFactory for ClientScript {
     fn clients(&self, shard: ShardId) -> Vec<Box<dyn InProcessClient>> {
         let here = (0..self.clients).filter(|&client| self.home(client) == shard);
-        let reader = |client| ScriptedReader {
-            client: SimClient::new(client),
-            script: self.clone(),
+        let reader = |number| {
+            let mut client = SimClient::new(number);
+            client.opened(self.session(number), false, self.first_interest());
+            let script = self.clone();
+            ScriptedReader { client, script }
         };
         here.map(|client| Box::new(reader(client)) as Box<dyn InProcessClient>)
             .collect()
@@ -206,14 +213,13 @@ struct ScriptedReader {
 impl InProcessClient for ScriptedReader {
     fn frame(&mut self, payload: &[u8]) {
         self.client.read(payload);
-        for heard in self.client.take_heard() {
-            let trouble = heard.trouble();
-            assert!(
-                trouble.is_none(),
-                "client {}: {trouble:?}",
-                self.client.number()
-            );
-        }
+        self.client.forget();
+        let trouble = self.client.trouble();
+        assert!(
+            trouble.is_none(),
+            "client {}: {trouble:?}",
+            self.client.number()
+        );
     }
 
     fn poll(&mut self, _: Tick, _: &mut Vec<Vec<u8>>) {}

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use worldshard::prelude::*;
 use worldshard::runtime::{UnpacedRun, probe, run_unpaced};
-use worldshard::sim::{ClientScript, Faults, Heard, SimClients, SimOptions, Simulation};
+use worldshard::sim::check::{Check, Finding};
+use worldshard::sim::{ClientScript, EventTap, Faults, SimClients, SimOptions, Simulation};
 use worldshard::worlds::{WorldName, world};
 use worldshard::{AppRecipe, Error};
 
@@ -12,12 +13,21 @@ const CLIENTS: u32 = 12;
 const TICKS: u64 = 120;
 
 /// A world with scripted clients.
-fn scripted(name: WorldName, shards: u16) -> (Arc<AppRecipe>, Arc<ClientScript>) {
+fn scripted(name: WorldName, shards: u16) -> (Arc<AppRecipe>, SimOptions) {
     let setup = world(name, 300, 5);
     let script = ClientScript::new(setup.config.clone(), shards, CLIENTS, 5);
+    let tap = EventTap::new();
     let mut app = App::new();
-    app.plugin(setup).script(script.clone()).shards(shards);
-    (app.build().unwrap(), script)
+    app.plugin((setup, tap.clone()))
+        .script(script.clone())
+        .shards(shards);
+    let options = SimOptions {
+        shards,
+        clients: SimClients::Scripted(script),
+        events: Some(tap),
+        ..SimOptions::default()
+    };
+    (app.build().unwrap(), options)
 }
 
 fn simulate_scripted(
@@ -26,12 +36,11 @@ fn simulate_scripted(
     seed: u64,
     faults: Faults,
 ) -> (Simulation, Vec<u128>) {
-    let (recipe, script) = scripted(name, shards);
+    let (recipe, options) = scripted(name, shards);
     let options = SimOptions {
-        shards,
         seed,
-        clients: SimClients::Scripted(script),
         faults,
+        ..options
     };
     run(Simulation::new(&recipe, options).unwrap(), TICKS)
 }
@@ -43,6 +52,7 @@ fn simulate_live(shards: u16, seed: u64) -> (Simulation, Vec<u128>) {
         seed,
         clients: SimClients::Live(CLIENTS),
         faults: Faults::ALL,
+        ..SimOptions::default()
     };
     run(Simulation::new(&recipe.unwrap(), options).unwrap(), TICKS)
 }
@@ -50,7 +60,7 @@ fn simulate_live(shards: u16, seed: u64) -> (Simulation, Vec<u128>) {
 /// The digests of so many ticks. No client may read what it cannot apply.
 fn run(mut simulation: Simulation, ticks: u64) -> (Simulation, Vec<u128>) {
     let digests = (1..=ticks).map(|tick| {
-        assert_eq!(simulation.step(), Tick(tick));
+        assert_eq!(simulation.step().unwrap(), Tick(tick));
         simulation.digest()
     });
     let digests = digests.collect();
@@ -101,7 +111,10 @@ fn scripted_worlds_are_the_same_on_the_real_drivers() {
         }
         for name in WorldName::ALL {
             let (_, expected) = simulate_scripted(name, 4, 1, Faults::NONE);
-            let (recipe, script) = scripted(name, 2);
+            let (recipe, options) = scripted(name, 2);
+            let SimClients::Scripted(script) = options.clients else {
+                panic!("they are scripted");
+            };
             let plan = UnpacedRun {
                 runtime,
                 ticks: TICKS,
@@ -136,33 +149,68 @@ fn one_seed_gives_one_run_and_another_seed_another() {
     assert!(digests != other);
 }
 
+/// A run in which everything goes wrong, to its end.
+fn check_faults(seed: u64, check: Check) -> Simulation {
+    let tap = EventTap::new();
+    let setup = world(WorldName::ALL[seed as usize % 3], 200, seed);
+    let recipe = App::new().plugin((setup, tap.clone())).build().unwrap();
+    let options = SimOptions {
+        shards: 4,
+        seed,
+        clients: SimClients::Live(CLIENTS),
+        faults: Faults::ALL,
+        check,
+        events: Some(tap),
+    };
+    let mut simulation = Simulation::new(&recipe, options).unwrap();
+    let good = |found: Finding| panic!("seed {seed}: {found}");
+    for _ in 0..150 {
+        simulation.step().map_or_else(good, drop);
+    }
+    simulation.finish().unwrap_or_else(good);
+    simulation
+}
+
 #[test]
-fn every_kind_of_fault_happens_and_costs_nobody_a_delta() {
+fn every_kind_of_fault_happens_and_no_checker_finds_a_difference() {
     for seed in 1..=6 {
-        let recipe = App::new()
-            .plugin(world(WorldName::Flock, 200, seed))
-            .build();
-        let options = SimOptions {
-            shards: 4,
-            seed,
-            clients: SimClients::Live(CLIENTS),
-            faults: Faults::ALL,
-        };
-        let mut simulation = Simulation::new(&recipe.unwrap(), options).unwrap();
-        let mut deltas = 0;
-        for _ in 0..200 {
-            simulation.step();
-            for (client, heard) in simulation.take_heard() {
-                for one in heard {
-                    assert_eq!(one.trouble(), None, "seed {seed}: client {client}");
-                    deltas += u32::from(matches!(one, Heard::Delta(_)));
-                }
-            }
-        }
-        assert!(deltas > 500, "seed {seed}: {deltas} deltas");
+        let simulation = check_faults(seed, Check::All);
         for (kind, count) in simulation.fault_counts().by_kind() {
             assert!(count > 0, "seed {seed}: no {kind}");
         }
+        for (checker, checks) in simulation.checks() {
+            assert!(
+                *checks > 20,
+                "seed {seed}: {checker} compared {checks} facts"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_sample_of_a_good_run_is_found_good() {
+    for seed in 7..=14 {
+        check_faults(seed, Check::Sample);
+    }
+}
+
+#[test]
+fn scripted_clients_see_exactly_what_they_must_though_they_stall() {
+    for name in WorldName::ALL {
+        let (recipe, options) = scripted(name, 4);
+        let options = SimOptions {
+            check: Check::All,
+            ..options
+        };
+        let mut simulation = Simulation::new(&recipe, options).unwrap();
+        for _ in 0..300 {
+            simulation
+                .step()
+                .unwrap_or_else(|found| panic!("{name}: {found}"));
+        }
+        simulation
+            .finish()
+            .unwrap_or_else(|found| panic!("{name}: {found}"));
     }
 }
 

@@ -177,8 +177,8 @@ impl Heard {
         }
         self.may_begin |= !self.is_in || !client.is_in || !next;
         for delta in &client.deltas {
-            // Who lies may leave and join again without knowing it.
-            let may_begin = self.may_begin || !client.honest;
+            // Who lies may leave and join again without knowing it, and in a pause anybody may, any number of times.
+            let may_begin = self.may_begin || !client.honest || !next;
             if may_begin && delta.sequence == 1 {
                 (self.delta_sequence, self.command_sequence) = (0, 0);
                 self.may_begin = false;
@@ -203,6 +203,8 @@ impl Heard {
             self.tick = delta.tick;
             self.command_sequence = delta.command_sequence;
         }
+        // A viewpoint has begun, and nothing was told of it yet.
+        self.may_begin |= client.delta_sequence == 0;
         for &number in &client.refused {
             if number != 0 && !self.refused.insert(number) && client.honest {
                 return Err(format!("its command {number} was refused twice"));
