@@ -31,5 +31,6 @@ mod net_process;
 mod net_walker;
 mod pump;
 mod sim_driver;
+mod sim_faults;
 mod tidy;
 mod world_pace;
