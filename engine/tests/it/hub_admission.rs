@@ -199,6 +199,58 @@ fn every_refusal_names_its_code_and_field_and_harms_nobody() {
     );
 }
 
+/// Where a client believes the only entity to be.
+fn told_position(pump: &Pump, session: SessionId) -> [f32; 3] {
+    let mut view = worldshard_protocol::View::new();
+    for payload in &pump.clients[&session].received {
+        if let Payload::Binary(bytes) = payload {
+            let (_, archive) = HotHeader::parse(bytes).unwrap();
+            view.apply(archive).unwrap();
+        }
+    }
+    let (_, seen) = view.iter().next().unwrap();
+    seen.record.position()
+}
+
+#[test]
+fn a_move_is_made_and_one_too_far_or_nowhere_is_refused_with_a_code() {
+    for shards in [1, 2, 8] {
+        let mut pump = Pump::new(&mut world(), shards, 1);
+        let session = pump.open(0, "/world");
+        // Its owner is not its home when there are several shards.
+        let at = Some([1000.0, 1000.0, 0.0]);
+        let mut message = join(at, InterestWish::Default);
+        if let ClientMessage::Join { acks, .. } = &mut message {
+            *acks = false;
+        }
+        pump.binary(session, &encoded(message, 1));
+        pump.run(3);
+        let step = |to| encoded(ClientMessage::Move { to }, 2);
+        pump.binary(session, &step([1001.5, 999.0, 0.0]));
+        pump.run(3);
+        assert_eq!(told_position(&pump, session), [1001.5, 999.0, 0.0]);
+        assert_eq!(last_error(&pump, session), None);
+        for (to, code, detail) in [
+            ([f32::NAN, 999.0, 0.0], "BAD_REQUEST", "to: "),
+            ([1001.5, f32::INFINITY, 0.0], "BAD_REQUEST", "to: "),
+            ([1001.5, f32::NEG_INFINITY, 0.0], "BAD_REQUEST", "to: "),
+            ([1025.0, 999.0, 0.0], "NOT_ALLOWED", "to: outside the world"),
+            // 40 m/s and 20 ticks a second: 2 m in a tick are the most.
+            ([1003.6, 999.0, 0.0], "NOT_ALLOWED", "to is 2.09"),
+        ] {
+            pump.binary(session, &step(to));
+            pump.run(3);
+            let (got, msg, seq) = last_error(&pump, session).unwrap();
+            assert_eq!((got.as_str(), seq), (code, Some(2)), "{to:?}: {msg}");
+            assert!(msg.starts_with(detail), "{to:?}: {msg}");
+            assert_eq!(told_position(&pump, session), [1001.5, 999.0, 0.0]);
+            pump.client(session)
+                .received
+                .retain(|payload| payload.as_text().is_none());
+        }
+    }
+}
+
 #[test]
 fn commands_before_a_join_are_refused() {
     let mut pump = Pump::new(&mut world(), 1, 1);

@@ -245,3 +245,40 @@ fn an_area_message_reaches_exactly_the_viewpoints_that_stand_in_it() {
         );
     }
 }
+
+#[test]
+fn a_message_to_many_is_laid_out_once_and_its_bytes_are_shared_by_all() {
+    let orders = Orders::default();
+    let mut app = app(&orders);
+    app.world(WorldConfig::default()).lanes("/world");
+    let recipe = app.build().unwrap();
+    let commons = worldshard::Commons::new(&recipe, 2).unwrap();
+    let mut hubs = [0, 1]
+        .map(|own| worldshard::Hub::new(ShardId(own), recipe.clone(), commons.clone()).unwrap());
+    for hub in &mut hubs {
+        for path in ["/ws", "/world"].repeat(50) {
+            hub.open(worldshard::Opening {
+                path: path.to_owned(),
+                framing: recipe.framing(path).unwrap(),
+            });
+        }
+        // Greetings.
+        hub.output().frames.clear();
+    }
+    let order = (Audience::All, "0:to all of you".to_owned());
+    orders.lock().unwrap().insert(0, vec![order]);
+    hubs[0].handle();
+    for (to, letter) in std::mem::take(&mut hubs[0].output().letters) {
+        hubs[usize::from(to.0)].letter(ShardId(0), letter);
+    }
+    let mut addresses: BTreeMap<*const u8, usize> = BTreeMap::new();
+    for hub in &mut hubs {
+        for (_, frame, _) in std::mem::take(&mut hub.output().frames) {
+            *addresses.entry(frame.as_ptr()).or_default() += 1;
+        }
+    }
+    let mut copies: Vec<usize> = addresses.into_values().collect();
+    copies.sort_unstable();
+    // The payload as it is, for both homes; and as a message of the ext lane, once in each home.
+    assert_eq!(copies, [50, 50, 100]);
+}

@@ -131,7 +131,7 @@ fn client_that_does_not_read_gets_no_delta_and_catches_up_with_one() {
 }
 
 #[test]
-fn still_world_sends_one_snapshot_and_then_nothing() {
+fn still_world_sends_one_snapshot_to_whoever_comes_and_then_nothing() {
     let mut recipe = recipe(config(Metric::Plane, IndexKind::Grid, 5), 300);
     recipe.systems.clear();
     let mut world = Lockstep::new(recipe, 4);
@@ -158,4 +158,11 @@ fn still_world_sends_one_snapshot_and_then_nothing() {
         world.clients[&camera].last_seq, 1,
         "nothing changed, so nothing was said"
     );
+    let at = Point::flat(10.0, 10.0);
+    let interest = Interest::Radius(40.0);
+    let late = world.join(2, ViewpointMode::Camera, at, interest, false);
+    world.step();
+    let [first, late] = [camera, late].map(|session| &world.clients[&session]);
+    assert_eq!(late.view.digest(), first.view.digest());
+    assert_eq!((first.last_seq, late.last_seq), (1, 1));
 }
