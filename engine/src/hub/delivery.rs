@@ -129,7 +129,7 @@ impl Hub {
                 };
                 let standing = self.desk.standing(session).expect("it was just found");
                 standing.state = State::In;
-                standing.owned_by(from, tick);
+                standing.begun_by(from, tick);
                 standing.deltas.restart(since);
                 let entity = entity.map_or("null".to_owned(), |entity| entity.to_string());
                 let data = format!(r#"{{"entity":{entity},"tick":{since}}}"#);

@@ -144,6 +144,13 @@ impl Standing {
         }
     }
 
+    /// The viewpoint began on `shard` in `tick`. It may have gone on in the same tick: then its owner's word counts.
+    pub(crate) fn begun_by(&mut self, shard: ShardId, tick: Tick) {
+        if tick > self.owner_since {
+            self.owned_by(shard, tick);
+        }
+    }
+
     /// The viewpoint is owned by `owner` since `tick`; news of an earlier tick count for nothing.
     pub(crate) fn owned_by(&mut self, owner: ShardId, tick: Tick) {
         if tick >= self.owner_since {

@@ -297,6 +297,38 @@ fn a_late_refusal_of_the_viewpoint_before_is_not_taken_for_that_of_a_join() {
 }
 
 #[test]
+fn a_join_that_was_sent_the_long_way_round_leaves_its_home_knowing_the_owner() {
+    const NEAR: [f32; 3] = [100.0, 100.0, 0.0];
+    let mut pump = Pump::new(&mut walkers(), 2, 5);
+    let session = pump.open(0, "/world");
+    join_camera(&mut pump, session, NEAR);
+    pump.run(3);
+    say(
+        &mut pump,
+        session,
+        &ClientMessage::Look { at: FAR },
+        0,
+        None,
+    );
+    pump.run(3);
+    assert_eq!(owner(&pump, session), Some(1));
+    say(&mut pump, session, &ClientMessage::Leave, 0, None);
+    pump.run(3);
+    // Shard 0 knows that the viewpoint went to shard 1 and sends the join there; it comes back in the same tick.
+    join_camera(&mut pump, session, NEAR);
+    pump.run(6);
+    assert_eq!(owner(&pump, session), Some(0));
+    say(
+        &mut pump,
+        session,
+        &ClientMessage::Look { at: NEAR },
+        0,
+        None,
+    );
+    assert_eq!(pump.letters_waiting(), 0, "a command goes to where it was");
+}
+
+#[test]
 fn a_session_may_leave_and_join_again_and_its_deltas_start_again_at_one() {
     let mut pump = Pump::new(&mut walkers(), 2, 9);
     let session = pump.open(1, "/world");

@@ -11,6 +11,7 @@ use crate::component::{Appearance, Position};
 use crate::ghost::GhostSet;
 use crate::layout::refresh_extras;
 use crate::letter::{Birth, Envelope, Handoff};
+use crate::published::Notice;
 use crate::shard::Shard;
 use crate::viewer::{Viewer, Viewpoint};
 use crate::world::Laid;
@@ -201,6 +202,9 @@ fn hand_over_viewpoints(shard: &mut Shard, tick: Tick, envelopes: &mut [Envelope
 
 fn take_viewer(shard: &mut Shard, session: SessionId, owner: ShardId, tick: Tick) -> Viewer {
     shard.departed.leave(session, Some(owner), tick);
+    // A viewpoint that began here in this tick is not told of as owned here: that word might come after its owner's.
+    let is_told = |told: &(SessionId, Notice)| *told == (session, Notice::Owner(shard.own));
+    shard.published.notices.retain(|told| !is_told(told));
     shard
         .viewers
         .remove(&session)
