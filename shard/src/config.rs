@@ -22,7 +22,7 @@ pub struct WorldConfig {
     pub cell_edge_m: f32,
     /// Which index answers neighbour queries.
     pub index: IndexKind,
-    /// Edge of the index's own cells: near the radius that is asked most.
+    /// Edge of the index's own cells: from half to the whole of the radius that is asked most.
     pub index_edge_m: f32,
     /// Interest of a session that asks for none of its own.
     pub interest_radius_m: f32,
