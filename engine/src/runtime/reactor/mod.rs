@@ -57,7 +57,9 @@ pub(crate) struct Reactor {
     schedule: Schedule,
     /// Of the last tick.
     halves: Halves,
-    rhythm: Rhythm,
+    /// When the last tick began.
+    tick_began: Option<Instant>,
+    tick_gap_max: Duration,
     outbox: Outbox,
     /// Connections that have something new to write.
     to_write: Vec<Slot>,
@@ -90,13 +92,6 @@ pub(crate) enum Schedule {
 pub(crate) struct Halves {
     pub(crate) advance: Duration,
     pub(crate) absorb: Duration,
-}
-
-/// How regularly ticks begin.
-#[derive(Clone, Copy, Debug, Default)]
-struct Rhythm {
-    began: Option<Instant>,
-    gap_max: Duration,
 }
 
 /// How a connection came to this shard.
@@ -157,7 +152,8 @@ impl Reactor {
             lockstep: Lockstep::new(process.shards),
             schedule,
             halves: Halves::default(),
-            rhythm: Rhythm::default(),
+            tick_began: None,
+            tick_gap_max: Duration::ZERO,
             outbox: Outbox {
                 letters,
                 ..Outbox::default()
@@ -228,7 +224,7 @@ impl Reactor {
         let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         ShardReport {
             step_us: microseconds(self.halves.advance + self.halves.absorb),
-            tick_gap_us_max: microseconds(self.rhythm.gap_max),
+            tick_gap_us_max: microseconds(self.tick_gap_max),
             lag_ticks: lag.ticks,
             lag_times: lag.times,
             hub,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Reactor, Rhythm, Schedule, TickDue};
+use super::{Reactor, Schedule, TickDue};
 use crate::hub::Hub;
 use crate::runtime::clock;
 use crate::runtime::in_process::Deed;
@@ -54,7 +54,10 @@ impl Reactor {
     fn advance(&mut self, now: Instant) {
         let tick = self.lockstep.tick();
         self.hub.tick = tick;
-        self.rhythm.begin(now);
+        if let Some(before) = self.tick_began.replace(now) {
+            let gap = now.saturating_duration_since(before);
+            self.tick_gap_max = self.tick_gap_max.max(gap);
+        }
         if let Schedule::Paced(pacer) = &mut self.schedule {
             pacer.begin(now);
             if let Some(lag) = pacer.lag_to_tell(now) {
@@ -110,14 +113,5 @@ impl Reactor {
         });
         let halves = *halves;
         hub.call("observe", |hub| in_process.observe(tick, hub, halves));
-    }
-}
-
-impl Rhythm {
-    fn begin(&mut self, now: Instant) {
-        if let Some(before) = self.began.replace(now) {
-            let gap = now.saturating_duration_since(before);
-            self.gap_max = self.gap_max.max(gap);
-        }
     }
 }
