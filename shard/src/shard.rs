@@ -238,7 +238,8 @@ impl Shard {
             return;
         }
         let sessions_max = self.recipe.config.limits.early_sessions_max;
-        self.early.letters(session, sessions_max).acknowledged = Some(delta_sequence);
+        let letters = self.early.letters(session, sessions_max);
+        letters.acknowledge(delta_sequence);
     }
 
     /// Takes a message for an area; it leaves with the next tick. False when too many wait already.
@@ -265,6 +266,14 @@ impl Shard {
             let Some(owner) = owner else {
                 continue;
             };
+            let acknowledge = |delta_sequence| {
+                let acknowledgement = Acknowledgement {
+                    session,
+                    delta_sequence,
+                };
+                (owner, Forward::Acknowledgement(acknowledgement))
+            };
+            let acknowledged: Vec<_> = letters.acknowledged().map(acknowledge).collect();
             let forwards = &mut self.published.forwards;
             forwards.extend(
                 letters
@@ -272,15 +281,7 @@ impl Shard {
                     .into_iter()
                     .map(|command| (owner, Forward::Command(command))),
             );
-            forwards.extend(letters.acknowledged.map(|delta_sequence| {
-                (
-                    owner,
-                    Forward::Acknowledgement(Acknowledgement {
-                        session,
-                        delta_sequence,
-                    }),
-                )
-            }));
+            forwards.extend(acknowledged);
         }
     }
 

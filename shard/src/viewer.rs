@@ -186,7 +186,23 @@ pub(crate) struct Early {
 #[derive(Debug, Default)]
 pub(crate) struct EarlyLetters {
     pub(crate) commands: Vec<Command>,
-    pub(crate) acknowledged: Option<u32>,
+    /// In the order in which they came, which need not be that in which they were said.
+    acknowledged: VecDeque<u32>,
+}
+
+impl EarlyLetters {
+    /// Keeps an acknowledgement. All of them, because none can be told to be the newest: a session that joins again
+    /// counts from one again. Beyond [`EARLY_ACKNOWLEDGEMENTS_MAX`] the first is dropped.
+    pub(crate) fn acknowledge(&mut self, delta_sequence: u32) {
+        if self.acknowledged.len() == EARLY_ACKNOWLEDGEMENTS_MAX {
+            self.acknowledged.pop_front();
+        }
+        self.acknowledged.push_back(delta_sequence);
+    }
+
+    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = u32> {
+        self.acknowledged.iter().copied()
+    }
 }
 
 impl Early {
@@ -217,6 +233,9 @@ impl Early {
         self.waiting.len()
     }
 }
+
+/// Acknowledgements of one session that wait for its viewpoint; more than are said before a window is used up.
+const EARLY_ACKNOWLEDGEMENTS_MAX: usize = 32;
 
 /// Two deltas may always be on their way: one being written, one being read.
 const WINDOW_MIN: u32 = 2;

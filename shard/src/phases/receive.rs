@@ -105,11 +105,11 @@ fn settle(shard: &mut Shard, mut viewer: Viewer) {
     let session = viewer.session;
     let pending_max = shard.recipe.config.limits.commands_pending_max;
     if let Some(letters) = shard.early.take(session) {
+        for delta_sequence in letters.acknowledged() {
+            viewer.credits.restore(delta_sequence, shard.tick());
+        }
         for command in letters.commands {
             viewer.inputs.push(command, pending_max);
-        }
-        if let Some(delta_sequence) = letters.acknowledged {
-            viewer.credits.restore(delta_sequence, shard.tick());
         }
     }
     shard.departed.arrive(session);

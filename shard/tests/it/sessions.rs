@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use worldshard_protocol::ErrorCode;
 use worldshard_protocol::world::ViewpointMode;
-use worldshard_shard::{AreaMessage, CommandBody, Interest, Notice};
+use worldshard_shard::{Acknowledgement, AreaMessage, CommandBody, Interest, Notice};
 use worldshard_spatial::{IndexKind, Metric, Point};
 
 use crate::drift::{config, recipe};
@@ -185,4 +185,42 @@ fn area_message_reaches_the_viewpoints_inside_exactly_once() {
     expected.sort_unstable();
     assert!(expected.len() > 10);
     assert_eq!(heard, expected);
+}
+
+#[test]
+fn acknowledgements_that_overtake_each_other_on_the_way_to_a_viewpoint_return_every_credit() {
+    // They come to the shard that it goes to, or to the one that it has left, the older one last.
+    for (way, late) in [(1, 0), (0, 1)] {
+        let mut world = quiet(2);
+        let (here, there) = (Point::flat(0.0, 0.0), Point::flat(100.0, 0.0));
+        let interest = Interest::Radius(30.0);
+        let camera = world.join(1, ViewpointMode::Camera, here, interest, true);
+        world.clients.get_mut(&camera).unwrap().reads = false;
+        world.step();
+        world.step();
+        assert_eq!(world.shards[0].viewer(camera).unwrap().in_flight, 2);
+        world.command(camera, CommandBody::Look(there));
+        let acknowledge = |world: &mut Lockstep| {
+            for delta_sequence in [2, 1] {
+                world.shards[way].acknowledge(Acknowledgement {
+                    session: camera,
+                    delta_sequence,
+                });
+            }
+        };
+        if late == 0 {
+            acknowledge(&mut world);
+        }
+        world.step();
+        if late == 1 {
+            assert!(world.shards[0].viewer(camera).is_none());
+            acknowledge(&mut world);
+            world.step();
+        }
+        world.step();
+        let viewer = world.shards[1].viewer(camera).unwrap();
+        let since = viewer.delta_sequence - 2;
+        assert!(since > 0, "nothing more was built: {viewer:?}");
+        assert_eq!(viewer.in_flight, since as usize, "{viewer:?}");
+    }
 }
