@@ -278,14 +278,14 @@ fn walk(step: &mut Step<'_>) {
 /// Enough that each metre of a border is crossed.
 const ENTITIES: u64 = 250;
 
-const SPEED_M_S: f32 = 20.0;
+const SPEED_M_S: f32 = 40.0;
 
 const CLIENTS: u32 = 10;
 
 /// Every day: each world on each number of shards, and some again.
 const RUNS: u64 = 36;
-const TICKS: u64 = 80;
+const TICKS: u64 = 160;
 
 const NIGHTLY_RUNS: u64 = 504;
-const NIGHTLY_TICKS: u64 = 600;
+const NIGHTLY_TICKS: u64 = 800;
 const NIGHTLY_CROSSINGS: u64 = 1_000_000;
