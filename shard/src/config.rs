@@ -47,7 +47,8 @@ pub struct Limits {
     pub commands_per_tick_max: u32,
     /// Commands of one session that wait; beyond, a gap in their sequence is given up.
     pub commands_pending_max: usize,
-    /// Deltas a session may have unacknowledged; beyond, none is built for it.
+    /// Deltas a session may have unacknowledged; beyond, none is built for it. With more that wait to be read, a join is
+    /// refused.
     pub credits_max: u32,
     /// Sessions heard of before their viewpoint arrived; beyond, the oldest is forgotten.
     pub early_sessions_max: usize,

@@ -39,6 +39,15 @@ impl Desk {
         self.push_state(session, Queued::Delta(sequence), frame);
     }
 
+    /// Deltas of this viewpoint and of earlier ones that the kernel has not taken.
+    pub(crate) fn deltas_unread(&self, session: SessionId) -> usize {
+        let is_delta = |queued: &&Queued| matches!(queued, Queued::Delta(_));
+        let entry = self.sessions.get(&session);
+        entry.map_or(0, |entry| {
+            entry.egress.queued.iter().filter(is_delta).count()
+        })
+    }
+
     /// Queues one shard's overview.
     pub(crate) fn push_overview(&mut self, session: SessionId, source: ShardId, frame: Bytes) {
         self.push_state(session, Queued::Overview(source), frame);

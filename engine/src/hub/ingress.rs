@@ -176,7 +176,9 @@ impl Hub {
         body: CommandBody,
     ) -> Result<(), WireError> {
         let tick = self.desk.tick;
-        let per_tick_max = self.recipe.world.config.limits.commands_per_tick_max;
+        let limits = &self.recipe.world.config.limits;
+        let (per_tick_max, deltas_max) = (limits.commands_per_tick_max, limits.credits_max);
+        let deltas_unread = self.desk.deltas_unread(session);
         let standing = self
             .desk
             .standing(session)
@@ -193,6 +195,13 @@ impl Hub {
                 let CommandBody::Join(join) = &body else {
                     return Err(not_allowed("command: join first"));
                 };
+                // A new viewpoint has credits of its own: without this, joining again and again would fill memory.
+                if deltas_unread > deltas_max as usize {
+                    let detail = format!(
+                        "join: {deltas_unread} deltas wait to be read; at most {deltas_max}"
+                    );
+                    return Err(WireError::new(ErrorCode::RateLimited, detail));
+                }
                 standing.state = State::Joining { leave: false };
                 standing.owner = self.shard.cell_map().owner_of(join.at);
                 self.send_command(session, client_sequence, body);

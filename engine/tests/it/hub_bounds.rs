@@ -126,6 +126,39 @@ fn stale_state_never_closes_a_client_and_one_that_reads_again_catches_up() {
 }
 
 #[test]
+fn joining_again_and_again_without_reading_is_refused_before_it_fills_memory() {
+    for acks in [false, true] {
+        let mut pump = Pump::new(&mut busy_world(), 2, 3);
+        let session = pump.open(0, "/world");
+        pump.client(session).stalled = true;
+        let mut leave = Vec::new();
+        ClientMessage::Leave.encode(None, None, &mut leave);
+        for _ in 0..100 {
+            join_with(&mut pump, session, [500.0, 500.0, 0.0], acks);
+            pump.run(3);
+            pump.binary(session, &leave);
+            pump.run(3);
+        }
+        let unread = &pump.clients[&session].unread;
+        let waiting = unread
+            .iter()
+            .filter(|payload| matches!(payload, Payload::Binary(_)))
+            .count();
+        // One more than 16 lets in a last viewpoint with two of its own.
+        assert!((17..=18).contains(&waiting), "acks {acks}: {waiting}");
+        pump.read(session);
+        let client = &pump.clients[&session];
+        assert_eq!(client.closed, None);
+        let refused = |text: &&str| text.contains("RATE_LIMITED");
+        assert!(client.texts().iter().any(refused));
+        let before = deltas(&pump, session).len();
+        join_with(&mut pump, session, [500.0, 500.0, 0.0], acks);
+        pump.run(3);
+        assert!(deltas(&pump, session).len() > before, "it may join again");
+    }
+}
+
+#[test]
 fn an_overview_subscriber_has_at_most_one_frame_of_each_shard_on_its_way() {
     let mut pump = Pump::new(&mut busy_world(), 4, 3);
     let (reader, slow) = (pump.open(0, "/world"), pump.open(0, "/world"));
