@@ -287,5 +287,5 @@ const RUNS: u64 = 36;
 const TICKS: u64 = 160;
 
 const NIGHTLY_RUNS: u64 = 504;
-const NIGHTLY_TICKS: u64 = 800;
+const NIGHTLY_TICKS: u64 = 1000;
 const NIGHTLY_CROSSINGS: u64 = 1_000_000;
