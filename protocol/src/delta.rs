@@ -16,7 +16,7 @@ pub struct Delta {
     pub tick: u64,
     /// Tick of the delta sent to this client before this one; 0 in a full delta.
     pub base_tick: u64,
-    /// The client's last command that the state contains; 0 before the first.
+    /// The client's last command that the state contains, not counting its join; 0 before the first.
     pub command_sequence: u32,
     /// [`DELTA_FULL`] or 0.
     pub flags: u8,
@@ -41,7 +41,7 @@ pub struct DeltaHead {
     pub tick: u64,
     /// Tick of the delta sent to this client before this one; 0 in a full delta.
     pub base_tick: u64,
-    /// The client's last command that the state contains; 0 before the first.
+    /// The client's last command that the state contains, not counting its join; 0 before the first.
     pub command_sequence: u32,
     /// [`DELTA_FULL`] or 0.
     pub flags: u8,

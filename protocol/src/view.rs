@@ -110,7 +110,7 @@ impl View {
         self.tick.unwrap_or_default()
     }
 
-    /// The client's last command that the view's state contains; 0 before the first.
+    /// The client's last command that the view's state contains, not counting its join; 0 before the first.
     #[must_use]
     pub fn command_sequence(&self) -> u32 {
         self.command_sequence
