@@ -34,6 +34,7 @@ mod exchange;
 #[cfg(target_os = "linux")]
 mod glommio;
 mod portable;
+mod sockets;
 
 pub use cores::one_per_core;
 pub use in_process::{ClientFactory, InProcessClient};

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use worldshard_transport::{Refusal, close_frame, ping_frame};
 
-use super::connection::Phase;
+use super::connection::{Connection, Phase};
 use super::{Reactor, Slot};
 use crate::hub::Hub;
 use crate::message::CloseReason;
@@ -85,7 +85,7 @@ impl Reactor {
         }
         *ended_output = true;
         *until = now + close_deadline;
-        socket::end_output(&*connection.socket);
+        socket::end_output(&connection.socket);
         if connection.peer_ended {
             self.finish(slot, CloseReason::Lost);
         } else {
@@ -93,15 +93,18 @@ impl Reactor {
         }
     }
 
-    /// Lets go of the connection; a session that is still open learns `told`.
+    /// Ends the connection; a session that is still open learns `told`.
     pub(super) fn finish(&mut self, slot: Slot, told: CloseReason) {
+        drop(self.let_go(slot, told));
+    }
+
+    /// The same, but for the connection itself.
+    pub(super) fn let_go(&mut self, slot: Slot, told: CloseReason) -> Option<Box<Connection>> {
         self.end_session(slot, told);
-        let Some(mut connection) = self.slots.remove(slot) else {
-            return;
-        };
+        let mut connection = self.slots.remove(slot)?;
         self.alarms.clear(slot, &mut connection);
         self.process.liveness.connection_gone(self.own);
-        self.changed.push(slot);
+        Some(connection)
     }
 
     /// Does what is due on connections whose alarm rings.
@@ -175,7 +178,7 @@ impl Reactor {
 
     fn reset(&mut self, slot: Slot, told: CloseReason) {
         if let Some(connection) = self.slots.find(slot) {
-            socket::reset_on_close(&*connection.socket);
+            socket::reset_on_close(&connection.socket);
         }
         self.finish(slot, told);
     }

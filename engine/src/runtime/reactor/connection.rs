@@ -5,8 +5,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::IoSlice;
-use std::os::fd::AsFd;
-use std::rc::Rc;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,11 +13,13 @@ use worldshard_protocol::SessionId;
 use worldshard_transport::{Reader, WriteQueue};
 
 use crate::app::ServerLimits;
+use crate::runtime::sockets::Readiness;
 
 /// A socket and what its shard knows of it. Owns no buffer while it is idle.
 pub(crate) struct Connection {
-    /// The driver holds it too, for readiness.
-    pub(crate) socket: Rc<dyn AsFd>,
+    pub(crate) socket: OwnedFd,
+    /// The driver's.
+    pub(crate) readiness: Readiness,
     pub(crate) phase: Phase,
     /// Read from the socket, but beyond the turn's budget.
     pub(crate) held: Vec<u8>,
@@ -72,9 +73,10 @@ pub(crate) struct Interest {
 
 impl Connection {
     /// A connection just accepted.
-    pub(crate) fn new(socket: Rc<dyn AsFd>, now: Instant, until: Instant) -> Connection {
+    pub(crate) fn new(socket: OwnedFd, now: Instant, until: Instant) -> Connection {
         Connection {
             socket,
+            readiness: Readiness::default(),
             phase: Phase::Head {
                 bytes: Vec::new(),
                 until,
@@ -139,15 +141,6 @@ impl Connection {
         let frames = authors.filter(|author| *author == Author::Hub).count();
         self.authors.shrink_to(AUTHORS_KEPT);
         u32::try_from(frames).expect("a queue is bounded far below 2^32 frames")
-    }
-
-    /// Copies the first bytes to write into `out`, as many as fit, and says how many.
-    pub(crate) fn copy_output(&self, out: &mut [u8]) -> usize {
-        let mut first = [IoSlice::new(&[])];
-        self.queue.slices(&mut first);
-        let len = first[0].len().min(out.len());
-        out[..len].copy_from_slice(&first[0][..len]);
-        len
     }
 
     /// The kernel took bytes: neither stall nor patience has begun yet.

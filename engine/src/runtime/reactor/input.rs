@@ -114,7 +114,7 @@ impl Reactor {
         let Some(connection) = self.slots.find(slot) else {
             return;
         };
-        let Ok(socket) = socket::duplicate(&*connection.socket) else {
+        let Ok(socket) = socket::duplicate(&connection.socket) else {
             let refusal = Refusal::new(503, "no descriptor is left; come back later");
             return self.respond(slot, &refusal.response(), true, now);
         };
@@ -125,7 +125,8 @@ impl Reactor {
         });
         self.process.liveness.connection_given(home);
         self.send(home, Mail::Adopt(adopt));
-        self.finish(slot, CloseReason::Lost);
+        let left = self.let_go(slot, CloseReason::Lost);
+        self.moved.extend(left.map(|connection| connection.socket));
     }
 
     /// Answers an upgrade, and hands what follows it to a new session.
@@ -168,9 +169,9 @@ impl Reactor {
             session,
             reader: Box::new(Reader::new(Role::Server, limits)),
         };
-        socket::drop_after_unacknowledged(&*connection.socket, stall_max);
+        socket::drop_after_unacknowledged(&connection.socket, stall_max);
         if framing == Framing::Lanes {
-            socket::prepare_for_state(&*connection.socket);
+            socket::prepare_for_state(&connection.socket);
         }
         self.want_write(slot);
         self.set_alarm(slot);

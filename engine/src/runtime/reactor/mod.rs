@@ -12,8 +12,7 @@ mod slots;
 mod ticks;
 
 use std::collections::{HashMap, VecDeque};
-use std::os::fd::{AsFd, OwnedFd};
-use std::rc::Rc;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,6 +27,7 @@ use super::in_process::{InProcess, InProcessClient};
 use super::mailbox::{Bell, Mailbox};
 use super::pacing::{Lag, Pacer};
 use super::process::{Mail, Process, ShardReport};
+use super::sockets::Readiness;
 use super::unpaced::Observer;
 use crate::app::Framing;
 use crate::hub::{Hub, Opening, Output, ShardStatus};
@@ -67,6 +67,7 @@ pub(crate) struct Reactor {
     waiting: VecDeque<Slot>,
     changed: Vec<Slot>,
     arrivals: Vec<(OwnedFd, Arrival)>,
+    moved: Vec<OwnedFd>,
     output: Output,
     /// Something happened that the Update systems have not seen.
     unheard: bool,
@@ -162,6 +163,7 @@ impl Reactor {
             waiting: VecDeque::new(),
             changed: Vec::new(),
             arrivals: Vec::new(),
+            moved: Vec::new(),
             output: Output::default(),
             unheard: true,
             more_mail: false,
@@ -236,6 +238,11 @@ impl Reactor {
         std::mem::take(&mut self.arrivals)
     }
 
+    /// Sockets of connections that moved to other shards, for the driver to forget.
+    pub(crate) fn take_moved(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.moved)
+    }
+
     /// Slots whose interest may have changed since the last call.
     pub(crate) fn take_changed(&mut self) -> Vec<Slot> {
         std::mem::take(&mut self.changed)
@@ -249,8 +256,8 @@ impl Reactor {
         }
     }
 
-    /// Takes a connection in; `socket` is ready for readiness.
-    pub(crate) fn attach(&mut self, socket: Rc<dyn AsFd>, arrival: Arrival, now: Instant) -> Slot {
+    /// Takes a connection in.
+    pub(crate) fn attach(&mut self, socket: OwnedFd, arrival: Arrival, now: Instant) -> Slot {
         let until = now + self.process.recipe.options().limits.head_deadline;
         let slot = self
             .slots
@@ -268,6 +275,23 @@ impl Reactor {
         let mut interest = connection.interest();
         interest.read &= !self.outbox.over;
         Some(interest)
+    }
+
+    /// The connection whose slot has this index, and what is known of its readiness.
+    pub(crate) fn readiness_at(&mut self, index: usize) -> Option<(Slot, &mut Readiness)> {
+        let (slot, connection) = self.slots.at(index)?;
+        Some((slot, &mut connection.readiness))
+    }
+
+    /// What is known of a connection's readiness.
+    pub(crate) fn readiness(&mut self, slot: Slot) -> Option<&mut Readiness> {
+        Some(&mut self.slots.find_mut(slot)?.readiness)
+    }
+
+    /// A connection's socket and what is known of its readiness.
+    pub(crate) fn socket(&mut self, slot: Slot) -> Option<(&OwnedFd, &mut Readiness)> {
+        let connection = self.slots.find_mut(slot)?;
+        Some((&connection.socket, &mut connection.readiness))
     }
 
     fn read_mail(&mut self, now: Instant) {

@@ -45,18 +45,6 @@ impl Reactor {
         self.write_one(slot, now);
     }
 
-    /// The driver itself wrote the first so many bytes of what waits.
-    pub(crate) fn wrote(&mut self, slot: Slot, bytes: usize, now: Instant) {
-        self.took(slot, bytes, now);
-        self.write_one(slot, now);
-    }
-
-    /// Copies the first bytes that wait, for a driver whose readiness comes by writing; says how many.
-    pub(crate) fn copy_output(&self, slot: Slot, out: &mut [u8]) -> usize {
-        let connection = self.slots.find(slot);
-        connection.map_or(0, |connection| connection.copy_output(out))
-    }
-
     /// Puts the connection on the list of those to write.
     pub(super) fn want_write(&mut self, slot: Slot) {
         if let Some(connection) = self.slots.find_mut(slot)
@@ -94,7 +82,7 @@ impl Reactor {
             if filled == 0 {
                 return self.all_written(slot, now);
             }
-            match socket::send(&*connection.socket, &slices[..filled]) {
+            match socket::send(&connection.socket, &slices[..filled]) {
                 Ok(bytes) => self.took(slot, bytes, now),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return self.blocked(slot, now);

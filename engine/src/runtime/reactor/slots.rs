@@ -71,6 +71,17 @@ impl Slots {
         (entry.generation == slot.generation).then_some(connection)
     }
 
+    /// The connection at a place, if there is one now.
+    pub(crate) fn at(&mut self, index: usize) -> Option<(Slot, &mut Connection)> {
+        let entry = self.entries.get_mut(index)?;
+        let connection = entry.connection.as_deref_mut()?;
+        let slot = Slot {
+            index: u32::try_from(index).ok()?,
+            generation: entry.generation,
+        };
+        Some((slot, connection))
+    }
+
     /// Connections kept.
     pub(crate) fn len(&self) -> usize {
         self.len

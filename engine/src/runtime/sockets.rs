@@ -1,0 +1,253 @@
+//! The sockets of one shard: which are ready, and serving those. Shared by both drivers; waits only for as long as it
+//! is told. Never decides what bytes mean.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::clock;
+use super::exchange::Exchange;
+use super::mailbox::Bell;
+use super::reactor::{Arrival, Next, Reactor, Slot};
+use super::socket;
+use crate::error::{Error, Result};
+
+/// A shard's poll before its thread runs: it can be woken already.
+pub(crate) struct Prepared {
+    poll: Poll,
+    bell: Arc<Bell>,
+}
+
+/// The sockets of one shard and the reactor that they feed.
+pub(crate) struct Sockets {
+    poll: Poll,
+    events: Events,
+    reactor: Reactor,
+    exchange: Exchange,
+    /// Connections to serve, first come first served.
+    ready: VecDeque<Slot>,
+    buffer: Vec<u8>,
+}
+
+/// How long a driver may wait before it looks at the sockets again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// Not at all.
+    None,
+    /// Until this instant, or readiness, or the bell.
+    Until(Instant),
+    /// The shard has ended.
+    End,
+}
+
+/// What the system told of a socket and nobody has used up: it tells each once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Readiness {
+    readable: bool,
+    writable: bool,
+    /// No readiness will tell of the end again.
+    ended: bool,
+    /// Whether it stands in the list of connections to serve.
+    queued: bool,
+}
+
+impl Prepared {
+    pub(crate) fn new() -> io::Result<Prepared> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKE)?;
+        // A wake that fails is made good by the next turn, at most 200 ms later.
+        let bell = Arc::new(Bell::new(move || drop(waker.wake())));
+        Ok(Prepared { poll, bell })
+    }
+
+    /// Wakes whoever waits for the sockets.
+    pub(crate) fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell)
+    }
+}
+
+impl Sockets {
+    pub(crate) fn new(prepared: Prepared, reactor: Reactor) -> Sockets {
+        Sockets {
+            poll: prepared.poll,
+            events: Events::with_capacity(EVENTS_PER_LOOK),
+            reactor,
+            exchange: Exchange::default(),
+            ready: VecDeque::new(),
+            buffer: vec![0; READ_BYTES_MAX],
+        }
+    }
+
+    /// A turn of the reactor; says how long to wait after it.
+    pub(crate) fn turn(&mut self) -> Pause {
+        let next = self.reactor.turn(clock::now());
+        self.attach_arrivals();
+        self.apply_changes();
+        if next != Next::Yield {
+            self.exchange = Exchange::default();
+        }
+        let until = match next {
+            Next::End => return Pause::End,
+            Next::Again => None,
+            Next::Yield => self.exchange.patience(clock::now()),
+            Next::Wait(until) => Some(until),
+        };
+        match until {
+            Some(until) if self.ready.is_empty() => Pause::Until(until),
+            Some(_) | None => Pause::None,
+        }
+    }
+
+    /// Looks for readiness, and waits for it or the bell for at most `wait`.
+    pub(crate) fn look(&mut self, wait: Duration) -> Result<()> {
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(source) => {
+                return Err(Error::Io {
+                    what: "waiting for readiness".to_owned(),
+                    source,
+                });
+            }
+        }
+        for event in &self.events {
+            if let Some((slot, readiness)) = self.reactor.readiness_at(event.token().0) {
+                readiness.note(event);
+                queue(slot, readiness, &mut self.ready);
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves each connection that is ready once, up to a bound; the rest comes after the next turn.
+    pub(crate) fn serve_ready(&mut self) {
+        if self.ready.is_empty() {
+            return;
+        }
+        let now = clock::now();
+        for _ in 0..self.ready.len().min(SERVED_PER_TURN) {
+            let Some(slot) = self.ready.pop_front() else {
+                return;
+            };
+            self.serve(slot, now);
+        }
+    }
+
+    /// Readable when [`look`](Self::look) would find something.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn descriptor(&self) -> std::os::fd::BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(self.poll.registry())
+    }
+
+    fn attach_arrivals(&mut self) {
+        for (socket, arrival) in self.reactor.take_arrivals() {
+            if let Err(error) = self.attach(socket, arrival) {
+                tracing::warn!(%error, "a connection could not be watched");
+            }
+        }
+    }
+
+    fn attach(&mut self, socket: OwnedFd, arrival: Arrival) -> io::Result<()> {
+        let raw: RawFd = socket.as_raw_fd();
+        let slot = self.reactor.attach(socket, arrival, clock::now());
+        let registered = self.poll.registry().register(
+            &mut SourceFd(&raw),
+            Token(slot.index()),
+            Interest::READABLE | Interest::WRITABLE,
+        );
+        if registered.is_err() {
+            self.reactor.broken(slot);
+        }
+        registered
+    }
+
+    /// Drops what has moved on, and queues what may go on with readiness it was told of before.
+    fn apply_changes(&mut self) {
+        for socket in self.reactor.take_moved() {
+            // Another shard has a descriptor of the same connection: closing ours would not end the registration.
+            let _ = self
+                .poll
+                .registry()
+                .deregister(&mut SourceFd(&socket.as_raw_fd()));
+        }
+        let changed = self.reactor.take_changed();
+        for slot in &changed {
+            if let Some(readiness) = self.reactor.readiness(*slot) {
+                queue(*slot, readiness, &mut self.ready);
+            }
+        }
+        self.reactor.recycle_changed(changed);
+    }
+
+    fn serve(&mut self, slot: Slot, now: Instant) {
+        let Some(interest) = self.reactor.interest(slot) else {
+            return;
+        };
+        let Some(readiness) = self.reactor.readiness(slot) else {
+            return;
+        };
+        readiness.queued = false;
+        if interest.write && std::mem::take(&mut readiness.writable) {
+            self.reactor.writable(slot, now);
+        }
+        if interest.read {
+            self.read(slot, now);
+        }
+    }
+
+    fn read(&mut self, slot: Slot, now: Instant) {
+        let Some((socket, readiness)) = self.reactor.socket(slot) else {
+            return;
+        };
+        if !readiness.readable {
+            return;
+        }
+        match socket::receive(socket, &mut self.buffer) {
+            Ok(0) => {
+                readiness.readable = false;
+                self.reactor.eof(slot, now);
+            }
+            Ok(len) => {
+                // A read that did not fill the buffer emptied the socket: what comes later is told.
+                readiness.readable = readiness.ended || len == self.buffer.len();
+                if readiness.readable {
+                    queue(slot, readiness, &mut self.ready);
+                }
+                self.reactor.bytes(slot, &mut self.buffer[..len], now);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => readiness.readable = false,
+            Err(_) => self.reactor.broken(slot),
+        }
+    }
+}
+
+impl Readiness {
+    fn note(&mut self, event: &Event) {
+        self.ended |= event.is_read_closed() || event.is_error();
+        self.readable |= event.is_readable() || self.ended;
+        self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+    }
+}
+
+fn queue(slot: Slot, readiness: &mut Readiness, ready: &mut VecDeque<Slot>) {
+    if !readiness.queued {
+        readiness.queued = true;
+        ready.push_back(slot);
+    }
+}
+
+const WAKE: Token = Token(usize::MAX);
+
+const EVENTS_PER_LOOK: usize = 1024;
+
+/// Connections served between two turns, so that ticks and mail wait for no more than these.
+const SERVED_PER_TURN: usize = 64;
+
+/// Bytes read from a connection at once, into the one buffer of its shard.
+const READ_BYTES_MAX: usize = 64 * 1024;
