@@ -1,89 +1,119 @@
-//! Both kinds of index: what a tick pays to rebuild one, and what questions cost. `cargo bench --bench index`.
+//! Both kinds of index: what a tick pays to rebuild one, and what questions cost.
+//! `cargo bench -p worldshard-bench --bench index`.
+
+mod measure;
 
 use std::hint::black_box;
 
-use worldshard_bench::stopwatch::measure;
+use criterion::{BatchSize, Criterion, SamplingMode, Throughput};
+use worldshard_bench::draws::Draws;
+use worldshard_bench::stopwatch::busy;
 use worldshard_spatial::{Bounds, Index, IndexKind, Metric, Point};
 
+use measure::CpuTime;
+
 fn main() {
-    println!(
-        "plane, {NEIGHBOURS} within the radius; ms of CPU, median of {RUNS} (least to most)\n\
-         kind  entries  cell edge   rebuild                 {QUERIES} x within          all neighbourhoods"
-    );
+    let mut criterion = measure::criterion(busy);
     for entries in [10_000, 100_000] {
-        for (kind, edge_radii) in [
-            (IndexKind::Grid, 1.0),
-            (IndexKind::Grid, 0.5),
-            (IndexKind::Grid, 0.25),
-            (IndexKind::Tree, 1.0),
+        for (name, kind, edge_radii) in [
+            ("grid", IndexKind::Grid, 1.0),
+            ("grid-half", IndexKind::Grid, 0.5),
+            ("grid-quarter", IndexKind::Grid, 0.25),
+            ("tree", IndexKind::Tree, 1.0),
         ] {
-            row(kind, entries, edge_radii);
+            let world = Scatter::new(entries);
+            let mut index = Index::new(kind, world.bounds, Metric::Plane, edge_radii * RADIUS_M)
+                .expect("such a world can be indexed");
+            compare(
+                &mut criterion,
+                &format!("index/{entries}/{name}"),
+                &world,
+                &mut index,
+            );
         }
     }
+    criterion.final_summary();
 }
 
-fn row(kind: IndexKind, entries: usize, edge_radii: f32) {
-    let edge_m = (entries as f32 * std::f32::consts::PI / NEIGHBOURS as f32).sqrt() * RADIUS_M;
-    let bounds = Bounds::new(Point::ORIGIN, Point::flat(edge_m, edge_m));
-    let mut index = Index::new(kind, bounds, Metric::Plane, edge_radii * RADIUS_M)
-        .expect("such a world can be indexed");
-    let ids: Vec<u64> = (0..entries as u64).collect();
-    let mut draws = Draws(1);
+fn compare(criterion: &mut Criterion<CpuTime>, name: &str, world: &Scatter, index: &mut Index) {
+    let mut group = criterion.benchmark_group(name);
+    group.sampling_mode(SamplingMode::Flat);
+    group.throughput(Throughput::Elements(world.ids.len() as u64));
     // Everything moves between two rebuilds, so none finds its work done.
-    let worlds: Vec<Vec<Point>> = (0..4)
-        .map(|_| {
-            let anywhere = || Point::flat(draws.next() * edge_m, draws.next() * edge_m);
-            std::iter::repeat_with(anywhere).take(entries).collect()
-        })
-        .collect();
-    let mut worlds = worlds.iter().cycle();
-    let mut next = || worlds.next().expect("the worlds go round");
-    index.rebuild(&ids, next());
-    let rebuild = measure(RUNS, || index.rebuild(&ids, next()));
-    let centres: Vec<Point> = (0..QUERIES)
-        .map(|_| Point::flat(draws.next() * edge_m, draws.next() * edge_m))
-        .collect();
-    let within = measure(RUNS, || {
-        for &centre in &centres {
-            let mut sum = 0.0;
-            index.within(centre, RADIUS_M, |_, distance_squared| {
-                sum += distance_squared
-            });
-            black_box(sum);
-        }
+    let mut moments = world.moments.iter().cycle();
+    group.bench_function("rebuild", |bencher| {
+        bencher.iter(|| {
+            let points = moments.next().expect("moments go round");
+            index.rebuild(&world.ids, points);
+        });
     });
-    let neighbourhoods = measure(RUNS, || {
-        index.neighbourhoods(
-            RADIUS_M,
-            |_| true,
-            |_, near| {
-                black_box(near.len());
+    index.rebuild(&world.ids, &world.moments[0]);
+    group.bench_function("neighbourhoods", |bencher| {
+        bencher.iter(|| {
+            index.neighbourhoods(
+                RADIUS_M,
+                |_| true,
+                |_, near| {
+                    black_box(near.len());
+                },
+            );
+        });
+    });
+    group.throughput(Throughput::Elements(QUERIES as u64));
+    group.bench_function("within", |bencher| {
+        bencher.iter(|| {
+            for &centre in &world.centres {
+                let mut sum = 0.0;
+                index.within(centre, RADIUS_M, |_, distance_squared| {
+                    sum += distance_squared
+                });
+                black_box(sum);
+            }
+        });
+    });
+    group.bench_function("nearest", |bencher| {
+        bencher.iter_batched_ref(
+            Vec::new,
+            |found| {
+                for &centre in &world.centres {
+                    index.nearest(centre, NEAREST, RADIUS_M, found);
+                    black_box(&mut *found);
+                }
             },
+            BatchSize::SmallInput,
         );
     });
-    println!(
-        "{:<5} {entries:>7} {edge_radii:>6} radii   {:<22}  {:<22}  {}",
-        format!("{kind:?}"),
-        rebuild.times(1e3).to_string(),
-        within.times(1e3).to_string(),
-        neighbourhoods.times(1e3)
-    );
+    group.finish();
 }
 
-/// Numbers from 0 to 1, the same on every run.
-struct Draws(u64);
+/// Points anywhere in a square, so dense that [`NEIGHBOURS`] are within the radius.
+struct Scatter {
+    bounds: Bounds,
+    ids: Vec<u64>,
+    /// Several worlds of the same points, all moved.
+    moments: Vec<Vec<Point>>,
+    centres: Vec<Point>,
+}
 
-impl Draws {
-    fn next(&mut self) -> f32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 40) as f32 / (1 << 24) as f32
+impl Scatter {
+    fn new(entries: usize) -> Self {
+        let edge_m = (entries as f32 * std::f32::consts::PI / NEIGHBOURS).sqrt() * RADIUS_M;
+        let mut draws = Draws::new(1);
+        let mut anywhere = |count| -> Vec<Point> {
+            (0..count)
+                .map(|_| Point::flat(draws.unit() * edge_m, draws.unit() * edge_m))
+                .collect()
+        };
+        Self {
+            bounds: Bounds::new(Point::ORIGIN, Point::flat(edge_m, edge_m)),
+            ids: (0..entries as u64).collect(),
+            moments: (0..4).map(|_| anywhere(entries)).collect(),
+            centres: anywhere(QUERIES),
+        }
     }
 }
 
-const NEIGHBOURS: usize = 50;
+const NEIGHBOURS: f32 = 50.0;
 const RADIUS_M: f32 = 8.0;
 const QUERIES: usize = 1000;
-const RUNS: usize = 15;
+const NEAREST: usize = 16;

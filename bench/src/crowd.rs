@@ -1,121 +1,162 @@
-//! Clients inside the process of an unpaced run: they join, read what they are sent, and count it.
+//! A world with clients on the calling thread: its hubs in lockstep, what they say to each other, and who is told.
+//!
+//! No other thread, no clock, no mailbox, no socket: what a tick costs is the work of its phases, the same on every run.
 
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use worldshard::prelude::{Point, ShardId, Tick};
-use worldshard::runtime::{ClientFactory, InProcessClient, PhaseTimes, UnpacedRun, run_unpaced};
-use worldshard::{AppRecipe, Result, Runtime};
+use worldshard::prelude::{Bytes, Point, SessionId, ShardId, Tick};
+use worldshard::runtime::Phase;
+use worldshard::{AppRecipe, Commons, Envelope, Framing, Hub, Letter, Opening, Result};
 use worldshard_client::protocol::{ClientMessage, InterestWish, ViewpointMode};
+use worldshard_client::transport::MessageKind;
 
-/// Clients that join in the first tick and stay, each with the default interest of the world.
+/// Clients that join before the first tick and stay, each told of the world's default interest.
 pub struct Crowd {
-    shards: u16,
-    mode: ViewpointMode,
-    /// Where each joins.
-    places: Vec<Point>,
-    bytes: Arc<AtomicU64>,
+    recipe: Arc<AppRecipe>,
+    joins: Vec<Join>,
+    witness: Witness,
+    hubs: Vec<Hub>,
+    /// Of the running tick, by receiver.
+    inboxes: Vec<Vec<Envelope>>,
+    letters: Vec<(ShardId, ShardId, Letter)>,
+    tick: Tick,
 }
 
-/// What a run of some ticks cost and brought.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cost {
-    /// CPU time of all shards, by phase, without the first ticks.
-    pub phases: PhaseTimes,
-    /// Ticks that were counted.
-    pub ticks: u64,
-    /// Entities handed off in them.
-    pub handoffs: u64,
-    /// Bytes that clients were sent, from the first tick on.
-    pub bytes: u64,
+/// How one client joins.
+#[derive(Clone, Copy, Debug)]
+pub struct Join {
+    /// With an avatar, or with a camera.
+    pub mode: ViewpointMode,
+    /// Where.
+    pub at: Point,
+    /// What it wants to see.
+    pub interest: InterestWish,
 }
+
+/// Called when a phase of some shard begins, and with none when a half of its tick ends.
+pub type Witness = Rc<dyn Fn(Option<Phase>)>;
 
 impl Crowd {
-    /// One client at each place; their homes are spread over the shards.
-    #[must_use]
-    pub fn new(shards: u16, mode: ViewpointMode, places: Vec<Point>) -> Self {
-        Self {
-            shards,
-            mode,
-            places,
-            bytes: Arc::default(),
-        }
-    }
-
-    /// Runs a world with these clients. The first [`WARM_UP_TICKS`] are not counted.
+    /// A world at tick 0, on as many shards as the recipe says; the clients' homes are spread over them.
     ///
     /// # Errors
-    /// When the world cannot be run.
-    pub fn run(self, recipe: &Arc<AppRecipe>, ticks: u64) -> Result<Cost> {
-        let bytes = Arc::clone(&self.bytes);
-        let run = UnpacedRun {
-            runtime: Runtime::Portable,
-            ticks: WARM_UP_TICKS + ticks,
-            digest: false,
-            clients: Some(Arc::new(self)),
+    /// When the world cannot be built.
+    pub fn new(recipe: Arc<AppRecipe>, joins: Vec<Join>, witness: Witness) -> Result<Self> {
+        let mut crowd = Self {
+            recipe,
+            joins,
+            witness,
+            hubs: Vec::new(),
+            inboxes: Vec::new(),
+            letters: Vec::new(),
+            tick: Tick(0),
         };
-        let mut cost = Cost {
-            ticks,
-            ..Cost::default()
-        };
-        let mut handoffs_before = 0;
-        let report = run_unpaced(recipe, &run, |seen| {
-            if seen.tick.0 > WARM_UP_TICKS {
-                cost.phases += seen.phases;
-            } else if seen.tick.0 == WARM_UP_TICKS {
-                handoffs_before += seen.handoffs_out;
-            }
-        })?;
-        assert_eq!(report.audit_failures, 0, "an entity was lost or doubled");
-        cost.handoffs = report.handoffs - handoffs_before;
-        cost.bytes = bytes.load(Ordering::Relaxed);
-        Ok(cost)
-    }
-}
-
-impl ClientFactory for Crowd {
-    fn clients(&self, shard: ShardId) -> Vec<Box<dyn InProcessClient>> {
-        let mine = self.places.iter().skip(usize::from(shard.0));
-        mine.step_by(usize::from(self.shards))
-            .map(|&at| {
-                Box::new(Reader {
-                    mode: self.mode,
-                    at,
-                    bytes: Arc::clone(&self.bytes),
-                }) as Box<dyn InProcessClient>
-            })
-            .collect()
-    }
-}
-
-struct Reader {
-    mode: ViewpointMode,
-    at: Point,
-    bytes: Arc<AtomicU64>,
-}
-
-impl InProcessClient for Reader {
-    fn frame(&mut self, payload: &[u8]) {
-        self.bytes
-            .fetch_add(payload.len() as u64, Ordering::Relaxed);
+        crowd.begin()?;
+        Ok(crowd)
     }
 
-    fn poll(&mut self, tick: Tick, out: &mut Vec<Vec<u8>>) {
-        if tick.0 != 1 {
-            return;
+    /// Warms a new world up, and begins one anew that has run for [`LIFE_TICKS`]: what is measured afterwards depends
+    /// neither on first touches nor on how long was measured before.
+    ///
+    /// # Errors
+    /// When the world cannot be built.
+    pub fn renew(&mut self) -> Result<()> {
+        if self.tick.0 >= WARM_UP_TICKS + LIFE_TICKS {
+            self.begin()?;
         }
-        let join = ClientMessage::Join {
-            mode: self.mode,
-            at: Some(self.at.to_array()),
-            interest: InterestWish::Default,
-            full: false,
-            acks: false,
-        };
-        let mut message = Vec::new();
-        join.encode(Some(1), None, &mut message);
-        out.push(message);
+        while self.tick.0 < WARM_UP_TICKS {
+            self.tick(&mut |_, _| {});
+        }
+        Ok(())
+    }
+
+    /// What the shards have counted since the world began, ascending by shard.
+    pub fn hubs(&self) -> impl Iterator<Item = &Hub> {
+        self.hubs.iter()
+    }
+
+    /// Runs one tick and shows each frame to `read` as if its client had taken it.
+    ///
+    /// # Panics
+    /// When an entity was lost or doubled.
+    pub fn tick(&mut self, read: &mut dyn FnMut(SessionId, &Bytes)) {
+        let tick = self.tick.next();
+        for hub in &mut self.hubs {
+            for envelope in hub.advance(tick) {
+                self.inboxes[usize::from(envelope.to.0)].push(envelope);
+            }
+        }
+        for (hub, inbox) in self.hubs.iter_mut().zip(&mut self.inboxes) {
+            hub.absorb(tick, inbox);
+            inbox.clear();
+            hub.handle();
+            assert_eq!(
+                hub.shard().audit().failures(),
+                0,
+                "all entities are there once"
+            );
+        }
+        self.tick = tick;
+        while self.deliver(read) {}
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        let shards = self.recipe.options().shards;
+        let commons = Commons::new(&self.recipe, shards)?;
+        self.tick = Tick(0);
+        self.hubs.clear();
+        for own in 0..shards {
+            let mut hub = Hub::new(ShardId(own), self.recipe.clone(), commons.clone())?;
+            let witness = Rc::clone(&self.witness);
+            hub.watch_phases(move |phase| witness(phase));
+            self.hubs.push(hub);
+        }
+        self.inboxes.resize_with(self.hubs.len(), Vec::new);
+        for (join, home) in self.joins.iter().zip((0..usize::from(shards)).cycle()) {
+            let message = ClientMessage::Join {
+                mode: join.mode,
+                at: Some(join.at.to_array()),
+                interest: join.interest,
+                full: false,
+                acks: false,
+            };
+            let mut bytes = Vec::new();
+            message.encode(Some(1), None, &mut bytes);
+            let session = self.hubs[home].open(Opening {
+                path: "/".to_owned(),
+                framing: Framing::Lanes,
+            });
+            self.hubs[home].message(session, MessageKind::Binary, &bytes);
+        }
+        Ok(())
+    }
+
+    /// Shows what is for clients, passes on what is for other hubs; false when there was nothing.
+    fn deliver(&mut self, read: &mut dyn FnMut(SessionId, &Bytes)) -> bool {
+        let mut is_any = false;
+        for hub in &mut self.hubs {
+            let own = hub.shard().own();
+            let letters = hub.output().letters.drain(..);
+            self.letters
+                .extend(letters.map(|(to, letter)| (own, to, letter)));
+            let frames = std::mem::take(&mut hub.output().frames);
+            is_any |= !frames.is_empty();
+            for (session, frame, _) in frames {
+                read(session, &frame);
+                hub.written(session, 1);
+            }
+        }
+        is_any |= !self.letters.is_empty();
+        for (from, to, letter) in self.letters.drain(..) {
+            self.hubs[usize::from(to.0)].letter(from, letter);
+        }
+        is_any
     }
 }
 
 /// Joining, first snapshots and first touches of memory are over by then.
 pub const WARM_UP_TICKS: u64 = 10;
+
+/// Ticks after which a world that is measured begins anew: flocks gather, and cost more as they do.
+pub const LIFE_TICKS: u64 = 40;
