@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use worldshard::Runtime;
 use worldshard::sim::check::Check;
 use worldshard::worlds::WorldName;
+use worldshard::{Coalesce, Runtime};
 
 /// A sharded, thread-per-core world: simulates it, serves it, and measures it.
 #[derive(Parser, Debug)]
@@ -55,6 +55,11 @@ pub(crate) struct ServeArgs {
     /// What drives the threads: glommio needs io_uring; auto takes it where it is allowed
     #[arg(long, value_enum, default_value_t = RuntimeName::Auto, help_heading = "Server")]
     pub(crate) runtime: RuntimeName,
+
+    /// How long a message to many may wait to share a write with others, in milliseconds, or until the end of the tick.
+    /// The first after a pause leaves at once, and so does a message to one; 0 lets none wait
+    #[arg(long, value_name = "MS|tick", default_value = "2", value_parser = coalesce, allow_negative_numbers = true, help_heading = "Server")]
+    pub(crate) coalesce: Coalesce,
 
     #[command(flatten)]
     pub(crate) world: WorldArgs,
@@ -184,6 +189,10 @@ fn tick_interval(text: &str) -> Result<TickRate, String> {
     })
 }
 
+fn coalesce(text: &str) -> Result<Coalesce, String> {
+    text.parse()
+}
+
 fn metres(text: &str) -> Result<f32, String> {
     let metres: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
     if metres.is_finite() && metres > 0.0 {
@@ -219,6 +228,7 @@ Examples:
   worldshard serve --world crowd --entities 20000 --shards 4
   worldshard serve --bind 0.0.0.0:8080 --tick-rate 30 --interest-radius 60
   worldshard serve --app echo --bind 127.0.0.1:9000
+  worldshard serve --app broadcast --coalesce tick  everyone's messages in one write a tick for each client
 
 One line on stdout says when it serves and where. Ctrl-c tells every client and ends; a second one ends at once.";
 

@@ -16,7 +16,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let mut app = App::new();
     app.plugin(WebSocketPlugin::bind(args.bind.clone()))
         .shards(shards)
-        .runtime(args.runtime.into());
+        .runtime(args.runtime.into())
+        .coalesce(args.coalesce);
     match args.app {
         AppName::World => {
             app.plugin((world(args), PagePlugin));

@@ -42,7 +42,9 @@ pub mod worlds;
 
 mod page;
 
-pub use app::{App, AppRecipe, BIND_VARIABLE, Framing, Runtime, ServerLimits, ServerOptions};
+pub use app::{
+    App, AppRecipe, BIND_VARIABLE, Coalesce, Framing, Runtime, ServerLimits, ServerOptions,
+};
 pub use audience::Audience;
 pub use context::Context;
 pub use error::{Error, Result};

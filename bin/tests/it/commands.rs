@@ -22,11 +22,13 @@ fn said(run: &Output) -> String {
 
 #[test]
 fn mistakes_on_the_command_line_name_the_flag() {
-    let mistakes: [(&[&str], &str); 13] = [
+    let mistakes: [(&[&str], &str); 15] = [
         (&["serve", "--shards", "many"], "--shards"),
         (&["serve", "--shards", "1025"], "--shards"),
         (&["serve", "--world", "ocean"], "flock, crowd or swarm3d"),
         (&["serve", "--tick-rate", "0"], "--tick-rate"),
+        (&["serve", "--coalesce", "-1"], "--coalesce"),
+        (&["serve", "--coalesce", "soon"], "milliseconds nor tick"),
         (&["serve", "--interest-radius", "-1"], "--interest-radius"),
         (&["serve", "--runtime", "tokio"], "--runtime"),
         (&["serve", "--app", "chat"], "--app"),
@@ -69,6 +71,7 @@ fn help_names_every_flag_and_gives_examples() {
         "--world",
         "--entities",
         "--tick-rate",
+        "--coalesce",
         "--interest-radius",
         "--bind",
         "--runtime",

@@ -18,7 +18,7 @@ use worldshard_shard::{
 use worldshard_spatial::Point;
 use worldshard_transport::{RequestHead, Response};
 
-pub use options::{Runtime, ServerLimits, ServerOptions};
+pub use options::{Coalesce, Runtime, ServerLimits, ServerOptions};
 pub use plugin::{Owned, Plugin, WebSocketPlugin};
 pub use recipe::{AppRecipe, Framing};
 pub use stage::{FixedUpdate, Last, Shutdown, Stage, Startup, System, Update};
@@ -250,6 +250,12 @@ impl App {
     /// Which driver runs the shards.
     pub fn runtime(&mut self, runtime: Runtime) -> &mut Self {
         self.options.runtime = runtime;
+        self
+    }
+
+    /// How long a message to many may wait to share a write with others.
+    pub fn coalesce(&mut self, coalesce: Coalesce) -> &mut Self {
+        self.options.limits.coalesce_max = coalesce;
         self
     }
 

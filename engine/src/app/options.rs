@@ -1,5 +1,6 @@
 //! How a server runs: where it listens, on how many shards, within which bounds. Never what the world is.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use worldshard_protocol::SHARDS_MAX;
@@ -34,6 +35,33 @@ pub enum Runtime {
     Portable,
 }
 
+/// How long a message to many may wait to share a write with others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Coalesce {
+    /// So long after the last such write, at most a second; the first after a pause leaves at once. 0 is not at all.
+    Within(Duration),
+    /// Until the end of the tick.
+    Tick,
+}
+
+impl FromStr for Coalesce {
+    type Err = String;
+
+    /// Milliseconds, or `tick`.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        if text == "tick" {
+            return Ok(Self::Tick);
+        }
+        let ms: f64 = text
+            .parse()
+            .map_err(|_| "neither milliseconds nor tick".to_owned())?;
+        if !(0.0..=COALESCE_MAX.as_secs_f64() * 1e3).contains(&ms) {
+            return Err("between 0 and 1000 ms, or tick".to_owned());
+        }
+        Ok(Self::Within(Duration::from_secs_f64(ms / 1e3)))
+    }
+}
+
 /// Bounds of a server. Each names what happens when it is reached.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServerLimits {
@@ -60,8 +88,9 @@ pub struct ServerLimits {
     pub close_deadline: Duration,
     /// Time for all connections to end when the server stops; then they are cut.
     pub drain_max: Duration,
-    /// How long a message to many may wait to share a write; 0 writes at once.
-    pub coalesce_max: Duration,
+    /// How long a message to many may wait to share a write with others. A message to one never waits, and takes along
+    /// what waits before it.
+    pub coalesce_max: Coalesce,
     /// Bytes read from one connection in a turn; then it goes to the back of the queue.
     pub turn_bytes_max: usize,
     /// Frames taken from one connection in a turn; then it goes to the back of the queue.
@@ -95,11 +124,18 @@ impl Default for ServerLimits {
             silence_max: Duration::from_secs(35),
             close_deadline: Duration::from_secs(2),
             drain_max: Duration::from_secs(2),
-            coalesce_max: Duration::from_millis(2),
+            coalesce_max: Coalesce::Within(Duration::from_millis(2)),
             turn_bytes_max: 64 * 1024,
             turn_frames_max: 64,
             catch_up_ticks_max: 5,
         }
+    }
+}
+
+impl ServerLimits {
+    /// Bytes that wait for one session to share a write; beyond, they do not wait for more.
+    pub(crate) fn coalesce_bytes_max(&self) -> usize {
+        COALESCE_BYTES_MAX.min(self.messages_queue_bytes_max / 4)
     }
 }
 
@@ -132,6 +168,14 @@ impl ServerOptions {
             );
             return refuse("silence_max", detail);
         }
+        if let Coalesce::Within(wait) = limits.coalesce_max
+            && wait > COALESCE_MAX
+        {
+            return refuse(
+                "coalesce_max",
+                format!("{wait:?}; at most {COALESCE_MAX:?}"),
+            );
+        }
         let echo_bytes = limits.message_bytes_max.saturating_add(ECHO_OVERHEAD_BYTES);
         if limits.messages_queue_bytes_max < echo_bytes {
             let detail = format!(
@@ -143,6 +187,12 @@ impl ServerOptions {
         Ok(())
     }
 }
+
+/// Longer, and messages to many would be late for everyone.
+const COALESCE_MAX: Duration = Duration::from_secs(1);
+
+/// One write of so many bytes costs the kernel little more per byte than a longer one.
+const COALESCE_BYTES_MAX: usize = 64 * 1024;
 
 /// What an echo adds to a message in the queue: the header and the accounting of a frame.
 const ECHO_OVERHEAD_BYTES: usize =

@@ -13,6 +13,7 @@ use worldshard_transport::close_code;
 
 use crate::app::{AppRecipe, Framing};
 use crate::hub::commons::Commons;
+use crate::hub::convoy::Convoy;
 use crate::hub::fanout::Post;
 use crate::hub::session::{Connection, Egress, Session, Standing, State};
 use crate::hub::status::HubStats;
@@ -34,6 +35,11 @@ pub(crate) struct Desk {
     pub(crate) areas_said: u32,
     pub(crate) stats: HubStats,
     pub(crate) messages_queue_bytes_max: usize,
+    pub(crate) convoy: Convoy,
+    /// More for one session are not gathered.
+    pub(crate) convoy_bytes_max: usize,
+    /// Changes whenever a session opens or ceases to be open.
+    pub(crate) roster: u64,
     connected: u64,
     last_session: u64,
 }
@@ -51,6 +57,9 @@ impl Desk {
             areas_said: 0,
             stats: HubStats::default(),
             messages_queue_bytes_max: recipe.options.limits.messages_queue_bytes_max,
+            convoy: Convoy::default(),
+            convoy_bytes_max: recipe.options.limits.coalesce_bytes_max(),
+            roster: 0,
             connected: 0,
             last_session: 0,
             commons,
@@ -71,6 +80,7 @@ impl Desk {
         };
         let known = self.sessions.insert(session, entry);
         assert!(known.is_none(), "session {session} opened twice");
+        self.roster += 1;
         self.connected += 1;
         self.stats.opened += 1;
         self.commons.census.set(self.own, self.connected);
@@ -90,6 +100,7 @@ impl Desk {
             Connection::Gone => return None,
         };
         entry.egress = Egress::default();
+        self.roster += 1;
         self.connected -= 1;
         self.stats.closed += 1;
         self.commons.census.set(self.own, self.connected);
@@ -110,6 +121,7 @@ impl Desk {
 
     /// Closes a connection of this home, behind what it was sent. Closing it again changes nothing.
     pub(crate) fn close(&mut self, session: SessionId, code: u16, reason: Cow<'static, str>) {
+        self.catch_up(session);
         let Some(entry) = self.sessions.get_mut(&session) else {
             return;
         };
@@ -122,6 +134,7 @@ impl Desk {
             close_code::NORMAL
         };
         entry.connection = Connection::Closing(code, reason.clone());
+        self.roster += 1;
         self.output.closes.push((session, code, reason));
     }
 

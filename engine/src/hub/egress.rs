@@ -17,13 +17,26 @@ use crate::hub::session::{Queued, Standing};
 impl Desk {
     /// Queues a message. Past the bound of its queue the client is closed with 1013.
     pub(crate) fn push_reliable(&mut self, session: SessionId, frame: Bytes) {
+        self.catch_up(session);
+        self.push_messages(session, frame, 1, FrameClass::Reliable);
+    }
+
+    /// Queues so many messages, laid out one behind the other, with the same consequence.
+    pub(crate) fn push_messages(
+        &mut self,
+        session: SessionId,
+        frames: Bytes,
+        count: u32,
+        class: FrameClass,
+    ) {
         let Some(entry) = self.sessions.get_mut(&session) else {
             return;
         };
         if !entry.is_open() {
             return;
         }
-        let bytes = frame.len().saturating_add(FRAME_OVERHEAD_BYTES);
+        let overhead = FRAME_OVERHEAD_BYTES.saturating_mul(count as usize);
+        let bytes = frames.len().saturating_add(overhead);
         if entry.egress.reliable_bytes.saturating_add(bytes) > self.messages_queue_bytes_max {
             self.stats.closed_slow += 1;
             let reason = Cow::Borrowed("too slow: the message queue is full");
@@ -31,7 +44,7 @@ impl Desk {
         }
         entry.egress.reliable_bytes += bytes;
         entry.egress.queued.push_back(Queued::Reliable(bytes));
-        self.give(session, frame, FrameClass::Reliable);
+        self.give(session, frames, count, class);
     }
 
     /// Queues a delta whose turn it is.
@@ -54,22 +67,23 @@ impl Desk {
     }
 
     fn push_state(&mut self, session: SessionId, queued: Queued, frame: Bytes) {
+        self.catch_up(session);
         let Some(entry) = self.sessions.get_mut(&session) else {
             return;
         };
         if entry.is_open() {
             entry.egress.queued.push_back(queued);
-            self.give(session, frame, FrameClass::State);
+            self.give(session, frame, 1, FrameClass::State);
         }
     }
 
-    fn give(&mut self, session: SessionId, frame: Bytes, class: FrameClass) {
-        self.stats.frames_out += 1;
+    fn give(&mut self, session: SessionId, frame: Bytes, count: u32, class: FrameClass) {
+        self.stats.frames_out += u64::from(count);
         self.stats.bytes_out += frame.len() as u64;
         self.output.frames.push((session, frame, class));
     }
 
-    /// Takes frames off the queue.
+    /// Takes so many of the queue's entries off it.
     pub(crate) fn written(&mut self, session: SessionId, frames: u32) -> Written {
         let mut written = Written::default();
         let Some(entry) = self.sessions.get_mut(&session) else {

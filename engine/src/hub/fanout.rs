@@ -39,8 +39,8 @@ impl Post {
 }
 
 impl Desk {
-    /// Gives a post to the sessions of this home that it is for.
-    pub(crate) fn deliver_post(&mut self, post: &Post) {
+    /// Gives a post to the sessions of this home that it is for, behind what waits for them.
+    pub(crate) fn deliver_now(&mut self, post: &Post) {
         let mut lanes = None;
         match &post.to {
             PostTo::Only(sessions) => {

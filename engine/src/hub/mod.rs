@@ -6,6 +6,7 @@
 //! tick, and [`advance`](Hub::advance) and [`absorb`](Hub::absorb) in turn; after each call it takes the output.
 
 mod commons;
+mod convoy;
 mod delivery;
 mod desk;
 mod egress;
@@ -67,7 +68,7 @@ pub struct Opening {
 /// What a hub wants done. The driver takes everything out after each call: frames first, then closes, then letters.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// Complete frames for sessions of this home, in order per session.
+    /// Complete frames for sessions of this home, in order per session. An entry may hold several messages.
     pub frames: Vec<(SessionId, Bytes, FrameClass)>,
     /// Connections to be closed, with code and reason, behind the frames they were given. No frame follows.
     pub closes: Vec<(SessionId, u16, Cow<'static, str>)>,
@@ -82,6 +83,8 @@ pub enum FrameClass {
     State,
     /// A message that must arrive, bounded by `messages_queue_bytes_max`.
     Reliable,
+    /// Messages to many, as reliable: they may wait to share a write, unless something else follows them.
+    Fanout,
 }
 
 impl Hub {
@@ -150,7 +153,7 @@ impl Hub {
             .push(Event::Message(Message { session, payload }));
     }
 
-    /// The kernel took so many of the session's frames from [`Output::frames`], in order and each to its last byte.
+    /// The kernel took so many of the session's entries in [`Output::frames`], in order and each to its last byte.
     pub fn written(&mut self, session: SessionId, frames: u32) {
         let written = self.desk.written(session, frames);
         if let Some(acknowledgement) = written.acknowledgement {
@@ -245,6 +248,22 @@ impl Hub {
         }
         self.desk.flush_posts();
         self.desk.close_all(close_code::AWAY, "the server stops");
+    }
+
+    /// From now on messages to many wait for [`release`](Self::release), unless something else to their session follows.
+    pub fn coalesce(&mut self) {
+        self.desk.convoy.waits = true;
+    }
+
+    /// Whether messages to many wait for [`release`](Self::release).
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.desk.convoy_waits()
+    }
+
+    /// Gives every session the messages that wait for it.
+    pub fn release(&mut self) {
+        self.desk.release_convoy();
     }
 
     /// What is to be done since it was last taken.

@@ -11,6 +11,7 @@ use worldshard_shard::CommandBody;
 use worldshard_spatial::ShardId;
 
 use crate::app::Framing;
+use crate::hub::convoy::Place;
 
 /// One session. It outlives its connection until the world has let go of its viewpoint.
 pub(crate) struct Session {
@@ -39,12 +40,14 @@ pub(crate) struct Egress {
     pub(crate) queued: VecDeque<Queued>,
     /// Bytes of the reliable ones, overhead included.
     pub(crate) reliable_bytes: usize,
+    /// How much it has got of what leaves together.
+    pub(crate) place: Place,
 }
 
-/// One frame on its way.
+/// One frame on its way, or several laid out as one.
 #[derive(Clone, Copy)]
 pub(crate) enum Queued {
-    /// A message: so many bytes, overhead included.
+    /// Messages: so many bytes, overhead included.
     Reliable(usize),
     /// The delta with this sequence.
     Delta(u32),

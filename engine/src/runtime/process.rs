@@ -40,6 +40,8 @@ pub(crate) struct ShardReport {
     pub(crate) lag_ticks: u64,
     /// How often that happened.
     pub(crate) lag_times: u64,
+    /// Writes to connections, each with all that waited for one of them.
+    pub(crate) writes: u64,
     #[serde(flatten)]
     pub(crate) hub: ShardStatus,
 }

@@ -151,7 +151,10 @@ impl Scene {
             for (from, texts) in &got {
                 copies += texts.len();
                 let meant = expected.get(from).map_or(&[][..], Vec::as_slice);
-                assert!(meant.starts_with(texts), "session {session} from {from}");
+                assert!(
+                    meant.starts_with(texts),
+                    "session {session} from {from}: {texts:?} of {meant:?}"
+                );
             }
         }
         copies
@@ -160,9 +163,19 @@ impl Scene {
 
 #[test]
 fn every_audience_gets_exactly_one_copy_each_in_order() {
+    every_audience_gets_its_copies(|_| ());
+}
+
+#[test]
+fn messages_that_wait_to_leave_together_are_the_same_in_the_same_order() {
+    every_audience_gets_its_copies(Pump::coalesce);
+}
+
+fn every_audience_gets_its_copies(prepare: impl Fn(&mut Pump)) {
     for shards in [1, 2, 8] {
         for seed in 1..=24 {
             let mut scene = Scene::new(shards, seed * 0x9e37_79b9);
+            prepare(&mut scene.pump);
             for _ in 0..120 {
                 match scene.pump.draw(10) {
                     0 | 1 => scene.open_one(),

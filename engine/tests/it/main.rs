@@ -24,6 +24,7 @@ mod hub_zones;
 mod net_abuse;
 #[cfg(target_os = "linux")]
 mod net_churn;
+mod net_coalesce;
 mod net_echo;
 mod net_http;
 mod net_life;

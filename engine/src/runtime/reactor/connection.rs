@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     pub(crate) peer_ended: bool,
     /// Whether it stands in the shard's list of connections to write.
     pub(crate) to_write: bool,
+    /// Whether it stands in the shard's list of connections whose messages may wait.
+    pub(crate) waits: bool,
     queue: WriteQueue,
     authors: VecDeque<Author>,
 }
@@ -89,6 +91,7 @@ impl Connection {
             alarm: None,
             peer_ended: false,
             to_write: false,
+            waits: false,
             queue: WriteQueue::new(),
             authors: VecDeque::new(),
         }
@@ -127,6 +130,11 @@ impl Connection {
             self.queue.push(bytes);
             self.authors.push_back(author);
         }
+    }
+
+    /// Bytes that wait to be written.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queue.len_bytes()
     }
 
     /// The next bytes to write, as [`WriteQueue::slices`].

@@ -10,6 +10,7 @@ mod input;
 mod output;
 mod slots;
 mod ticks;
+mod window;
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -36,6 +37,7 @@ use alarms::Alarms;
 use connection::Connection;
 use guard::Guard;
 use slots::Slots;
+use window::Window;
 
 pub(crate) use connection::Interest;
 pub(crate) use guard::panic_text;
@@ -69,6 +71,10 @@ pub(crate) struct Reactor {
     arrivals: Vec<(OwnedFd, Arrival)>,
     moved: Vec<OwnedFd>,
     output: Output,
+    /// Since the start.
+    writes: u64,
+    window: Window,
+    coalesce_bytes_max: usize,
     /// Something happened that the Update systems have not seen.
     unheard: bool,
     more_mail: bool,
@@ -134,12 +140,18 @@ impl Reactor {
     /// A shard around `hub`, before its first tick.
     pub(crate) fn new(
         own: ShardId,
-        hub: Hub,
+        mut hub: Hub,
         process: Arc<Process>,
         mailbox: Mailbox<Envelope, Mail>,
         bell: Arc<Bell>,
         schedule: Schedule,
     ) -> Reactor {
+        let limits = &process.recipe.options().limits;
+        match schedule {
+            Schedule::Paced(_) => hub.coalesce(),
+            // Who runs as fast as possible waits for nothing.
+            Schedule::Unpaced { .. } => {}
+        }
         let letters = (0..process.shards).map(|_| VecDeque::new()).collect();
         Reactor {
             own,
@@ -165,6 +177,9 @@ impl Reactor {
             arrivals: Vec::new(),
             moved: Vec::new(),
             output: Output::default(),
+            writes: 0,
+            window: Window::new(limits.coalesce_max),
+            coalesce_bytes_max: limits.coalesce_bytes_max(),
             unheard: true,
             more_mail: false,
             draining: None,
@@ -188,6 +203,7 @@ impl Reactor {
         if std::mem::take(&mut self.unheard) {
             self.hub.call("handle", Hub::handle);
         }
+        self.end_window_if_due(now);
         self.deliver(now);
         self.write(now);
         self.show_status(now);
@@ -229,6 +245,7 @@ impl Reactor {
             tick_gap_us_max: microseconds(self.tick_gap_max),
             lag_ticks: lag.ticks,
             lag_times: lag.times,
+            writes: self.writes,
             hub,
         }
     }
@@ -391,7 +408,8 @@ impl Reactor {
         if self.outbox.len > 0 {
             until = until.min(now + OUTBOX_RETRY_AFTER);
         }
-        let alarms = self.alarms.next().into_iter().chain(self.draining);
+        let alarms = self.alarms.next().into_iter();
+        let alarms = alarms.chain(self.draining).chain(self.window.due());
         Next::Wait(alarms.fold(until, Instant::min))
     }
 

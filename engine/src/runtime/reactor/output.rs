@@ -6,6 +6,7 @@ use std::io::{ErrorKind, IoSlice};
 use std::time::Instant;
 
 use super::{Reactor, Slot};
+use crate::hub::FrameClass;
 use crate::message::CloseReason;
 use crate::runtime::process::Mail;
 use crate::runtime::socket;
@@ -16,12 +17,15 @@ impl Reactor {
         let mut output = std::mem::take(&mut self.output);
         self.hub
             .call("output", |hub| std::mem::swap(hub.output(), &mut output));
-        for (session, frame, _) in output.frames.drain(..) {
+        for (session, frame, class) in output.frames.drain(..) {
             if let Some(slot) = self.sessions.get(&session).copied() {
                 if let Some(connection) = self.slots.find_mut(slot) {
                     connection.push_frame(frame);
                 }
-                self.want_write(slot);
+                match class {
+                    FrameClass::Fanout => self.may_wait(slot, now),
+                    FrameClass::State | FrameClass::Reliable => self.want_write(slot),
+                }
             } else if self.in_process.frame(session, frame) {
                 self.hub.call("written", |hub| hub.written(session, 1));
             }
@@ -82,6 +86,7 @@ impl Reactor {
             if filled == 0 {
                 return self.all_written(slot, now);
             }
+            self.writes += 1;
             match socket::send(&connection.socket, &slices[..filled]) {
                 Ok(bytes) => self.took(slot, bytes, now),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {

@@ -90,6 +90,7 @@ impl Reactor {
         self.lockstep.absorbed();
         self.process.liveness.ticked(self.own, tick);
         self.unheard = true;
+        self.window.ticked = true;
         if self.in_process.is_in_use() {
             // What the clients of this process see and say belongs to this tick.
             self.hub.call("handle", Hub::handle);
