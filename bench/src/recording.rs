@@ -30,7 +30,12 @@ impl Recording {
             deltas: Vec::new(),
         };
         while recording.deltas.len() < DELTAS {
-            crowd.tick(&mut |_, frame| recording.take(frame));
+            crowd.tick(&mut |_, frame| {
+                if let Some(delta) = delta_of(frame) {
+                    recording.frames.push(frame.clone());
+                    recording.deltas.push(delta);
+                }
+            });
         }
         Ok(recording)
     }
@@ -46,31 +51,33 @@ impl Recording {
     pub fn deltas(&self) -> &[Vec<u8>] {
         &self.deltas
     }
+}
 
-    /// Keeps deltas, not the greeting and other texts.
-    fn take(&mut self, frame: &Bytes) {
-        let limits = Limits {
-            message_bytes_max: frame.len(),
-            ..Limits::default()
-        };
-        let mut bytes = frame.to_vec();
-        let mut reader = Reader::new(Role::Client, limits);
-        let step = reader
-            .read(&mut bytes)
-            .expect("our own frames keep the rules");
-        let Some(Event::Message {
-            kind: MessageKind::Binary,
-            payload,
-        }) = step.event
-        else {
-            return;
-        };
-        let (header, delta) = HotHeader::parse(payload).expect("our own headers keep the rules");
-        if (header.svc, header.opcode) == (WORLD_SVC, OPCODE_S2C_DELTA) {
-            self.frames.push(frame.clone());
-            self.deltas.push(delta.to_vec());
-        }
-    }
+/// The delta in a frame, without any header; none in a greeting and other texts.
+///
+/// # Panics
+/// When it is not a frame that a server makes.
+#[must_use]
+pub fn delta_of(frame: &[u8]) -> Option<Vec<u8>> {
+    let limits = Limits {
+        message_bytes_max: frame.len(),
+        ..Limits::default()
+    };
+    let mut bytes = frame.to_vec();
+    let mut reader = Reader::new(Role::Client, limits);
+    let step = reader
+        .read(&mut bytes)
+        .expect("our own frames keep the rules");
+    let Some(Event::Message {
+        kind: MessageKind::Binary,
+        payload,
+    }) = step.event
+    else {
+        return None;
+    };
+    let (header, delta) = HotHeader::parse(payload).expect("our own headers keep the rules");
+    let is_delta = (header.svc, header.opcode) == (WORLD_SVC, OPCODE_S2C_DELTA);
+    is_delta.then(|| delta.to_vec())
 }
 
 /// A client on lanes whose handshake is over.
