@@ -1,5 +1,17 @@
 //! Load and measurement. Figures, and the commands that repeat them: `README.md`.
 
+#[cfg(target_os = "linux")]
+pub mod load;
+
+#[cfg(target_os = "linux")]
+pub mod clock;
+
+#[cfg(target_os = "linux")]
+mod waiting;
+
+#[cfg(target_os = "linux")]
+pub mod floor;
+
 pub mod crowd;
 pub mod draws;
 pub mod recording;

@@ -28,6 +28,14 @@ pub(crate) enum Command {
     /// Run a world as fast as it can, without a network, and say what it cost and whether it held
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
+    /// Put many clients on a server, check all they hear, and say what the server spent on them
+    #[cfg(target_os = "linux")]
+    #[command(after_help = crate::load::args::EXAMPLES)]
+    Load(crate::load::args::LoadArgs),
+    /// Serve what only the kernel's own work stands behind: the floor that other servers are held against
+    #[cfg(target_os = "linux")]
+    #[command(after_help = crate::floor::args::EXAMPLES)]
+    Floor(crate::floor::args::FloorArgs),
     /// Say what this machine allows, what runs because of it, and how to change that
     Doctor,
 }
@@ -193,12 +201,39 @@ fn coalesce(text: &str) -> Result<Coalesce, String> {
     text.parse()
 }
 
-fn metres(text: &str) -> Result<f32, String> {
+pub(crate) fn metres(text: &str) -> Result<f32, String> {
     let metres: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
     if metres.is_finite() && metres > 0.0 {
         return Ok(metres);
     }
     Err("a length above 0, in metres".to_owned())
+}
+
+/// How often a second.
+#[cfg(target_os = "linux")]
+pub(crate) fn frequency(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(hz) if (0.001..=1e7).contains(&hz) => Ok(hz),
+        _ => Err("between 0.001 and 10000000 a second".to_owned()),
+    }
+}
+
+/// A time above 0.
+#[cfg(target_os = "linux")]
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
+    match seconds(text)? {
+        0.0 => Err("above 0".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// A time that may be 0.
+#[cfg(target_os = "linux")]
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(time) if (0.0..=TIME_MAX).contains(&time) => Ok(time),
+        _ => Err(format!("between 0 and {TIME_MAX}")),
+    }
 }
 
 fn check(text: &str) -> Result<Check, String> {
@@ -214,6 +249,10 @@ const ENTITIES_MAX: u64 = 100_000_000;
 
 /// Beyond, the clients of one process are a load test, not a part of the world.
 const CLIENTS_MAX: i64 = 100_000;
+
+/// Beyond, a time on the command line is a slip.
+#[cfg(target_os = "linux")]
+const TIME_MAX: f64 = 100_000.0;
 
 const EXAMPLES: &str = "\
 Examples:

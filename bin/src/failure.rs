@@ -1,6 +1,7 @@
 //! Why a command ends badly: what the user reads, and the exit status a script reads.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use worldshard::Error;
@@ -27,6 +28,23 @@ impl Failure {
             message: message.into(),
             status: 1,
         }
+    }
+
+    /// The address given by `--bind` cannot be listened on.
+    pub(crate) fn bind(address: &str, source: &io::Error) -> Self {
+        let kind = source.kind();
+        let remedy = if kind == ErrorKind::PermissionDenied {
+            "permission denied; choose a port above 1023".to_owned()
+        } else if kind == ErrorKind::AddrInUse {
+            "another program listens there; choose another port, or 0 for any free one".to_owned()
+        } else if kind == ErrorKind::AddrNotAvailable {
+            "this machine does not have that address; try 127.0.0.1 or 0.0.0.0".to_owned()
+        } else if kind == ErrorKind::InvalidInput {
+            "not an address with a port, such as 127.0.0.1:8080".to_owned()
+        } else {
+            source.to_string()
+        };
+        Self::runtime(format!("--bind {address}: {remedy}"))
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {

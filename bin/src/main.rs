@@ -4,6 +4,13 @@ mod cli;
 
 mod serve;
 
+#[cfg(target_os = "linux")]
+mod cores;
+#[cfg(target_os = "linux")]
+mod floor;
+#[cfg(target_os = "linux")]
+mod load;
+
 mod doctor;
 mod simulate;
 mod simulated;
@@ -28,6 +35,10 @@ fn main() -> ExitCode {
     let done = start_log(cli.log.as_deref()).and_then(|()| match &cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Simulate(args) => simulate::run(args),
+        #[cfg(target_os = "linux")]
+        Command::Load(args) => load::run(args),
+        #[cfg(target_os = "linux")]
+        Command::Floor(args) => floor::run(args),
         Command::Doctor => doctor::run(),
     });
     match done {

@@ -85,24 +85,10 @@ fn shards(args: &ServeArgs) -> u16 {
 
 /// Says which flag to change when the port cannot be had.
 fn explained(error: Error, args: &ServeArgs) -> Failure {
-    use std::io::ErrorKind;
-    let Error::Io { what, source } = &error else {
-        return error.into();
-    };
-    if !what.starts_with("listening") {
-        return error.into();
+    if let Error::Io { what, source } = &error
+        && what.starts_with("listening")
+    {
+        return Failure::bind(&args.bind, source);
     }
-    let kind = source.kind();
-    let remedy = if kind == ErrorKind::PermissionDenied {
-        "permission denied; choose a port above 1023".to_owned()
-    } else if kind == ErrorKind::AddrInUse {
-        "another program listens there; choose another port, or 0 for any free one".to_owned()
-    } else if kind == ErrorKind::AddrNotAvailable {
-        "this machine does not have that address; try 127.0.0.1 or 0.0.0.0".to_owned()
-    } else if kind == ErrorKind::InvalidInput {
-        "not an address with a port, such as 127.0.0.1:8080".to_owned()
-    } else {
-        source.to_string()
-    };
-    Failure::runtime(format!("--bind {}: {remedy}", args.bind))
+    error.into()
 }

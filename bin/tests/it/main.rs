@@ -14,6 +14,8 @@ mod server;
 
 mod commands;
 mod descriptors;
+#[cfg(target_os = "linux")]
+mod load;
 mod messages;
 mod pause;
 #[cfg(target_os = "linux")]

@@ -47,10 +47,21 @@ impl Server {
         Self::spawn(command, runtime, args)
     }
 
+    /// Starts `worldshard floor` on a free port.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn floor(args: &[&str]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.arg("floor");
+        Self::await_line(command, args)
+    }
+
     fn spawn(mut command: Command, runtime: &str, args: &[&str]) -> Self {
-        command
-            .args(["--bind", "127.0.0.1:0", "--runtime", runtime])
-            .args(args);
+        command.args(["--runtime", runtime]);
+        Self::await_line(command, args)
+    }
+
+    fn await_line(mut command: Command, args: &[&str]) -> Self {
+        command.args(["--bind", "127.0.0.1:0"]).args(args);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap())
@@ -62,9 +73,14 @@ impl Server {
             .and_then(|rest| rest.split('/').next());
         let Some(addr) = addr.and_then(|addr| addr.parse().ok()) else {
             let status = child.wait().unwrap();
-            panic!("{runtime} {args:?} said {line:?} and ended with {status}");
+            panic!("{args:?} said {line:?} and ended with {status}");
         };
         Self { child, addr, line }
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
@@ -97,7 +113,7 @@ impl Server {
 
     /// What the system says of its process.
     pub(crate) fn usage(&self) -> Usage {
-        let folder = format!("/proc/{}", self.child.id());
+        let folder = format!("/proc/{}", self.pid());
         let status = fs::read_to_string(format!("{folder}/status")).unwrap();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let stat = fs::read_to_string(format!("{folder}/stat")).unwrap();

@@ -13,7 +13,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("client", &["protocol", "transport"]),
     ("engine", &["protocol", "shard", "spatial", "transport"]),
     ("bench", &["client", "engine"]),
-    ("bin", &["engine"]),
+    ("bin", &["bench", "engine"]),
 ];
 
 /// Libraries that bring waiting, threads, clocks or sockets: only the engine and what is above it may.
