@@ -9,7 +9,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use crate::EntityId;
 use crate::record::{ArchivedRecord, EXTRA_BYTES, Extra, RECORD_BYTES, Record};
 
-/// A delta in memory. Servers lay deltas out with [`write_delta`]; this type states the layout.
+/// A delta in memory. Servers lay deltas out with a [`DeltaWriter`]; this type states the layout.
 #[derive(Archive, Serialize, Deserialize, Clone, PartialEq, Debug, Default)]
 pub struct Delta {
     /// The tick whose state this is.
@@ -34,7 +34,7 @@ pub struct Delta {
     pub blob: Vec<u8>,
 }
 
-/// The fixed fields of a delta, for [`write_delta`].
+/// The fixed fields of a delta, for [`DeltaWriter::finish`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DeltaHead {
     /// The tick whose state this is.
@@ -47,11 +47,7 @@ pub struct DeltaHead {
     pub flags: u8,
 }
 
-/// Appends a delta to `out` from records already laid out: the bytes `rkyv::to_bytes` would make of the
-/// same [`Delta`], without serialiser or allocation beyond `out`.
-///
-/// `out` may already hold headers: the pointers inside are relative. The caller keeps what
-/// [`read_delta`] checks: ascending lists without common ids, extras inside the blob.
+/// Appends a delta to `out` from records already laid out: what a [`DeltaWriter`] writes of these lists.
 ///
 /// # Panics
 /// When the delta would not fit the 2 GiB that a relative pointer spans.
@@ -64,41 +60,97 @@ pub fn write_delta<'r>(
     blob: &[u8],
     out: &mut Vec<u8>,
 ) {
-    // Where each list ends; it starts where the one before it ended.
-    let entered_at = out.len();
-    entered
-        .into_iter()
-        .for_each(|record| out.extend_from_slice(record));
-    let changed_at = out.len();
-    changed
-        .into_iter()
-        .for_each(|record| out.extend_from_slice(record));
-    let left_at = out.len();
-    left.iter()
-        .for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
-    let extras_at = out.len();
-    extras
-        .iter()
-        .for_each(|extra| out.extend_from_slice(&extra.to_bytes()));
-    let blob_at = out.len();
-    out.extend_from_slice(blob);
-    let root_at = out.len();
-    assert!(
-        root_at - entered_at <= DELTA_BYTES_MAX,
-        "a delta of {} bytes exceeds a relative pointer",
-        root_at - entered_at
-    );
+    let mut writer = DeltaWriter::new(out);
+    for record in entered {
+        writer.entered(record);
+    }
+    for record in changed {
+        writer.changed(record);
+    }
+    writer.finish(head, left, extras, blob);
+}
 
-    out.extend_from_slice(&head.tick.to_le_bytes());
-    out.extend_from_slice(&head.base_tick.to_le_bytes());
-    out.extend_from_slice(&head.command_sequence.to_le_bytes());
-    out.extend_from_slice(&[head.flags, 0, 0, 0]);
-    push_list(entered_at, (changed_at - entered_at) / RECORD_BYTES, out);
-    push_list(changed_at, (left_at - changed_at) / RECORD_BYTES, out);
-    push_list(left_at, left.len(), out);
-    push_list(extras_at, extras.len(), out);
-    push_list(blob_at, blob.len(), out);
-    debug_assert_eq!(out.len() - root_at, DELTA_ROOT_BYTES);
+/// Lays out one delta: the bytes `rkyv::to_bytes` would make of the same [`Delta`], without serialiser or
+/// allocation beyond the buffer. Records come first, all that entered before all that changed.
+///
+/// The buffer may already hold headers: the pointers inside are relative. The caller keeps what
+/// [`read_delta`] checks: ascending lists without common ids, extras inside the blob.
+#[derive(Debug)]
+pub struct DeltaWriter<'b> {
+    out: &'b mut Vec<u8>,
+    entered_at: usize,
+    entered_count: usize,
+}
+
+impl<'b> DeltaWriter<'b> {
+    /// Begins a delta at the end of `out`.
+    pub fn new(out: &'b mut Vec<u8>) -> Self {
+        let entered_at = out.len();
+        Self {
+            out,
+            entered_at,
+            entered_count: 0,
+        }
+    }
+
+    /// Adds an entity that came into the set.
+    #[inline]
+    pub fn entered(&mut self, record: &[u8; RECORD_BYTES]) {
+        self.out.extend_from_slice(record);
+        self.entered_count += 1;
+    }
+
+    /// Adds an entity of the set that changed.
+    #[inline]
+    pub fn changed(&mut self, record: &[u8; RECORD_BYTES]) {
+        self.out.extend_from_slice(record);
+    }
+
+    /// Adds many that changed, in one go.
+    pub fn changed_run(&mut self, records: &[[u8; RECORD_BYTES]]) {
+        self.out.extend_from_slice(records.as_flattened());
+    }
+
+    /// Ends the delta.
+    ///
+    /// # Panics
+    /// When it would not fit the 2 GiB that a relative pointer spans.
+    pub fn finish(self, head: &DeltaHead, left: &[u64], extras: &[Extra], blob: &[u8]) {
+        let Self {
+            out,
+            entered_at,
+            entered_count,
+        } = self;
+        // Where each list ends; it starts where the one before it ended.
+        let changed_at = entered_at + entered_count * RECORD_BYTES;
+        let left_at = out.len();
+        let changed_count = (left_at - changed_at) / RECORD_BYTES;
+        left.iter()
+            .for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
+        let extras_at = out.len();
+        extras
+            .iter()
+            .for_each(|extra| out.extend_from_slice(&extra.to_bytes()));
+        let blob_at = out.len();
+        out.extend_from_slice(blob);
+        let root_at = out.len();
+        assert!(
+            root_at - entered_at <= DELTA_BYTES_MAX,
+            "a delta of {} bytes exceeds a relative pointer",
+            root_at - entered_at
+        );
+
+        out.extend_from_slice(&head.tick.to_le_bytes());
+        out.extend_from_slice(&head.base_tick.to_le_bytes());
+        out.extend_from_slice(&head.command_sequence.to_le_bytes());
+        out.extend_from_slice(&[head.flags, 0, 0, 0]);
+        push_list(entered_at, entered_count, out);
+        push_list(changed_at, changed_count, out);
+        push_list(left_at, left.len(), out);
+        push_list(extras_at, extras.len(), out);
+        push_list(blob_at, blob.len(), out);
+        debug_assert_eq!(out.len() - root_at, DELTA_ROOT_BYTES);
+    }
 }
 
 /// Appends an archived vector: where its items start, relative to this field, and how many they are.
@@ -317,7 +369,7 @@ pub const DELTA_FULL: u8 = 0x01;
 /// Bytes of a delta's fixed part, which stands at its end.
 pub const DELTA_ROOT_BYTES: usize = 64;
 
-/// No delta is larger: a relative pointer spans no more. Beyond, [`write_delta`] panics.
+/// No delta is larger: a relative pointer spans no more. Beyond, [`DeltaWriter::finish`] panics.
 pub const DELTA_BYTES_MAX: usize = i32::MAX as usize - DELTA_ROOT_BYTES;
 
 const _: () = assert!(size_of::<ArchivedDelta>() == DELTA_ROOT_BYTES);

@@ -22,7 +22,7 @@ pub mod ext;
 pub mod greeting;
 
 pub use delta::{
-    ArchivedDelta, Delta, DeltaError, DeltaHead, delta_bytes, read_delta, write_delta,
+    ArchivedDelta, Delta, DeltaError, DeltaHead, DeltaWriter, delta_bytes, read_delta, write_delta,
 };
 pub use error::{ErrorCode, WireError, error_envelope};
 pub use ext::ExtEnvelope;

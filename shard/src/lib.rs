@@ -28,6 +28,9 @@ mod column;
 mod ghost;
 mod view;
 
+mod roster;
+mod slots;
+
 mod step;
 
 mod timers;

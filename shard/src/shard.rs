@@ -20,6 +20,7 @@ use crate::phases::{Phase, apply, genesis, index, observe, publish, receive, rel
 use crate::published::{Notice, Published};
 use crate::recipe::Recipe;
 use crate::resources::Resources;
+use crate::roster::Roster;
 use crate::stats::{ShardStats, ViewerStats};
 use crate::view::View;
 use crate::viewer::{Early, Viewer, Viewpoint};
@@ -55,7 +56,9 @@ pub struct Shard {
     pub(crate) audit: Audit,
     pub(crate) stats: ShardStats,
     pub(crate) published: Published,
+    pub(crate) roster: Roster,
     pub(crate) sights: observe::Sights,
+    pub(crate) news: publish::News,
     witness: Option<Box<dyn FnMut(Option<Phase>)>>,
     tick: Tick,
     half: Half,
@@ -111,7 +114,9 @@ impl Shard {
             audit: Audit::default(),
             stats: ShardStats::default(),
             published: Published::default(),
+            roster: Roster::default(),
             sights: observe::Sights::default(),
+            news: publish::News::default(),
             witness: None,
             tick: Tick(0),
             half: Half::Advance,

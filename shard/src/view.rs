@@ -23,28 +23,30 @@ pub struct View {
     owned: usize,
     index: Index,
     columns: Columns,
-    rows: Vec<Row>,
-    extra_bytes: Vec<u8>,
-    scratch: Scratch,
+    rows: Rows,
+    points: Vec<Point>,
     spare: Spare,
 }
 
-/// What is copied of one entity beside its position and its columns.
-#[derive(Clone, Debug)]
-struct Row {
-    record: [u8; RECORD_BYTES],
-    changed_tick: Tick,
-    extra_changed_tick: Tick,
-    extra: Range<u32>,
-    owner: ShardId,
+/// What is copied of each entity beside its position and its columns, in the order in which entities were taken in:
+/// the own ones in the order of their storage, then the ghosts. Copied there, nothing waits for a place in the cache.
+#[derive(Default)]
+pub(crate) struct Rows {
+    pub(crate) ids: Vec<u64>,
+    /// The entity's place in the view.
+    pub(crate) ranks: Vec<u32>,
+    pub(crate) records: Vec<[u8; RECORD_BYTES]>,
+    pub(crate) told: Vec<Told>,
+    extra_bytes: Vec<u8>,
 }
 
-/// Input of the index: the own entities in the order of their storage, then the ghosts.
-#[derive(Default)]
-struct Scratch {
-    ids: Vec<u64>,
-    points: Vec<Point>,
-    ranks: Vec<u32>,
+/// What is known of an entity's record and of its replicated components.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) changed_tick: Tick,
+    pub(crate) extra_changed_tick: Tick,
+    extra: Range<u32>,
+    owner: ShardId,
 }
 
 /// An entity near a point.
@@ -76,9 +78,8 @@ impl View {
                 config.index_edge_m,
             )?,
             columns: Columns::empty_like(registry),
-            rows: Vec::new(),
-            extra_bytes: Vec::new(),
-            scratch: Scratch::default(),
+            rows: Rows::default(),
+            points: Vec::new(),
             spare: Spare::default(),
         })
     }
@@ -88,83 +89,88 @@ impl View {
         self.own = own;
         self.owned = world.len();
         self.order(world, ghosts);
-        let count = self.index.len();
-        // Every row is written below, in no order: a fill in order brings them into the cache before.
-        self.rows.clear();
-        self.rows.resize(count, Row::EMPTY);
-        self.extra_bytes.clear();
-        self.take_owned(world);
-        self.take_ghosts(world.len(), ghosts);
-        self.columns.reset(count);
+        self.take_rows(world, ghosts);
+        self.columns.reset(self.index.len());
         self.columns.scatter_from_world(world.ecs());
-        let ranks = &self.scratch.ranks[world.len()..];
+        let ranks = &self.rows.ranks[world.len()..];
         self.columns.scatter_from_columns(&ghosts.columns, ranks);
     }
 
     /// Gives every entity its rank.
     fn order(&mut self, world: &mut World, ghosts: &GhostSet) {
-        let Scratch { ids, points, ranks } = &mut self.scratch;
+        let Rows { ids, ranks, .. } = &mut self.rows;
         ids.clear();
-        points.clear();
+        self.points.clear();
         for (id, position, _, _) in world.ecs_mut().query_mut::<Owned<'_>>() {
             ids.push(id.0);
-            points.push(position.0);
+            self.points.push(position.0);
         }
         assert_eq!(ids.len(), world.len(), "every owned entity is complete");
         for ghost in &ghosts.entries {
             debug_assert!(!world.owns(ghost.id), "{} is owned and a ghost", ghost.id);
             ids.push(ghost.id.0);
-            points.push(ghost.position());
+            self.points.push(ghost.position());
         }
-        self.index.rebuild(ids, points);
+        self.index.rebuild(ids, &self.points);
         ranks.clear();
         ranks.resize(ids.len(), 0);
-        for (rank, &input) in (0u32..).zip(self.index.order()) {
-            ranks[input as usize] = rank;
+        for (rank, &row) in (0u32..).zip(self.index.order()) {
+            ranks[row as usize] = rank;
         }
     }
 
-    fn take_owned(&mut self, world: &mut World) {
-        // Nothing was spawned since the ids were gathered: the order of storage is the same.
+    /// Nothing was spawned since the ids were gathered: the order of storage is the same.
+    fn take_rows(&mut self, world: &mut World, ghosts: &GhostSet) {
+        let Rows {
+            ids,
+            ranks,
+            records,
+            told,
+            extra_bytes,
+        } = &mut self.rows;
+        records.clear();
+        told.clear();
+        extra_bytes.clear();
         let owned = world.ecs_mut().query_mut::<Owned<'_>>();
-        let ranks = (0u32..).zip(&self.scratch.ranks);
-        for ((id, _, laid, place), (row, &rank)) in owned.into_iter().zip(ranks) {
-            debug_assert_eq!(self.index.id(rank), id.0, "the order of storage changed");
+        for ((id, _, laid, place), row) in owned.into_iter().zip(0u32..) {
+            debug_assert_eq!(ids[row as usize], id.0, "the order of storage changed");
+            let rank = ranks[row as usize];
             *place = Rank { rank, row };
-            self.rows[rank as usize] = Row {
-                record: laid.record,
+            records.push(laid.record);
+            told.push(Told {
                 changed_tick: laid.changed_tick,
                 extra_changed_tick: laid.extra_changed_tick,
-                extra: append(&mut self.extra_bytes, &laid.extra),
+                extra: append(extra_bytes, &laid.extra),
                 owner: self.own,
-            };
+            });
+        }
+        for ghost in &ghosts.entries {
+            let extra = &ghosts.extra_bytes[ghost.extra.start as usize..ghost.extra.end as usize];
+            records.push(ghost.record);
+            told.push(Told {
+                changed_tick: ghost.changed_tick,
+                extra_changed_tick: ghost.extra_changed_tick,
+                extra: append(extra_bytes, extra),
+                owner: ghost.owner,
+            });
         }
     }
 
-    fn take_ghosts(&mut self, owned: usize, ghosts: &GhostSet) {
-        let ranks = &self.scratch.ranks[owned..];
-        for (ghost, &rank) in ghosts.entries.iter().zip(ranks) {
-            let extra = &ghosts.extra_bytes[ghost.extra.start as usize..ghost.extra.end as usize];
-            self.rows[rank as usize] = Row {
-                record: ghost.record,
-                changed_tick: ghost.changed_tick,
-                extra_changed_tick: ghost.extra_changed_tick,
-                extra: append(&mut self.extra_bytes, extra),
-                owner: ghost.owner,
-            };
-        }
+    /// What was taken in, in its order.
+    pub(crate) fn rows(&self) -> &Rows {
+        &self.rows
     }
 
     /// The number of entities: ranks go from zero to below it.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.index.len()
     }
 
     /// Whether no entity is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.index.is_empty()
     }
 
     /// Visits the entities within `radius_m` of a point, by ascending rank.
@@ -175,6 +181,16 @@ impl View {
             .within(centre, radius_m, |rank, distance_squared| {
                 visit(self.neighbour(rank, distance_squared));
             });
+    }
+
+    /// Visits runs of ranks, ascending, that hold all within `radius_m` of a point and some more.
+    pub(crate) fn runs_near(&self, centre: Point, radius_m: f32, visit: impl FnMut(Range<u32>)) {
+        self.index.runs_near(centre, radius_m, visit);
+    }
+
+    /// Where the entities of a run of ranks are.
+    pub(crate) fn points(&self) -> &[Point] {
+        self.index.points()
     }
 
     /// Looks around every entity owned here: `look` gets its rank and all others within `radius_m` of it, by
@@ -243,7 +259,7 @@ impl View {
     /// Which shard owns the entity.
     #[must_use]
     pub fn owner(&self, rank: u32) -> ShardId {
-        self.row(rank).owner
+        self.told(rank).owner
     }
 
     /// Whether the entity is owned here; else it is a ghost.
@@ -279,24 +295,44 @@ impl View {
     /// The entity's wire record.
     #[must_use]
     pub fn record(&self, rank: u32) -> &[u8; RECORD_BYTES] {
-        &self.row(rank).record
+        &self.rows.records[self.row(rank)]
     }
 
     /// The tick in which the record last changed.
     #[must_use]
     pub fn changed_tick(&self, rank: u32) -> Tick {
-        self.row(rank).changed_tick
+        self.told(rank).changed_tick
     }
 
     /// The tick in which the replicated components last changed.
     #[must_use]
     pub fn extra_changed_tick(&self, rank: u32) -> Tick {
-        self.row(rank).extra_changed_tick
+        self.told(rank).extra_changed_tick
     }
 
     /// The replicated components: number on the wire and canonical bytes.
     pub fn extras(&self, rank: u32) -> impl Iterator<Item = (u16, &[u8])> {
-        let Range { start, end } = self.row(rank).extra;
+        self.rows.extras(self.row(rank))
+    }
+
+    fn row(&self, rank: u32) -> usize {
+        self.index.order()[rank as usize] as usize
+    }
+
+    fn told(&self, rank: u32) -> &Told {
+        &self.rows.told[self.row(rank)]
+    }
+}
+
+impl Rows {
+    /// Whether anything has replicated components.
+    pub(crate) fn has_extras(&self) -> bool {
+        !self.extra_bytes.is_empty()
+    }
+
+    /// The replicated components in a row: number on the wire and canonical bytes.
+    pub(crate) fn extras(&self, row: usize) -> impl Iterator<Item = (u16, &[u8])> {
+        let Range { start, end } = self.told[row].extra;
         let mut rest = &self.extra_bytes[start as usize..end as usize];
         std::iter::from_fn(move || {
             let (number, bytes) = rest.split_first_chunk()?;
@@ -306,20 +342,6 @@ impl View {
             Some((u16::from_le_bytes(*number), value))
         })
     }
-
-    fn row(&self, rank: u32) -> &Row {
-        &self.rows[rank as usize]
-    }
-}
-
-impl Row {
-    const EMPTY: Self = Self {
-        record: [0; RECORD_BYTES],
-        changed_tick: Tick(0),
-        extra_changed_tick: Tick(0),
-        extra: 0..0,
-        owner: ShardId(0),
-    };
 }
 
 /// Satisfied by every owned entity.

@@ -11,6 +11,7 @@ use worldshard_spatial::Point;
 use crate::command::{Command, Interest, Join};
 use crate::config::Limits;
 use crate::letter::SpawnKey;
+use crate::slots::Visible;
 
 /// A session's viewpoint and what it has been told.
 #[derive(Debug)]
@@ -19,8 +20,8 @@ pub(crate) struct Viewer {
     pub(crate) viewpoint: Viewpoint,
     pub(crate) interest: Interest,
     pub(crate) full: bool,
-    /// The visible set as of the last delta that was built; ascending.
-    pub(crate) visible: Vec<EntityId>,
+    /// The visible set as of the last delta that was built.
+    pub(crate) visible: Visible,
     /// Up to which tick the client's state is complete; none before the first delta.
     pub(crate) built: Option<Tick>,
     /// Tick of the last delta that was sent.
@@ -50,7 +51,7 @@ impl Viewer {
             viewpoint,
             interest: join.interest,
             full: join.full,
-            visible: Vec::new(),
+            visible: Visible::default(),
             built: None,
             sent: None,
             credits: Credits::new(limits.credits_max),

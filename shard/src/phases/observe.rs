@@ -2,80 +2,121 @@
 //!
 //! A session without a credit is not looked at: what it will see is decided when it can be told.
 
-use worldshard_protocol::{EntityId, SessionId};
-use worldshard_spatial::{Bounds, Point};
+use worldshard_protocol::SessionId;
+use worldshard_spatial::{Bounds, Metric, Point};
 
 use crate::command::Interest;
 use crate::config::WorldConfig;
 use crate::recipe::Predicate;
+use crate::roster::Roster;
 use crate::shard::Shard;
+use crate::slots::{Sieve, Word};
 use crate::view::View;
-use crate::viewer::Viewer;
 
 /// What every session with a credit sees after this tick. Kept between ticks for its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Sights {
-    /// (entity, rank in the view), ascending by entity within a session.
-    pub(crate) seen: Vec<(EntityId, u32)>,
-    /// Whose, and where its part of `seen` ends; it starts where the one before ends.
-    pub(crate) sessions: Vec<(SessionId, usize)>,
+    /// Ascending by session.
+    pub(crate) sessions: Vec<Sight>,
+    pub(crate) words: Vec<Word>,
+    pub(crate) gone: Vec<u64>,
+    sieve: Sieve,
     nearest: Vec<(f32, u32)>,
+}
+
+/// What one session sees. Its parts of the lists begin where those of the session before end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sight {
+    pub(crate) session: SessionId,
+    /// End of its words, which hold what it sees and what it knew, by slot of the roster.
+    pub(crate) words_end: usize,
+    /// End of what it knew and the roster does not know any more, ascending.
+    pub(crate) gone_end: usize,
 }
 
 /// Looks through the eyes of every session that can be told.
 pub(crate) fn observe(shard: &mut Shard) {
     let mut sights = std::mem::take(&mut shard.sights);
-    sights.seen.clear();
     sights.sessions.clear();
-    let mut candidates = 0;
-    for viewer in shard.viewers.values() {
-        if !viewer.credits.available() {
-            continue;
+    sights.words.clear();
+    sights.gone.clear();
+    let mut viewers = std::mem::take(&mut shard.viewers);
+    if viewers.values().any(|viewer| viewer.credits.available()) {
+        shard.roster.update(&shard.view, shard.tick());
+        let roster = &shard.roster;
+        sights.sieve.reset(roster.len());
+        let mut candidates = 0;
+        for viewer in viewers.values_mut() {
+            if !viewer.credits.available() {
+                if viewer.visible.is_outdated(roster) {
+                    viewer.visible.pack(roster);
+                }
+                continue;
+            }
+            let Sights { sieve, gone, .. } = &mut sights;
+            viewer.visible.unfold(roster, sieve, gone);
+            let eyes = Eyes {
+                at: shard.viewpoint_at(viewer),
+                interest: viewer.interest,
+                view: &shard.view,
+                roster,
+                config: &shard.recipe.config,
+                predicates: &shard.recipe.predicates,
+            };
+            candidates += look(&eyes, &mut sights);
+            sights.sieve.drain(&mut sights.words);
+            sights.sessions.push(Sight {
+                session: viewer.session,
+                words_end: sights.words.len(),
+                gone_end: sights.gone.len(),
+            });
         }
-        let at = shard.viewpoint_at(viewer);
-        let start = sights.seen.len();
-        let eyes = Eyes {
-            at,
-            viewer,
-            view: &shard.view,
-            config: &shard.recipe.config,
-            predicates: &shard.recipe.predicates,
-        };
-        candidates += look(&eyes, &mut sights);
-        sights.seen[start..].sort_unstable_by_key(|&(entity, _)| entity);
-        sights.sessions.push((viewer.session, sights.seen.len()));
+        shard.stats.candidates += candidates;
     }
-    shard.stats.candidates += candidates;
+    shard.viewers = viewers;
     shard.sights = sights;
 }
 
 struct Eyes<'a> {
     at: Point,
-    viewer: &'a Viewer,
+    interest: Interest,
     view: &'a View,
+    roster: &'a Roster,
     config: &'a WorldConfig,
     predicates: &'a [Predicate],
 }
 
-impl Eyes<'_> {
-    /// What was visible goes on being so a little beyond the edge.
-    fn knows(&self, entity: EntityId) -> bool {
-        self.viewer.visible.binary_search(&entity).is_ok()
-    }
-}
-
-/// Appends what these eyes see; returns how many candidates were looked at.
+/// Sees through these eyes; returns how many candidates were looked at. What was visible goes on being
+/// so a little beyond the edge.
 fn look(eyes: &Eyes<'_>, sights: &mut Sights) -> u64 {
-    let (view, hysteresis_m) = (eyes.view, eyes.config.interest_hysteresis_m);
-    let seen = &mut sights.seen;
+    let (view, roster) = (eyes.view, eyes.roster);
+    let hysteresis_m = eyes.config.interest_hysteresis_m;
+    let sieve = &mut sights.sieve;
     let mut candidates = 0;
-    match eyes.viewer.interest {
+    match eyes.interest {
         Interest::Radius(radius_m) => {
-            let radius_squared = radius_m * radius_m;
-            view.within(eyes.at, radius_m + hysteresis_m, |near| {
-                candidates += 1;
-                if near.distance_squared <= radius_squared || eyes.knows(near.id) {
-                    seen.push((near.id, near.rank));
+            let outer_m = radius_m + hysteresis_m;
+            // Nothing is seen at a distance whose square is infinite.
+            let limits = [radius_m, outer_m].map(|limit_m| (limit_m * limit_m).min(f32::MAX));
+            view.runs_near(eyes.at, outer_m, |run| {
+                candidates += run.len() as u64;
+                let run = run.start as usize..run.end as usize;
+                let points = &view.points()[run.clone()];
+                let slots = &roster.by_rank()[run];
+                // One copy of the loop for each metric, whose choice is then made outside of it.
+                match eyes.config.metric {
+                    Metric::Plane => {
+                        let distance = |at| Metric::Plane.distance_squared(eyes.at, at);
+                        see(points, slots, limits, distance, sieve);
+                    }
+                    Metric::Flat => {
+                        let distance = |at| Metric::Flat.distance_squared(eyes.at, at);
+                        see(points, slots, limits, distance, sieve);
+                    }
+                    Metric::Solid => {
+                        let distance = |at| Metric::Solid.distance_squared(eyes.at, at);
+                        see(points, slots, limits, distance, sieve);
+                    }
                 }
             });
         }
@@ -91,25 +132,20 @@ fn look(eyes: &Eyes<'_>, sights: &mut Sights) -> u64 {
             };
             view.within_box(outer, |rank| {
                 candidates += 1;
-                let id = view.id(rank);
+                let slot = roster.slot(rank);
                 // Rounded corners: a corner of the wider box would reach beyond the border.
                 let beyond_squared =
                     inner.distance_squared(view.position(rank), eyes.config.metric);
                 let near = beyond_squared <= hysteresis_m * hysteresis_m;
-                if beyond_squared <= 0.0 || (near && eyes.knows(id)) {
-                    seen.push((id, rank));
-                }
+                sieve.see(slot, beyond_squared <= 0.0, near);
             });
         }
         Interest::Nearest { k, radius_m } => {
             view.nearest(eyes.at, usize::from(k), radius_m, &mut sights.nearest);
             candidates += sights.nearest.len() as u64;
-            seen.extend(
-                sights
-                    .nearest
-                    .iter()
-                    .map(|&(_, rank)| (view.id(rank), rank)),
-            );
+            for &(_, rank) in &sights.nearest {
+                sieve.see(roster.slot(rank), true, true);
+            }
         }
         Interest::Custom {
             predicate,
@@ -118,11 +154,25 @@ fn look(eyes: &Eyes<'_>, sights: &mut Sights) -> u64 {
             let accepts = &eyes.predicates[usize::from(predicate)];
             view.within(eyes.at, radius_m, |near| {
                 candidates += 1;
-                if accepts(view, eyes.at, near.rank) {
-                    seen.push((near.id, near.rank));
-                }
+                let accepted = accepts(view, eyes.at, near.rank);
+                sieve.see(roster.slot(near.rank), accepted, false);
             });
         }
     }
     candidates
+}
+
+/// Sees those within the first limit, and within the second those that are known; both are squares.
+#[inline]
+fn see(
+    points: &[Point],
+    slots: &[u32],
+    [enter, leave]: [f32; 2],
+    distance: impl Fn(Point) -> f32,
+    sieve: &mut Sieve,
+) {
+    for (&at, &slot) in points.iter().zip(slots) {
+        let distance_squared = distance(at);
+        sieve.see(slot, distance_squared <= enter, distance_squared <= leave);
+    }
 }

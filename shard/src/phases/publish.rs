@@ -7,59 +7,63 @@ use worldshard_protocol::delta::DELTA_FULL;
 use worldshard_protocol::hot::HOT_HEADER_BYTES_MAX;
 use worldshard_protocol::world::OPCODE_S2C_DELTA;
 use worldshard_protocol::{
-    DeltaHead, Dot, EntityId, Extra, HotHeader, Overview, RECORD_BYTES, Tick, WORLD_SVC,
-    delta_bytes, write_delta,
+    DeltaHead, DeltaWriter, Dot, Extra, HotHeader, Overview, Tick, WORLD_SVC, delta_bytes,
 };
 
 use crate::published::{DeltaOut, FRAME_HEADROOM};
+use crate::roster::Roster;
 use crate::shard::Shard;
-use crate::view::View;
+use crate::slots::{SLOTS_PER_WORD, Word, slots_of};
+use crate::view::Rows;
 use crate::viewer::Viewer;
 
 /// Builds a delta for every session that was looked at and has something to hear.
 pub(crate) fn publish(shard: &mut Shard, tick: Tick) {
     let sights = std::mem::take(&mut shard.sights);
-    let mut news = News::default();
-    let mut start = 0;
-    for &(session, end) in &sights.sessions {
-        let viewer = shard
-            .viewers
-            .get_mut(&session)
-            .expect("observe looked through it in this tick");
-        let seen = &sights.seen[start..end];
-        start = end;
-        news.gather(viewer, seen, &shard.view);
+    let mut news = std::mem::take(&mut shard.news);
+    let (mut words, mut gone) = (0, 0);
+    let mut looked_at = sights.sessions.iter().peekable();
+    for viewer in shard.viewers.values_mut() {
+        let Some(sight) = looked_at.next_if(|sight| sight.session == viewer.session) else {
+            viewer.credits.starved_ticks += 1;
+            shard.stats.deltas_starved += 1;
+            continue;
+        };
+        let seen = &sights.words[words..sight.words_end];
+        let unknown = &sights.gone[gone..sight.gone_end];
+        (words, gone) = (sight.words_end, sight.gone_end);
+        news.gather(viewer, seen, unknown, &shard.roster, shard.view.rows());
         shard.stats.enters += news.entered.len() as u64;
         shard.stats.leaves += news.left.len() as u64;
         let whole = viewer.full || viewer.built.is_none();
         let told = viewer.inputs.client_sequence == viewer.inputs.client_sequence_told;
         if whole || !news.is_empty() || !told {
-            let delta = news.write(viewer, whole, tick, &shard.view);
+            let delta = news.write(viewer, whole, tick, &shard.roster);
             shard.stats.deltas += 1;
             shard.stats.delta_bytes += (delta.buffer.len() - FRAME_HEADROOM) as u64;
             shard.published.deltas.push(delta);
         }
-        viewer.visible.clear();
-        viewer
-            .visible
-            .extend(seen.iter().map(|&(entity, _)| entity));
+        viewer.visible.replace(seen, shard.roster.edition());
         viewer.built = Some(tick);
     }
+    assert!(
+        looked_at.next().is_none(),
+        "shard {}: a session was looked at and is gone",
+        shard.own
+    );
     shard.sights = sights;
-    for viewer in shard.viewers.values_mut() {
-        if viewer.built != Some(tick) {
-            viewer.credits.starved_ticks += 1;
-            shard.stats.deltas_starved += 1;
-        }
-    }
+    shard.news = news;
 }
 
 /// What one session has to hear. Kept between sessions for its memory.
 #[derive(Debug, Default)]
-struct News {
-    /// Ranks in the view, ascending by entity; so too `changed`.
+pub(crate) struct News {
+    /// Slots of the roster, ascending.
     entered: Vec<u32>,
-    changed: Vec<u32>,
+    /// Which slots of a word; words ascend.
+    changed: Vec<(u32, u64)>,
+    changed_count: usize,
+    /// Ascending.
     left: Vec<u64>,
     extras: Vec<Extra>,
     blob: Vec<u8>,
@@ -73,42 +77,68 @@ impl News {
             && self.extras.is_empty()
     }
 
-    /// Walks the old visible set and the new one side by side: both ascend.
-    fn gather(&mut self, viewer: &Viewer, seen: &[(EntityId, u32)], view: &View) {
+    /// Compares what a viewer knew with what it sees: by ids, as slots ascend with them.
+    fn gather(
+        &mut self,
+        viewer: &Viewer,
+        words: &[Word],
+        gone: &[u64],
+        roster: &Roster,
+        rows: &Rows,
+    ) {
         self.entered.clear();
         self.changed.clear();
+        self.changed_count = 0;
         self.left.clear();
         self.extras.clear();
         self.blob.clear();
         let since = viewer.built.unwrap_or_default();
-        let old: &[EntityId] = if viewer.full { &[] } else { &viewer.visible };
-        let mut old = old.iter().copied().peekable();
-        for &(entity, rank) in seen {
-            while let Some(gone) = old.next_if(|&before| before < entity) {
-                self.left.push(gone.0);
+        // Who gets everything anew knows nothing.
+        let known_mask = if viewer.full { 0 } else { u64::MAX };
+        let ids = roster.ids_of(roster.edition());
+        let extras = rows.has_extras();
+        for &Word {
+            number,
+            seen,
+            known,
+        } in words
+        {
+            let known = known & known_mask;
+            if seen != known {
+                self.entered.extend(slots_of(number, seen & !known));
+                let left = slots_of(number, known & !seen);
+                self.left.extend(left.map(|slot| ids[slot as usize]));
             }
-            if old.next_if_eq(&entity).is_none() {
-                self.entered.push(rank);
-                self.add_extras(entity, rank, view);
-                continue;
+            let changed = roster.changed(number, seen & known, since);
+            if changed != 0 {
+                self.changed_count += changed.count_ones() as usize;
+                self.changed.push((number, changed));
             }
-            if view.changed_tick(rank) > since {
-                self.changed.push(rank);
-            }
-            if view.extra_changed_tick(rank) > since {
-                self.add_extras(entity, rank, view);
+            if extras {
+                for slot in slots_of(number, seen) {
+                    let is_known = known >> (slot % u64::BITS) & 1 != 0;
+                    self.add_extras(slot, is_known.then_some(since), roster, rows);
+                }
             }
         }
-        self.left.extend(old.map(|gone| gone.0));
+        if !viewer.full && !gone.is_empty() {
+            self.left.extend(gone);
+            self.left.sort_unstable();
+        }
     }
 
-    fn add_extras(&mut self, entity: EntityId, rank: u32, view: &View) {
-        for (component, value) in view.extras(rank) {
+    /// Those that changed after `since`, or all.
+    fn add_extras(&mut self, slot: u32, since: Option<Tick>, roster: &Roster, rows: &Rows) {
+        let row = roster.row(slot);
+        if since.is_some_and(|since| rows.told[row].extra_changed_tick <= since) {
+            return;
+        }
+        for (component, value) in rows.extras(row) {
             let offset = u32::try_from(self.blob.len()).expect("a delta is far below 4 GiB");
             let length = u16::try_from(value.len()).expect("a laid out component fits its length");
             self.blob.extend_from_slice(value);
             self.extras.push(Extra {
-                id: entity.0,
+                id: rows.ids[row],
                 component,
                 length,
                 offset,
@@ -116,7 +146,7 @@ impl News {
         }
     }
 
-    fn write(&self, viewer: &mut Viewer, whole: bool, tick: Tick, view: &View) -> DeltaOut {
+    fn write(&self, viewer: &mut Viewer, whole: bool, tick: Tick, roster: &Roster) -> DeltaOut {
         let sequence = viewer.credits.spend(tick);
         viewer.inputs.client_sequence_told = viewer.inputs.client_sequence;
         let head = DeltaHead {
@@ -132,7 +162,7 @@ impl News {
         viewer.sent = Some(tick);
         let bytes = delta_bytes(
             self.entered.len(),
-            self.changed.len(),
+            self.changed_count,
             self.left.len(),
             self.extras.len(),
             self.blob.len(),
@@ -146,15 +176,22 @@ impl News {
             delta_ack: None,
         }
         .write(&mut buffer);
-        write_delta(
-            &head,
-            records(&self.entered, view),
-            records(&self.changed, view),
-            &self.left,
-            &self.extras,
-            &self.blob,
-            &mut buffer,
-        );
+        let records = roster.records();
+        let mut writer = DeltaWriter::new(&mut buffer);
+        for &slot in &self.entered {
+            writer.entered(&records[slot as usize]);
+        }
+        for &(number, slots) in &self.changed {
+            if slots == u64::MAX {
+                let first = number as usize * SLOTS_PER_WORD;
+                writer.changed_run(&records[first..first + SLOTS_PER_WORD]);
+                continue;
+            }
+            for slot in slots_of(number, slots) {
+                writer.changed(&records[slot as usize]);
+            }
+        }
+        writer.finish(&head, &self.left, &self.extras, &self.blob);
         DeltaOut {
             session: viewer.session,
             sequence,
@@ -162,10 +199,6 @@ impl News {
             buffer,
         }
     }
-}
-
-fn records<'v>(ranks: &'v [u32], view: &'v View) -> impl Iterator<Item = &'v [u8; RECORD_BYTES]> {
-    ranks.iter().map(|&rank| view.record(rank))
 }
 
 /// The archive of one shard's overview: everything it owns, or a fixed share of it when that is too much.

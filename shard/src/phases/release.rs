@@ -205,10 +205,12 @@ fn take_viewer(shard: &mut Shard, session: SessionId, owner: ShardId, tick: Tick
     // A viewpoint that began here in this tick is not told of as owned here: that word might come after its owner's.
     let is_told = |told: &(SessionId, Notice)| *told == (session, Notice::Owner(shard.own));
     shard.published.notices.retain(|told| !is_told(told));
-    shard
+    let mut viewer = shard
         .viewers
         .remove(&session)
-        .expect("a watcher's viewer lives beside its avatar")
+        .expect("a watcher's viewer lives beside its avatar");
+    viewer.visible.pack(&shard.roster);
+    viewer
 }
 
 /// Every shard numbers every birth; who owns or sees the newborn gets its state too.

@@ -8,6 +8,8 @@ mod lattice;
 mod neighbourhoods;
 mod tree;
 
+use std::ops::Range;
+
 use crate::metric::reach_m;
 use crate::{Bounds, Metric, Point, SpaceError};
 use grid::Grid;
@@ -162,21 +164,34 @@ impl Index {
     /// exceeds `f32` (1.8e19 m).
     #[inline]
     pub fn within(&self, centre: Point, radius_m: f32, mut visit: impl FnMut(u32, f32)) {
-        let finite = self.metric.project(centre).is_finite();
-        let Some(limit) = square_limit(radius_m).filter(|_| finite) else {
+        let Some(limit) = square_limit(radius_m) else {
             return;
         };
         let metric = self.metric;
+        self.runs_near(centre, radius_m, |run| {
+            let points = &self.points[run.start as usize..run.end as usize];
+            for (rank, &point) in run.zip(points) {
+                let distance_squared = metric.distance_squared(centre, point);
+                if distance_squared <= limit {
+                    visit(rank, distance_squared);
+                }
+            }
+        });
+    }
+
+    /// Visits, ascending, runs of ranks that together hold all that [`within`](Self::within) finds and some more, for
+    /// callers that compare distances themselves, run by run.
+    #[inline]
+    pub fn runs_near(&self, centre: Point, radius_m: f32, visit: impl FnMut(Range<u32>)) {
+        let finite = self.metric.project(centre).is_finite();
+        if !finite || square_limit(radius_m).is_none() {
+            return;
+        }
         let reach = reach_m(radius_m);
         let centre_exact = centre.to_array().map(f64::from);
         let low = centre_exact.map(|coordinate| coordinate - reach);
         let high = centre_exact.map(|coordinate| coordinate + reach);
-        self.candidates(low, high, |rank, point| {
-            let distance_squared = metric.distance_squared(centre, point);
-            if distance_squared <= limit {
-                visit(rank, distance_squared);
-            }
-        });
+        self.candidates(low, high, visit);
     }
 
     /// Visits every entry inside or on a face of the box, by ascending rank. Axes that do not count
@@ -192,9 +207,12 @@ impl Index {
             return;
         }
         let area = Bounds::new(Point::from_array(low), Point::from_array(high));
-        self.candidates(low.map(f64::from), high.map(f64::from), |rank, point| {
-            if metric.contains(&area, point) {
-                visit(rank);
+        self.candidates(low.map(f64::from), high.map(f64::from), |run| {
+            let points = &self.points[run.start as usize..run.end as usize];
+            for (rank, &point) in run.zip(points) {
+                if metric.contains(&area, point) {
+                    visit(rank);
+                }
             }
         });
     }
@@ -233,19 +251,18 @@ impl Index {
         out.sort_unstable_by(nearer_then_id);
     }
 
-    /// Visits, by ascending rank, every entry between two corners and perhaps some outside.
+    /// Visits, ascending, runs of ranks that hold every entry between two corners and perhaps some outside.
     #[inline]
-    fn candidates(&self, low: [f64; 3], high: [f64; 3], mut visit: impl FnMut(u32, Point)) {
+    fn candidates(&self, low: [f64; 3], high: [f64; 3], mut visit: impl FnMut(Range<u32>)) {
         match &self.tree {
-            None => self.grid.runs(low, high, |run| {
-                let first = run.start as u32;
-                for (rank, &point) in (first..).zip(&self.points[run]) {
-                    visit(rank, point);
-                }
-            }),
+            None => {
+                let grid = &self.grid;
+                grid.runs(low, high, |run| visit(run.start as u32..run.end as u32));
+            }
             Some(tree) => {
-                for rank in tree.candidates(self.metric, low, high) {
-                    visit(rank, self.point(rank));
+                let ranks = tree.candidates(self.metric, low, high);
+                for run in ranks.chunk_by(|a, b| a + 1 == *b) {
+                    visit(run[0]..run[0] + run.len() as u32);
                 }
             }
         }

@@ -159,6 +159,19 @@ proptest! {
     }
 
     #[test]
+    fn runs_near_hold_what_within_finds(case in case()) {
+        for kind in KINDS {
+            let index = case.index(kind);
+            let mut ranks = Vec::new();
+            index.runs_near(case.centre, case.radius_m, |run| ranks.extend(run));
+            assert_ascending(&ranks);
+            index.within(case.centre, case.radius_m, |rank, _| {
+                assert!(ranks.binary_search(&rank).is_ok(), "{kind:?}: {rank} is in no run");
+            });
+        }
+    }
+
+    #[test]
     fn neighbourhoods_are_what_within_finds_around_each(case in case(), salt in any::<u32>()) {
         for kind in KINDS {
             let index = case.index(kind);
