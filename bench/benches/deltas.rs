@@ -26,7 +26,8 @@ fn main() {
         for phase in [Phase::Observe, Phase::Publish] {
             group.bench_function(phase.as_str(), |bencher| {
                 let crowd = crowd.get_or_insert_with(|| {
-                    scenes::watched(CAMERAS, visible, sight, clock.witness())
+                    scenes::watched(CAMERAS, visible, sight)
+                        .and_then(|scene| scene.crowd(clock.witness()))
                         .expect("a flock can be looked at")
                 });
                 bencher.iter_custom(|ticks| clock.ticks(crowd, &[phase], ticks));

@@ -34,6 +34,23 @@ pub struct Join {
     pub interest: InterestWish,
 }
 
+impl Join {
+    /// What the client says, without WebSocket header.
+    #[must_use]
+    pub fn message(&self) -> Vec<u8> {
+        let message = ClientMessage::Join {
+            mode: self.mode,
+            at: Some(self.at.to_array()),
+            interest: self.interest,
+            full: false,
+            acks: false,
+        };
+        let mut bytes = Vec::new();
+        message.encode(Some(1), None, &mut bytes);
+        bytes
+    }
+}
+
 /// Called when a phase of some shard begins, and with none when a half of its tick ends.
 pub type Witness = Rc<dyn Fn(Option<Phase>)>;
 
@@ -114,20 +131,11 @@ impl Crowd {
         }
         self.inboxes.resize_with(self.hubs.len(), Vec::new);
         for (join, home) in self.joins.iter().zip((0..usize::from(shards)).cycle()) {
-            let message = ClientMessage::Join {
-                mode: join.mode,
-                at: Some(join.at.to_array()),
-                interest: join.interest,
-                full: false,
-                acks: false,
-            };
-            let mut bytes = Vec::new();
-            message.encode(Some(1), None, &mut bytes);
             let session = self.hubs[home].open(Opening {
                 path: "/".to_owned(),
                 framing: Framing::Lanes,
             });
-            self.hubs[home].message(session, MessageKind::Binary, &bytes);
+            self.hubs[home].message(session, MessageKind::Binary, &join.message());
         }
         Ok(())
     }

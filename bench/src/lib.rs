@@ -18,3 +18,4 @@ pub mod recording;
 pub mod scenes;
 
 pub mod stopwatch;
+pub mod threads;

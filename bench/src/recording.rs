@@ -24,7 +24,8 @@ impl Recording {
     /// # Errors
     /// When the world cannot be built.
     pub fn new(visible: u16) -> Result<Self> {
-        let mut crowd = scenes::watched(1, visible, Sight::Radius, Rc::new(|_| {}))?;
+        let scene = scenes::watched(1, visible, Sight::Radius)?;
+        let mut crowd = scene.crowd(Rc::new(|_| {}))?;
         let mut recording = Self {
             frames: Vec::new(),
             deltas: Vec::new(),

@@ -9,11 +9,29 @@ use worldshard_client::protocol::{InterestWish, ViewpointMode};
 
 use crate::crowd::{Crowd, Join, Witness};
 
+/// A world and who joins it.
+pub struct Scene {
+    /// Its world, and on how many shards.
+    pub recipe: Arc<AppRecipe>,
+    /// Its clients.
+    pub joins: Vec<Join>,
+}
+
+impl Scene {
+    /// On this thread.
+    ///
+    /// # Errors
+    /// When the world cannot be built.
+    pub fn crowd(&self, witness: Witness) -> Result<Crowd> {
+        Crowd::new(Arc::clone(&self.recipe), self.joins.clone(), witness)
+    }
+}
+
 /// A flock of [`WATCHED`] on one shard under so many cameras, about `visible` in sight of each.
 ///
 /// # Errors
 /// When the world cannot be built.
-pub fn watched(cameras: u16, visible: u16, sight: Sight, witness: Witness) -> Result<Crowd> {
+pub fn watched(cameras: u16, visible: u16, sight: Sight) -> Result<Scene> {
     let radius_m = DENSITY_RADIUS_M * (f32::from(visible) / DENSITY).sqrt();
     let mut setup = worlds::flock(WATCHED).interest_radius_m(radius_m);
     // The half-diagonal of a box that holds as many.
@@ -44,7 +62,8 @@ pub fn watched(cameras: u16, visible: u16, sight: Sight, witness: Witness) -> Re
         }
     };
     let recipe = App::new().plugin(setup).shards(1).build()?;
-    Crowd::new(recipe, (0..cameras).map(join).collect(), witness)
+    let joins = (0..cameras).map(join).collect();
+    Ok(Scene { recipe, joins })
 }
 
 /// How the cameras of [`watched`] look.
@@ -63,8 +82,9 @@ pub enum Sight {
 ///
 /// # Errors
 /// When the world cannot be built.
-pub fn leaping_natives(across: bool, witness: Witness) -> Result<Crowd> {
-    Crowd::new(leapers(NATIVES, across)?, Vec::new(), witness)
+pub fn leaping_natives(across: bool) -> Result<Scene> {
+    let (recipe, joins) = (leapers(NATIVES, across)?, Vec::new());
+    Ok(Scene { recipe, joins })
 }
 
 /// [`AVATARS`] avatars on two shards that leap in every tick as natives do, each with its session's visible set of
@@ -72,17 +92,20 @@ pub fn leaping_natives(across: bool, witness: Witness) -> Result<Crowd> {
 ///
 /// # Errors
 /// When the world cannot be built.
-pub fn leaping_avatars(across: bool, witness: Witness) -> Result<Crowd> {
-    let column = |x: f32| {
-        (0..AVATARS / 2).map(move |y| Join {
-            mode: ViewpointMode::Avatar,
-            at: Point::flat(x, 200.0 + f32::from(y) * SPACE_M),
-            interest: InterestWish::Default,
-        })
+pub fn leaping_avatars(across: bool) -> Result<Scene> {
+    // A column in each half, and in the order of homes: all begin in the same tick, so a column stays together, and what
+    // an avatar sees leaps with it.
+    let join = |number: u16| Join {
+        mode: ViewpointMode::Avatar,
+        at: Point::flat(
+            [0.25 * HALF_M, 1.75 * HALF_M][usize::from(number % 2)],
+            200.0 + f32::from(number / 2) * SPACE_M,
+        ),
+        interest: InterestWish::Default,
     };
-    // Two columns that change places: what an avatar sees is as much before a leap as after.
-    let joins = column(0.25 * HALF_M).chain(column(0.75 * HALF_M)).collect();
-    Crowd::new(leapers(0, across)?, joins, witness)
+    let joins = (0..AVATARS).map(join).collect();
+    let recipe = leapers(0, across)?;
+    Ok(Scene { recipe, joins })
 }
 
 fn leapers(entities: u64, across: bool) -> Result<Arc<AppRecipe>> {

@@ -73,7 +73,8 @@ fn steps(parts: &Rc<Parts>, name: WorldName) -> Result<()> {
 }
 
 fn watched(parts: &Rc<Parts>, scene: &'static str, visible: u16) -> Result<()> {
-    let mut crowd = scenes::watched(CAMERAS, visible, Sight::Radius, by_phase(parts, scene))?;
+    let mut crowd =
+        scenes::watched(CAMERAS, visible, Sight::Radius)?.crowd(by_phase(parts, scene))?;
     parts.silently(|| crowd.renew().expect("it was just built"));
     let candidates =
         |crowd: &Crowd| -> u64 { crowd.hubs().map(|hub| hub.shard().stats().candidates).sum() };
@@ -110,13 +111,13 @@ fn leaps(parts: &Rc<Parts>) -> Result<()> {
             scene,
             work: "natives",
         };
-        let crowd = scenes::leaping_natives(across, as_one(parts, part))?;
+        let crowd = scenes::leaping_natives(across)?.crowd(as_one(parts, part))?;
         leap(parts, crowd, part, scenes::NATIVES);
         let part = Part {
             scene,
             work: "avatars",
         };
-        let crowd = scenes::leaping_avatars(across, as_one(parts, part))?;
+        let crowd = scenes::leaping_avatars(across)?.crowd(as_one(parts, part))?;
         leap(parts, crowd, part, u64::from(scenes::AVATARS));
     }
     Ok(())
