@@ -54,14 +54,14 @@ impl<T> Drop for Around<'_, T> {
 }
 
 impl Spare {
-    fn take<T: 'static>(&self) -> Vec<T> {
+    pub(crate) fn take<T: 'static>(&self) -> Vec<T> {
         let mut vectors = self.vectors.borrow_mut();
         let found = vectors.iter().position(|vector| vector.is::<Vec<T>>());
         let vector = found.and_then(|place| vectors.swap_remove(place).downcast().ok());
         vector.map(|vector| *vector).unwrap_or_default()
     }
 
-    fn keep<T: 'static>(&self, mut vector: Vec<T>) {
+    pub(crate) fn keep<T: 'static>(&self, mut vector: Vec<T>) {
         vector.clear();
         let mut vectors = self.vectors.borrow_mut();
         if vectors.len() < SPARE_MAX {

@@ -5,7 +5,7 @@
 use worldshard_shard::Chance;
 
 use super::{Velocity, motion};
-use crate::prelude::{Around, Bounds, Metric, Near, Point, View};
+use crate::prelude::{Around, Bounds, Metric, Point, View};
 
 /// How birds fly. Lengths in metres, speeds in metres per second, accelerations in metres per second squared.
 #[derive(Clone, Copy, Debug)]
@@ -45,20 +45,20 @@ impl Seen {
     /// What everyone owned here sees.
     pub(super) fn by_each<'v>(view: &'v View, rules: &Rules) -> Around<'v, Seen> {
         let velocities = view.column::<Velocity>();
-        view.around_each(rules.perception_m, |rank, near| {
-            let mut seen = Seen::default();
-            let at = view.position(rank);
-            for &Near {
-                rank,
-                distance_squared,
-            } in near
-            {
-                if let Some(Velocity(velocity)) = velocities[rank as usize] {
-                    seen.see(view.position(rank) - at, distance_squared, velocity, rules);
-                }
-            }
-            seen
-        })
+        view.around_pairs(
+            rules.perception_m,
+            |[one, other], distance_squared, [seen, met]| {
+                let (Some(Velocity(velocity)), Some(Velocity(others))) =
+                    (velocities[one as usize], velocities[other as usize])
+                else {
+                    return;
+                };
+                let offset = view.position(other) - view.position(one);
+                let seen: &mut Seen = seen;
+                seen.see(offset, distance_squared, others, rules);
+                met.see(-offset, distance_squared, velocity, rules);
+            },
+        )
     }
 
     /// A neighbour, `offset` from the bird.

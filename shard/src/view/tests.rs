@@ -153,6 +153,14 @@ proptest! {
             expected.retain(|&near| near != rank.value());
             prop_assert_eq!(seen.of(rank), &expected);
         }
+        let met = view.around_pairs(radius_m, |[lower, higher], _, [seen, other]| {
+            let seen: &mut Vec<u32> = seen;
+            seen.push(higher);
+            other.push(lower);
+        });
+        for rank in world.ecs().query::<&Rank>().iter() {
+            prop_assert_eq!(met.of(rank), seen.of(rank));
+        }
     }
 
     #[test]

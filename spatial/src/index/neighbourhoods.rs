@@ -27,37 +27,62 @@ impl Index {
         &self,
         radius_m: f32,
         wanted: impl Fn(u32) -> bool,
+        visit: impl FnMut(u32, &[Near]),
+    ) {
+        self.visit_all::<false>(radius_m, wanted, visit);
+    }
+
+    /// Visits each rank, ascending, with those near it whose rank is higher: each pair of neighbours once. A rank may
+    /// be left out when nothing near it is `wanted`, nor itself.
+    ///
+    /// What a caller sums up of both ends of each pair, it sums up in the order of [`neighbourhoods`](Self::neighbourhoods),
+    /// for half of its work: whoever has a lower rank was visited before.
+    pub fn pairs(
+        &self,
+        radius_m: f32,
+        wanted: impl Fn(u32) -> bool,
+        visit: impl FnMut(u32, &[Near]),
+    ) {
+        self.visit_all::<true>(radius_m, wanted, visit);
+    }
+
+    fn visit_all<const HIGHER: bool>(
+        &self,
+        radius_m: f32,
+        wanted: impl Fn(u32) -> bool,
         mut visit: impl FnMut(u32, &[Near]),
     ) {
         // One copy of the loop for each metric, whose choice is then made outside of it.
         match (&self.tree, square_limit(radius_m), self.metric) {
-            (Some(_), _, _) | (None, None, _) => self.one_by_one(radius_m, wanted, visit),
+            (Some(_), _, _) | (None, None, _) => {
+                self.one_by_one::<HIGHER>(radius_m, wanted, visit);
+            }
             (None, Some(limit), Metric::Plane) => {
                 let distance = |a, b| Metric::Plane.distance_squared(a, b);
-                self.cell_by_cell((radius_m, limit), distance, wanted, &mut visit);
+                self.cell_by_cell::<HIGHER>((radius_m, limit), distance, wanted, &mut visit);
             }
             (None, Some(limit), Metric::Flat) => {
                 let distance = |a, b| Metric::Flat.distance_squared(a, b);
-                self.cell_by_cell((radius_m, limit), distance, wanted, &mut visit);
+                self.cell_by_cell::<HIGHER>((radius_m, limit), distance, wanted, &mut visit);
             }
             (None, Some(limit), Metric::Solid) => {
                 let distance = |a, b| Metric::Solid.distance_squared(a, b);
-                self.cell_by_cell((radius_m, limit), distance, wanted, &mut visit);
+                self.cell_by_cell::<HIGHER>((radius_m, limit), distance, wanted, &mut visit);
             }
         }
     }
 
-    fn one_by_one(
+    fn one_by_one<const HIGHER: bool>(
         &self,
         radius_m: f32,
         wanted: impl Fn(u32) -> bool,
         mut visit: impl FnMut(u32, &[Near]),
     ) {
         let mut near = Vec::new();
-        for rank in (0..self.len() as u32).filter(|&rank| wanted(rank)) {
+        for rank in (0..self.len() as u32).filter(|&rank| HIGHER || wanted(rank)) {
             near.clear();
             self.within(self.point(rank), radius_m, |other, distance_squared| {
-                if other != rank {
+                if other > rank || (!HIGHER && other < rank) {
                     near.push(Near {
                         rank: other,
                         distance_squared,
@@ -69,7 +94,7 @@ impl Index {
     }
 
     #[inline]
-    fn cell_by_cell(
+    fn cell_by_cell<const HIGHER: bool>(
         &self,
         (radius_m, limit): (f32, f32),
         distance: impl Fn(Point, Point) -> f32,
@@ -80,7 +105,9 @@ impl Index {
         let mut runs: Vec<Range<usize>> = Vec::new();
         let mut near: Vec<Near> = Vec::new();
         self.grid.cells(|cell| {
-            if !cell.clone().any(|rank| wanted(rank as u32)) {
+            let any_wanted = |ranks: &Range<usize>| ranks.clone().any(|rank| wanted(rank as u32));
+            let cell_wanted = any_wanted(&cell);
+            if !HIGHER && !cell_wanted {
                 return;
             }
             let (low, high) = corners(&self.points[cell.clone()]);
@@ -90,11 +117,20 @@ impl Index {
                 high.map(|coordinate| coordinate + reach),
                 |run| runs.push(run),
             );
+            if HIGHER {
+                runs.retain_mut(|run| {
+                    run.start = run.start.max(cell.start);
+                    run.start < run.end && (cell_wanted || any_wanted(run))
+                });
+            }
             let candidates: usize = runs.iter().map(Range::len).sum();
             if near.len() < candidates {
                 near.resize(candidates, Near::default());
             }
-            for rank in cell.map(|rank| rank as u32).filter(|&rank| wanted(rank)) {
+            for rank in cell.map(|rank| rank as u32) {
+                if !HIGHER && !wanted(rank) {
+                    continue;
+                }
                 let centre = self.point(rank);
                 let mut count = 0;
                 let mut collect = |run: Range<usize>| {
@@ -104,7 +140,9 @@ impl Index {
                 };
                 let own = rank as usize;
                 for run in runs.iter().cloned() {
-                    if run.contains(&own) {
+                    if HIGHER {
+                        collect(run.start.max(own + 1).min(run.end)..run.end);
+                    } else if run.contains(&own) {
                         collect(run.start..own);
                         collect(own + 1..run.end);
                     } else {

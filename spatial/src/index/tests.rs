@@ -192,6 +192,27 @@ proptest! {
     }
 
     #[test]
+    fn pairs_are_what_neighbourhoods_find_each_once(case in case(), salt in any::<u32>()) {
+        for kind in KINDS {
+            let index = case.index(kind);
+            let wanted = |rank: u32| (rank ^ salt).is_multiple_of(4);
+            let mut found = vec![Vec::new(); index.len()];
+            let mut before = None;
+            index.pairs(case.radius_m, wanted, |rank, near| {
+                assert!(before.replace(rank) < Some(rank), "ranks ascend");
+                found[rank as usize].extend_from_slice(near);
+                for &Near { rank: other, distance_squared } in near {
+                    assert!(other > rank, "{other} is the higher one of a pair");
+                    found[other as usize].push(Near { rank, distance_squared });
+                }
+            });
+            index.neighbourhoods(case.radius_m, wanted, |rank, near| {
+                assert_eq!(found[rank as usize], near, "{kind:?} around {rank}");
+            });
+        }
+    }
+
+    #[test]
     fn within_box_finds_what_brute_force_finds(case in case()) {
         let area = case.area();
         let counts = |point: Point| {
