@@ -2,6 +2,7 @@
 //!
 //! Opens no connection beyond this machine unless it is allowed to. Prints nothing: [`run`] returns a [`Report`].
 
+mod dialect;
 mod plan;
 mod report;
 
@@ -26,6 +27,7 @@ mod fleet;
 mod process;
 mod socket;
 
+pub use dialect::Dialect;
 pub use plan::{Pace, Plan, PlanError, Scenario, Stallable, Target};
 pub use process::Usage;
 pub use report::{

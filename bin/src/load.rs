@@ -4,7 +4,9 @@ use std::fs;
 use std::io::Write as _;
 use std::time::Duration;
 
-use worldshard_bench::load::{self, Failed, Pace, Plan, Report, Scenario, Stallable, Target};
+use worldshard_bench::load::{
+    self, Dialect, Failed, Pace, Plan, Report, Scenario, Stallable, Target,
+};
 
 use crate::cores;
 use crate::failure::Failure;
@@ -44,7 +46,9 @@ pub(crate) fn run(args: &LoadArgs) -> Result<(), Failure> {
 
 fn plan(args: &LoadArgs) -> Result<Plan, Failure> {
     let usage = |error: load::PlanError| Failure::usage(error.to_string());
-    let target = Target::parse(&args.url, args.allow_remote).map_err(usage)?;
+    let mut target = Target::parse(&args.url, args.allow_remote).map_err(usage)?;
+    let (sent, received) = (args.before_sent.as_deref(), args.before_received.as_deref());
+    target.dialect = Dialect::parse(args.hello.as_deref(), sent, received).map_err(usage)?;
     Ok(Plan {
         target,
         scenario: scenario(args),

@@ -99,6 +99,22 @@ impl Latencies {
     }
 }
 
+/// What a histogram holds in nanoseconds, in buckets of microseconds, each at most a 32nd wide.
+pub(crate) fn buckets(histogram: &Histogram<u64>) -> Vec<(f64, u64)> {
+    let mut buckets: Vec<(f64, u64)> = Vec::new();
+    for step in histogram.iter_recorded() {
+        let value = step.value_iterated_to();
+        let width = 1 << value.checked_ilog2().unwrap_or(0).saturating_sub(5);
+        let most_us = value.next_multiple_of(width) as f64 / 1e3;
+        let count = step.count_since_last_iteration();
+        match buckets.last_mut() {
+            Some(last) if last.0 >= most_us => last.1 += count,
+            Some(_) | None => buckets.push((most_us, count)),
+        }
+    }
+    buckets
+}
+
 pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).expect("the bounds are in order")
 }
@@ -109,3 +125,26 @@ pub(crate) fn nanos(time: Duration) -> u64 {
 
 /// Beyond, a latency counts as this.
 const LATENCY_NS_MAX: u64 = 100_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_hold_all_that_was_recorded_in_rising_order() {
+        let mut latencies = histogram();
+        for value in [
+            1_000, 1_001, 64_000, 65_000, 1_000_000, 1_010_000, 50_000_000,
+        ] {
+            latencies.record(value).unwrap();
+        }
+        let buckets = buckets(&latencies);
+        assert_eq!(buckets.iter().map(|bucket| bucket.1).sum::<u64>(), 7);
+        assert!(
+            buckets.is_sorted_by(|one, next| one.0 < next.0),
+            "{buckets:?}"
+        );
+        assert!(buckets.len() < 7 && buckets[0].0 < 1.1, "{buckets:?}");
+        assert!((50_000.0..52_000.0).contains(&buckets[buckets.len() - 1].0));
+    }
+}

@@ -37,7 +37,11 @@ impl Echo {
         };
         Self {
             counts: Counts::new(),
-            messages: Tagged::new(plan.payload_bytes, plan.text),
+            messages: Tagged::new(
+                plan.payload_bytes,
+                plan.text,
+                plan.target.dialect.before_sent(),
+            ),
             clients: (0..plan.connections).map(|_| Client::default()).collect(),
             schedule,
             in_flight,

@@ -43,7 +43,11 @@ impl Fanout {
         let connections = plan.connections.max(first_sender + senders);
         Self {
             counts: Counts::new(),
-            messages: Tagged::new(plan.payload_bytes, plan.text),
+            messages: Tagged::new(
+                plan.payload_bytes,
+                plan.text,
+                plan.target.dialect.before_sent(),
+            ),
             schedule: Schedule::new(senders, rate_hz),
             receivers: plan.connections,
             first_sender,

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use worldshard_client::transport::{Event, MessageKind, masked_close, masked_pong};
 
 use super::counts::Counts;
+use super::dialect::{Dialect, path_of};
 use super::plan::Target;
 use super::socket::{Phase, Socket, request};
 use super::tagged::MASK;
@@ -84,7 +85,8 @@ impl Fleet {
 
     /// Begins to connect one client.
     pub(crate) fn connect(&mut self, who: usize, actor: &mut impl Actor) -> Result<(), Errno> {
-        let (request, key) = request(&self.target.host, &self.target.path, self.seed, who);
+        let path = path_of(&self.target.path, who);
+        let (request, key) = request(&self.target.host, &path, self.seed, who);
         let window = self.narrow.contains(&who).then_some(NARROW_BYTES);
         let socket = Socket::begin(&self.target.addr, &request, key, window)?;
         let flags = match socket.phase {
@@ -204,9 +206,13 @@ impl Fleet {
             }
             self.opening -= 1;
             self.open += 1;
+            self.target.dialect.greet(who, &mut socket.out);
             actor.opened(who, &mut socket.out);
         }
-        if let Err(why) = hear(who, socket, &mut self.buffer[at..bytes], actor, now) {
+        if let Err(why) = {
+            let bytes = &mut self.buffer[at..bytes];
+            hear(who, socket, &self.target.dialect, bytes, actor, now)
+        } {
             return self.lose(who, actor, || why);
         }
         actor.rested(who, &mut socket.out, now);
@@ -269,6 +275,7 @@ impl Fleet {
 fn hear(
     who: usize,
     socket: &mut Socket,
+    dialect: &Dialect,
     mut bytes: &mut [u8],
     actor: &mut impl Actor,
     now: Duration,
@@ -283,7 +290,9 @@ fn hear(
         match step.event {
             None => return Ok(()),
             Some(Event::Message { kind, payload }) => {
-                actor.heard(who, Heard { kind, payload }, out, now);
+                if let Some(payload) = dialect.heard(payload) {
+                    actor.heard(who, Heard { kind, payload }, out, now);
+                }
             }
             Some(Event::Ping(payload)) => out.extend_from_slice(&masked_pong(payload, MASK)),
             Some(Event::Pong(_)) => {}

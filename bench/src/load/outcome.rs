@@ -1,5 +1,6 @@
 //! Makes a report of what was counted and measured, and judges whether it may be used.
 
+use super::counts::buckets;
 use super::fleet::Actor;
 use super::plan::{Pace, Plan, Scenario, Stallable};
 use super::report::{
@@ -47,6 +48,7 @@ pub(crate) fn report<A: Actor>(runner: &mut Runner<'_, A>, window: &Window) -> R
         cpu_us_per_handshake: None,
         bytes_per_connection: None,
         latency_us: Latencies::of(&counts.latency),
+        latency_histogram: buckets(&counts.latency),
         server: server.map(|(spent, before)| ServerReport {
             pid: plan.pid.unwrap_or(0),
             cpu_s: spent.cpu.as_secs_f64(),

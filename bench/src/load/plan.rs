@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use super::dialect::Dialect;
 use super::tagged::TAG_BYTES;
 
 /// One run against one server.
@@ -111,8 +112,10 @@ pub struct Target {
     pub addr: SocketAddr,
     /// Host and port as they stand in the URL.
     pub host: String,
-    /// Path and query.
+    /// Path and query, in which `{n}` stands for the client's number.
     pub path: String,
+    /// What the server wants beside messages.
+    pub dialect: Dialect,
 }
 
 impl Target {
@@ -147,6 +150,7 @@ impl Target {
             addr,
             host: host.to_owned(),
             path: path.to_owned(),
+            dialect: Dialect::default(),
         })
     }
 }

@@ -41,6 +41,9 @@ pub struct Report {
     /// From the time a message was due to be sent, in microseconds: echo, broadcast, all-to-all until it was read;
     /// world until a delta shows what was steered; storm until the upgrade was answered.
     pub latency_us: Option<Latencies>,
+    /// The same whole: at most so many microseconds and more than those before, and how many of them.
+    #[serde(default)]
+    pub latency_histogram: Vec<(f64, u64)>,
     /// Nothing without a process to measure.
     pub server: Option<ServerReport>,
     /// The load generator itself.

@@ -10,6 +10,8 @@ pub(crate) struct Tagged {
     /// A whole masked frame.
     frame: Vec<u8>,
     tag_at: usize,
+    /// The tag's place in what the mask covers.
+    masked_at: usize,
     payload: Vec<u8>,
 }
 
@@ -22,17 +24,20 @@ pub(crate) struct Tag {
 }
 
 impl Tagged {
-    pub(crate) fn new(payload_bytes: usize, text: bool) -> Self {
+    /// `before` stands before each payload that is sent.
+    pub(crate) fn new(payload_bytes: usize, text: bool, before: &[u8]) -> Self {
         let kind = if text {
             MessageKind::Text
         } else {
             MessageKind::Binary
         };
         let payload: Vec<u8> = (0..payload_bytes).map(filler).collect();
-        let frame = masked_frame(kind, &payload, MASK).to_vec();
+        let wrapped = [before, &payload].concat();
+        let frame = masked_frame(kind, &wrapped, MASK).to_vec();
         Self {
             kind,
             tag_at: frame.len() - payload_bytes,
+            masked_at: before.len(),
             frame,
             payload,
         }
@@ -46,7 +51,7 @@ impl Tagged {
         let place = &mut out[start + self.tag_at..][..TAG_BYTES];
         for (at, byte) in place.iter_mut().enumerate() {
             let digit = number >> (60 - 4 * at) & 15;
-            *byte = DIGITS[digit as usize] ^ MASK[at % 4];
+            *byte = DIGITS[digit as usize] ^ MASK[(self.masked_at + at) % 4];
         }
     }
 

@@ -15,6 +15,18 @@ pub(crate) struct LoadArgs {
     )]
     pub(crate) url: String,
 
+    /// What each client says first, in hexadecimal; nnnn stands for its number, as {n} does in the URL
+    #[arg(long, value_name = "HEX", help_heading = "Server")]
+    pub(crate) hello: Option<String>,
+
+    /// What the server wants before each message, in hexadecimal
+    #[arg(long, value_name = "HEX", help_heading = "Server")]
+    pub(crate) before_sent: Option<String>,
+
+    /// What the server puts before each message, in hexadecimal; what comes without it is not heard
+    #[arg(long, value_name = "HEX", help_heading = "Server")]
+    pub(crate) before_received: Option<String>,
+
     /// The server's process, to measure what it spends and holds
     #[arg(long, value_name = "PID", help_heading = "Server")]
     pub(crate) pid: Option<u32>,
