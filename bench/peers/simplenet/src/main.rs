@@ -52,32 +52,57 @@ fn main() {
         config,
     );
     ready(args.bind);
-    let mut clients = BTreeSet::new();
+    let mut room = Room {
+        scenario: args.scenario,
+        clients: BTreeSet::new(),
+        early: Vec::new(),
+    };
     loop {
-        handle(&mut server, &mut clients, args.scenario);
+        room.handle(&mut server);
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// All that has happened since the last time.
-fn handle(server: &mut Server<Channel>, clients: &mut BTreeSet<u128>, scenario: Scenario) {
-    while let Some((client, event)) = server.next() {
-        match event {
-            ServerEventFrom::<Channel>::Report(ServerReport::Connected(..)) => {
-                clients.insert(client);
-            }
-            ServerEventFrom::<Channel>::Report(ServerReport::Disconnected) => {
-                clients.remove(&client);
-            }
-            ServerEventFrom::<Channel>::Msg(message) => match scenario {
-                Scenario::Echo => server.send(client, message),
-                Scenario::Broadcast => {
-                    for &client in clients.iter() {
-                        server.send(client, message.clone());
+struct Room {
+    scenario: Scenario,
+    clients: BTreeSet<u128>,
+    /// Messages that came before the report of their sender's arrival: an answer would be dropped.
+    early: Vec<(u128, ByteBuf)>,
+}
+
+impl Room {
+    /// All that has happened since the last time.
+    fn handle(&mut self, server: &mut Server<Channel>) {
+        while let Some((client, event)) = server.next() {
+            match event {
+                ServerEventFrom::<Channel>::Report(ServerReport::Connected(..)) => {
+                    self.clients.insert(client);
+                    let mine = |(sender, _): &mut (u128, ByteBuf)| *sender == client;
+                    let early: Vec<_> = self.early.extract_if(.., mine).collect();
+                    for (_, message) in early {
+                        self.answer(server, client, message);
                     }
                 }
-            },
-            ServerEventFrom::<Channel>::Request(..) => {}
+                ServerEventFrom::<Channel>::Report(ServerReport::Disconnected) => {
+                    self.clients.remove(&client);
+                }
+                ServerEventFrom::<Channel>::Msg(message) if self.clients.contains(&client) => {
+                    self.answer(server, client, message);
+                }
+                ServerEventFrom::<Channel>::Msg(message) => self.early.push((client, message)),
+                ServerEventFrom::<Channel>::Request(..) => {}
+            }
+        }
+    }
+
+    fn answer(&self, server: &Server<Channel>, client: u128, message: ByteBuf) {
+        match self.scenario {
+            Scenario::Echo => server.send(client, message),
+            Scenario::Broadcast => {
+                for &client in &self.clients {
+                    server.send(client, message.clone());
+                }
+            }
         }
     }
 }
