@@ -12,6 +12,12 @@ mod waiting;
 #[cfg(target_os = "linux")]
 pub mod floor;
 
+#[cfg(target_os = "linux")]
+pub mod compare;
+
+#[cfg(target_os = "linux")]
+pub mod report;
+
 pub mod crowd;
 pub mod draws;
 pub mod recording;

@@ -36,6 +36,10 @@ pub(crate) enum Command {
     #[cfg(target_os = "linux")]
     #[command(after_help = crate::floor::args::EXAMPLES)]
     Floor(crate::floor::args::FloorArgs),
+    /// Measure the engine beside that floor and the servers of others, and write a report
+    #[cfg(target_os = "linux")]
+    #[command(after_help = crate::bench::args::EXAMPLES)]
+    Bench(crate::bench::args::BenchArgs),
     /// Say what this machine allows, what runs because of it, and how to change that
     Doctor,
 }

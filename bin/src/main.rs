@@ -5,6 +5,8 @@ mod cli;
 mod serve;
 
 #[cfg(target_os = "linux")]
+mod bench;
+#[cfg(target_os = "linux")]
 mod cores;
 #[cfg(target_os = "linux")]
 mod floor;
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
         Command::Load(args) => load::run(args),
         #[cfg(target_os = "linux")]
         Command::Floor(args) => floor::run(args),
+        #[cfg(target_os = "linux")]
+        Command::Bench(args) => bench::run(args),
         Command::Doctor => doctor::run(),
     });
     match done {

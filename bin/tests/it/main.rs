@@ -12,6 +12,8 @@
 mod fleet;
 mod server;
 
+#[cfg(target_os = "linux")]
+mod bench;
 mod commands;
 mod descriptors;
 #[cfg(target_os = "linux")]
