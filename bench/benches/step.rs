@@ -5,8 +5,9 @@ mod measure;
 use criterion::{Criterion, SamplingMode, Throughput};
 use worldshard::prelude::*;
 use worldshard::runtime::Phase;
-use worldshard::worlds::{WorldName, world};
+use worldshard::worlds::{WorldName, WorldSetup, world};
 use worldshard_bench::crowd::Crowd;
+use worldshard_bench::scenes;
 use worldshard_bench::stopwatch::{PhaseClock, busy};
 
 use measure::CpuTime;
@@ -14,18 +15,22 @@ use measure::CpuTime;
 fn main() -> Result<()> {
     let mut criterion = measure::criterion(busy);
     for name in WorldName::ALL {
-        phases(&mut criterion, name)?;
+        phases(&mut criterion, name.as_str(), world(name, ENTITIES, 0))?;
+    }
+    for (name, neighbours) in [("flock-12", 12.0), ("flock-50", 50.0)] {
+        phases(
+            &mut criterion,
+            name,
+            scenes::flock_of_density(ENTITIES, neighbours),
+        )?;
     }
     criterion.final_summary();
     Ok(())
 }
 
-fn phases(criterion: &mut Criterion<CpuTime>, name: WorldName) -> Result<()> {
+fn phases(criterion: &mut Criterion<CpuTime>, name: &str, setup: WorldSetup) -> Result<()> {
     let clock = PhaseClock::default();
-    let recipe = App::new()
-        .plugin(world(name, ENTITIES, 0))
-        .shards(1)
-        .build()?;
+    let recipe = App::new().plugin(setup).shards(1).build()?;
     let mut crowd = None;
     let mut group = criterion.benchmark_group(format!("step/{name}"));
     group

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use worldshard::prelude::*;
+use worldshard::worlds::WorldSetup;
 use worldshard::{AppRecipe, worlds};
 use worldshard_client::protocol::{InterestWish, ViewpointMode};
 
@@ -64,6 +65,15 @@ pub fn watched(cameras: u16, visible: u16, sight: Sight) -> Result<Scene> {
     let recipe = App::new().plugin(setup).shards(1).build()?;
     let joins = (0..cameras).map(join).collect();
     Ok(Scene { recipe, joins })
+}
+
+/// A flock in which a bird begins with so many neighbours: as it ships, but in a larger or smaller square.
+#[must_use]
+pub fn flock_of_density(entities: u64, neighbours: f32) -> WorldSetup {
+    let mut setup = worlds::flock(entities);
+    let edge_m = setup.config.bounds.extent().x * (DENSITY / neighbours).sqrt();
+    setup.config.bounds = Bounds::new(Point::ORIGIN, Point::flat(edge_m, edge_m));
+    setup
 }
 
 /// How the cameras of [`watched`] look.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use flume::bounded;
 use worldshard::prelude::*;
 use worldshard::runtime::Phase;
-use worldshard::worlds::{WorldName, world};
+use worldshard::worlds::{WorldName, WorldSetup, world};
 use worldshard::{Letter, Subscribers};
 use worldshard_bench::crowd::{Crowd, Witness};
 use worldshard_bench::recording::{Recording, delta_of, opened_client};
@@ -22,8 +22,10 @@ use crate::parts::{Part, Parts};
 /// Runs everything.
 pub(crate) fn run(parts: &Rc<Parts>) -> Result<()> {
     for name in WorldName::ALL {
-        steps(parts, name)?;
+        steps(parts, name.as_str(), world(name, ENTITIES, 0))?;
     }
+    steps(parts, "flock-12", scenes::flock_of_density(ENTITIES, 12.0))?;
+    steps(parts, "flock-50", scenes::flock_of_density(ENTITIES, 50.0))?;
     watched(parts, "64 in sight", 64)?;
     watched(parts, "1000 in sight", 1000)?;
     leaps(parts)?;
@@ -55,12 +57,8 @@ fn as_one(parts: &Rc<Parts>, part: Part) -> Witness {
     })
 }
 
-fn steps(parts: &Rc<Parts>, name: WorldName) -> Result<()> {
-    let scene = name.as_str();
-    let recipe = App::new()
-        .plugin(world(name, ENTITIES, 0))
-        .shards(1)
-        .build()?;
+fn steps(parts: &Rc<Parts>, scene: &'static str, setup: WorldSetup) -> Result<()> {
+    let recipe = App::new().plugin(setup).shards(1).build()?;
     let mut crowd = Crowd::new(recipe, Vec::new(), by_phase(parts, scene))?;
     parts.silently(|| crowd.renew().expect("it was just built"));
     for _ in 0..TICKS {
