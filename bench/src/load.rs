@@ -19,6 +19,8 @@ mod spoken;
 mod storm;
 mod world;
 
+mod flat_view;
+
 mod counts;
 mod schedule;
 mod tagged;

@@ -65,6 +65,7 @@ pub(crate) fn run(
     let per = |spent: Option<Duration>| spent.map(|cpu| cpu.as_secs_f64() * 1e6 / handshakes);
     report.cpu_us_per_handshake = per(window.server.map(|spent| spent.cpu));
     report.cpu_us_per_message = None;
+    report.warmup_s = 0.0;
     report.storm = Some(StormReport {
         handshakes_per_s: handshakes / window.length.as_secs_f64(),
         cpu_us_per_close: per(closed.server.map(|spent| spent.cpu)),

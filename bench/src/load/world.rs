@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use worldshard_client::protocol::world::OPCODE_S2C_DELTA;
 use worldshard_client::protocol::{
-    ClientMessage, ExtEnvelope, Greeting, HotHeader, InterestWish, View, ViewpointMode, WORLD_SVC,
+    ClientMessage, ExtEnvelope, Greeting, HotHeader, InterestWish, Record, ViewpointMode, WORLD_SVC,
 };
 use worldshard_client::transport::MessageKind;
 
 use super::counts::{Counts, histogram, nanos};
+use super::flat_view::FlatView;
 use super::fleet::{Actor, Heard};
 use super::plan::Plan;
 use super::report::{Latencies, Report, WorldReport};
@@ -33,12 +34,13 @@ pub(crate) struct World {
     seed: u64,
     tick_rate_hz: f64,
     seen: Seen,
+    scratch: Vec<Record>,
 }
 
 /// One client.
 #[derive(Default)]
 struct Client {
-    view: View,
+    view: FlatView,
     /// Number of the last delta.
     delta: u32,
     acknowledged: u32,
@@ -70,6 +72,7 @@ impl World {
             seed: plan.seed,
             tick_rate_hz: 0.0,
             seen: Seen::default(),
+            scratch: Vec::new(),
         }
     }
 
@@ -113,10 +116,9 @@ impl World {
         }
         client.delta += 1;
         let base = client.view.tick();
-        let applied = client
-            .view
-            .apply(payload)
-            .map_err(|error| error.to_string())?;
+        let applied = client.view.apply(payload, &mut self.scratch);
+        applied.map_err(|error| error.to_string())?;
+        let tick = client.view.tick();
         self.ready += usize::from(is_first);
         let taken = client.view.command_sequence();
         while let Some(&(_, due)) = client
@@ -131,9 +133,9 @@ impl World {
         if self.counts.counting {
             self.seen.visible += client.view.len() as u64;
             self.seen.wire_bytes += wire_bytes(bytes.len());
-            self.seen.arrivals.push((applied.tick.0, now));
+            self.seen.arrivals.push((tick.0, now));
             if !is_first {
-                self.seen.starved_ticks += applied.tick.0 - base.0 - 1;
+                self.seen.starved_ticks += tick.0 - base.0 - 1;
             }
         }
         Ok(())
