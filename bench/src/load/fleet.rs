@@ -12,7 +12,7 @@ use worldshard_client::transport::{Event, MessageKind, masked_close, masked_pong
 use super::counts::Counts;
 use super::dialect::{Dialect, path_of};
 use super::plan::Target;
-use super::socket::{Phase, Socket, request};
+use super::socket::{Phase, Socket, cannot_connect, request};
 use super::tagged::MASK;
 use crate::clock;
 use crate::waiting::wait;
@@ -165,7 +165,10 @@ impl Fleet {
             match socket.is_connected() {
                 Ok(false) => return,
                 Ok(true) => socket.phase = Phase::Upgrading,
-                Err(error) => return self.lose(who, actor, || error.to_string()),
+                Err(error) => {
+                    let why = cannot_connect(&self.target.addr, error);
+                    return self.lose(who, actor, || why);
+                }
             }
             socket.awaits_room = true;
             return self.flush(who, actor);
@@ -305,8 +308,8 @@ fn hear(
     }
 }
 
-/// Events taken at once.
-const EVENTS_MAX: usize = 1024;
+/// Events taken at once: what is due to be sent waits for so many reads at most.
+const EVENTS_MAX: usize = 64;
 
 /// Bytes read from one connection at once.
 const READ_BYTES: usize = 256 * 1024;

@@ -275,3 +275,6 @@ const WINDOW_MAX: Duration = Duration::from_secs(3600);
 
 /// Files open beside the connections: streams, epoll, a sender, what is read of a process.
 const OTHER_FILES: usize = 32;
+
+#[cfg(test)]
+mod tests;

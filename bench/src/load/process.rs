@@ -98,3 +98,6 @@ fn kilobytes(text: &str, field: &str) -> u64 {
 
 /// Both ends of the coarse account may be off by one of its units, and the fine one by a tick of each thread.
 const COARSE_ERROR: Duration = Duration::from_millis(30);
+
+#[cfg(test)]
+mod tests;

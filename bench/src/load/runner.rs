@@ -10,6 +10,7 @@ use super::fleet::{Actor, Fleet};
 use super::plan::{Plan, PlanError};
 use super::process::{self, Usage};
 use super::schedule::Schedule;
+use super::socket::cannot_connect;
 use crate::clock;
 
 /// A run under way.
@@ -63,7 +64,9 @@ impl<'a, A: Actor> Runner<'a, A> {
                     self.actor.counts().left(due, now);
                 }
                 let begun = self.fleet.connect(next, &mut self.actor);
-                begun.map_err(|error| unreachable(self.plan, error))?;
+                begun.map_err(|error| {
+                    Failed::Server(cannot_connect(&self.plan.target.addr, error))
+                })?;
                 next += 1;
             }
             let opened = self.fleet.open - already;
@@ -89,7 +92,7 @@ impl<'a, A: Actor> Runner<'a, A> {
         if faults.closed > 0 {
             let why = faults.examples.first().map_or("", String::as_str);
             return Err(Failed::Server(format!(
-                "{opened} of {all} connections are open, and then {why}; see --url, or try fewer --connections"
+                "{opened} of {all} connections are open, and then {why}"
             )));
         }
         if since > OPENING_PATIENCE {
@@ -246,16 +249,6 @@ impl fmt::Display for Failed {
 }
 
 impl std::error::Error for Failed {}
-
-fn unreachable(plan: &Plan, error: Errno) -> Failed {
-    let target = &plan.target;
-    let remedy = match error {
-        Errno::CONNREFUSED => "nobody listens there",
-        Errno::ADDRNOTAVAIL => "all ports are taken; wait a minute, or fewer --connections",
-        _ => "see --url",
-    };
-    Failed::Server(format!("connecting to {}: {error}; {remedy}", target.addr))
-}
 
 /// Without one more connection for so long, the others will not open either.
 pub(crate) const OPENING_PATIENCE: Duration = Duration::from_secs(10);

@@ -130,6 +130,17 @@ impl Socket {
     }
 }
 
+/// Why there is no connection, and what may help.
+pub(crate) fn cannot_connect(addr: &SocketAddr, error: Errno) -> String {
+    let remedy = match error {
+        Errno::CONNREFUSED => "nobody listens there, see --url",
+        Errno::ADDRNOTAVAIL => "all ports are taken; wait a minute, or fewer --connections",
+        Errno::MFILE => "no more files may be opened; raise ulimit -n, or fewer --connections",
+        _ => "see --url",
+    };
+    format!("connecting to {addr}: {error}; {remedy}")
+}
+
 /// What a client of this number asks with.
 pub(crate) fn request(host: &str, path: &str, seed: u64, who: usize) -> (Vec<u8>, [u8; 16]) {
     let mut key = [0; 16];

@@ -99,3 +99,6 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Loopback has no proxy that a mask must keep from being confused: one does for all, and need not be computed.
 pub(crate) const MASK: [u8; 4] = [0x5a, 0xc3, 0x17, 0x8e];
+
+#[cfg(test)]
+mod tests;

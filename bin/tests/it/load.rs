@@ -4,7 +4,10 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::server::{PROGRAM, Server, on_each_runtime};
+use worldshard_bench::load::Report;
+
+use crate::server::{PROGRAM, Server, limited, on_each_runtime};
+use crate::wrong_server::{self, Wrong};
 
 on_each_runtime!(
     every_scenario_of_messages_ends_with_a_valid_report,
@@ -22,14 +25,25 @@ impl Run {
     fn of(server: &Server, path: &str, args: &[&str]) -> Self {
         let url = format!("ws://{}{path}", server.addr());
         let pid = server.pid().to_string();
+        let lag: &[&str] = match args.contains(&"--lag-max") {
+            true => &[],
+            false => &["--lag-max", "5000"],
+        };
         let output = Command::new(PROGRAM)
             .args(["load", "--url", &url, "--pid", &pid, "--json", "-"])
-            .args(["--warmup", "0.1", "--seconds", "0.4", "--lag-max", "5000"])
+            .args(["--warmup", "0.1", "--seconds", "0.4"])
             .args(args)
+            .args(lag)
             .output()
             .unwrap();
-        let report = serde_json::from_slice(&output.stdout)
+        Self::read(output)
+    }
+
+    fn read(output: Output) -> Self {
+        let report: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        let whole: Report = serde_json::from_value(report.clone()).unwrap();
+        assert_eq!(whole.schema, 1);
         Self { report, output }
     }
 
@@ -38,7 +52,15 @@ impl Run {
         let run = Self::of(server, path, args);
         assert_eq!(run.output.status.code(), Some(0), "{:?}", run.output);
         assert_eq!(run.report["valid"], true, "{}", run.report);
-        assert_eq!(run.report["schema"], 1);
+        run
+    }
+
+    /// The same for a load without a rate: on a machine with other work either end may be the limit.
+    fn sound(server: &Server, path: &str, args: &[&str]) -> Self {
+        let run = Self::of(server, path, args);
+        let doubts = run.report["why_invalid"].as_array().unwrap();
+        let only_limit = |why: &Value| why.as_str().unwrap().contains("was the limit");
+        assert!(doubts.iter().all(only_limit), "{}", run.report);
         run
     }
 
@@ -50,7 +72,7 @@ impl Run {
 
 fn every_scenario_of_messages_ends_with_a_valid_report(runtime: &str) {
     let echo = Server::start(runtime, &["--app", "echo", "--shards", "2"]);
-    let run = Run::valid(&echo, "/ws", &["--scenario", "echo", "--in-flight", "4"]);
+    let run = Run::sound(&echo, "/ws", &["--scenario", "echo", "--in-flight", "4"]);
     assert!(run.number("/delivered") > 100.0);
     assert!(run.number("/cpu_us_per_message") > 0.0);
     assert!(run.number("/latency_us/p50") <= run.number("/latency_us/max"));
@@ -103,13 +125,113 @@ fn a_world_is_steered_checked_and_measured(runtime: &str) {
     assert!(run.number("/latency_us/count") > 0.0, "nothing was steered");
     assert!(run.number("/world/lateness_us/count") > 0.0);
     assert!(run.number("/cpu_us_per_client_tick") > 0.0);
+    let of_world = [
+        "--scenario",
+        "stalled",
+        "--of",
+        "world",
+        "--stalled-percent",
+        "20",
+    ];
+    let run = Run::valid(&server, "/world", &[&of_world, &args[2..]].concat());
+    assert_eq!(run.number("/stalled/connections"), 4.0);
+    assert!(run.number("/stalled/quiet_lateness_us/count") > 0.0);
     server.end();
+}
+
+#[test]
+fn a_server_that_does_wrong_is_found_out() {
+    let wrongs = [
+        (Wrong::Loses, "/faults/lost"),
+        (Wrong::Repeats, "/faults/repeated"),
+        (Wrong::ChangesAByte, "/faults/corrupted"),
+        (Wrong::ChangesTheKind, "/faults/corrupted"),
+        (Wrong::CutsShort, "/faults/corrupted"),
+        (Wrong::Closes, "/faults/closed"),
+        (Wrong::BreaksTheFraming, "/faults/corrupted"),
+    ];
+    for (wrong, fault) in wrongs {
+        let output = wrong_server::with(wrong, |addr| {
+            let url = format!("ws://{addr}/");
+            Command::new(PROGRAM)
+                .args(["load", "--url", &url, "--scenario", "echo", "--rate", "50"])
+                .args(["--connections", "1", "--warmup", "0", "--seconds", "0.2"])
+                .args(["--lag-max", "5000", "--json", "-"])
+                .output()
+                .unwrap()
+        });
+        let run = Run::read(output);
+        assert_eq!(run.output.status.code(), Some(1), "{:?}", run.output);
+        assert_eq!(run.report["valid"], false, "{wrong:?}: {}", run.report);
+        assert_eq!(run.number(fault), 1.0, "{wrong:?}: {}", run.report);
+        let said = String::from_utf8_lossy(&run.output.stderr);
+        assert!(
+            said.contains("the server did not do as it should"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_load_that_leaves_late_is_not_valid_and_nothing_else_is_wrong() {
+    let floor = Server::floor(&["--scenario", "broadcast"]);
+    let args = [
+        "--scenario",
+        "broadcast",
+        "--connections",
+        "5",
+        "--lag-max",
+        "0.000001",
+    ];
+    let run = Run::of(&floor, "/", &args);
+    assert_eq!(run.output.status.code(), Some(1), "{:?}", run.output);
+    let why = run.report["why_invalid"].as_array().unwrap();
+    assert!(
+        why.len() == 1 && why[0].as_str().unwrap().contains("--lag-max"),
+        "{why:?}"
+    );
+    floor.end();
+}
+
+#[test]
+fn what_the_machine_or_the_server_refuses_is_said_with_a_remedy() {
+    let floor = Server::floor(&["--scenario", "echo"]);
+    let url = format!("ws://{}/", floor.addr());
+    let said = |mut command: Command, args: &[&str]| {
+        let run = command
+            .arg("load")
+            .args(["--url", &url])
+            .args(args)
+            .output()
+            .unwrap();
+        let words = String::from_utf8_lossy(&run.stderr).into_owned();
+        (run.status.code(), words)
+    };
+    let many = ["--scenario", "echo", "--connections", "100"];
+    let (status, words) = said(limited("-n 64"), &many);
+    assert!(
+        status == Some(2) && words.contains("--connections: 100"),
+        "{words}"
+    );
+    assert!(words.contains("ulimit -Hn 132"), "{words}");
+    let no_process = ["--scenario", "echo", "--pid", "4194304"];
+    let (status, words) = said(Command::new(PROGRAM), &no_process);
+    assert!(
+        status == Some(1) && words.contains("--pid 4194304"),
+        "{words}"
+    );
+    floor.end();
+    let (status, words) = said(Command::new(PROGRAM), &many);
+    assert!(
+        status == Some(1) && words.contains("nobody listens there"),
+        "{words}"
+    );
 }
 
 #[test]
 fn the_floor_echoes_broadcasts_sends_ticks_and_ends_by_an_interrupt() {
     let floor = Server::floor(&["--scenario", "echo"]);
-    Run::valid(&floor, "/", &["--scenario", "echo", "--bytes", "60000"]);
+    Run::sound(&floor, "/", &["--scenario", "echo", "--bytes", "60000"]);
     Run::valid(&floor, "/", &["--scenario", "storm"]);
     floor.end();
     for args in [&[][..], &["--write-per-tick", "10"]] {

@@ -11,6 +11,8 @@
 
 mod fleet;
 mod server;
+#[cfg(target_os = "linux")]
+mod wrong_server;
 
 #[cfg(target_os = "linux")]
 mod bench;
