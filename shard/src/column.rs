@@ -14,6 +14,7 @@ use crate::world::Rank;
 /// One column per shared component type of a registry, all with the same number of rows.
 ///
 /// An entity that lacks a component has `None` in its row.
+#[derive(Default)]
 pub(crate) struct Columns {
     columns: Vec<Typed>,
     rows: usize,

@@ -32,8 +32,9 @@ impl Ghost {
     }
 }
 
-/// All ghosts from one shard for another in one tick, or from all others together.
-#[derive(Debug)]
+/// All ghosts from one shard for another in one tick, or from all others together. The default holds none, of no
+/// registry.
+#[derive(Debug, Default)]
 pub(crate) struct GhostSet {
     pub(crate) entries: Vec<Ghost>,
     pub(crate) columns: Columns,

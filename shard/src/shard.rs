@@ -48,6 +48,10 @@ pub struct Shard {
     pub(crate) births: Vec<Birth>,
     /// Ghosts of entities that this shard gave away in the running tick and still sees.
     pub(crate) strays: GhostSet,
+    /// Emptied, by the shard that sent them; for their memory.
+    pub(crate) spare_ghosts: BTreeMap<ShardId, GhostSet>,
+    /// For its memory.
+    pub(crate) abroad: Vec<release::Abroad>,
     /// Of the last tick, by entities that are owned here now; for the systems of the next.
     pub(crate) crossings: Vec<Crossing>,
     pub(crate) account: Account,
@@ -107,6 +111,8 @@ impl Shard {
             said: Vec::new(),
             births: Vec::new(),
             strays: GhostSet::new(&recipe.registry),
+            spare_ghosts: BTreeMap::new(),
+            abroad: Vec::new(),
             crossings: Vec::new(),
             account: Account::default(),
             held: Tally::default(),

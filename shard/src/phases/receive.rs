@@ -28,7 +28,9 @@ pub(crate) fn receive(shard: &mut Shard, tick: Tick, inbox: &mut [Envelope]) {
             held: total.held + envelope.account.held,
             removed: total.removed + envelope.account.removed,
         };
-        shard.ghosts.append(&mut envelope.ghosts);
+        let mut ghosts = std::mem::take(&mut envelope.ghosts);
+        shard.ghosts.append(&mut ghosts);
+        shard.spare_ghosts.insert(envelope.from, ghosts);
         births.append(&mut envelope.births);
         area.append(&mut envelope.area);
         for handoff in envelope.handoffs.drain(..) {

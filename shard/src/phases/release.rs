@@ -19,31 +19,18 @@ use crate::zone::{self, Crossing};
 
 /// Writes one envelope for every other shard, ascending.
 pub(crate) fn release(shard: &mut Shard, tick: Tick) -> Vec<Envelope> {
-    let abroad = lay_out(shard, tick);
-    let mut envelopes: Vec<Envelope> = shard
-        .cell_map
-        .shards()
-        .filter(|&to| to != shard.own)
-        .map(|to| Envelope {
-            from: shard.own,
-            to,
-            tick,
-            account: shard.account,
-            handoffs: Vec::new(),
-            cameras: Vec::new(),
-            births: Vec::new(),
-            ghosts: GhostSet::new(&shard.recipe.registry),
-            area: Vec::new(),
-        })
-        .collect();
+    let mut abroad = std::mem::take(&mut shard.abroad);
+    lay_out(shard, tick, &mut abroad);
+    let mut envelopes = envelopes(shard, tick);
     for &standing in &abroad {
         send_ghosts(shard, standing, &mut envelopes);
     }
-    for standing in abroad {
+    for &standing in &abroad {
         if standing.owner != shard.own {
             hand_over(shard, standing, tick, &mut envelopes);
         }
     }
+    shard.abroad = abroad;
     hand_over_viewpoints(shard, tick, &mut envelopes);
     send_births(shard, &mut envelopes);
     send_area_messages(shard, &mut envelopes);
@@ -54,9 +41,31 @@ pub(crate) fn release(shard: &mut Shard, tick: Tick) -> Vec<Envelope> {
     envelopes
 }
 
+/// One for every other shard, ascending. Its ghosts go into the memory in which that shard sent its own: about as many,
+/// as both look over the same border.
+fn envelopes(shard: &mut Shard, tick: Tick) -> Vec<Envelope> {
+    let own = shard.own;
+    let others = shard.cell_map.shards().filter(|&to| to != own);
+    let spare = &mut shard.spare_ghosts;
+    let registry = &shard.recipe.registry;
+    others
+        .map(|to| Envelope {
+            from: own,
+            to,
+            tick,
+            account: shard.account,
+            handoffs: Vec::new(),
+            cameras: Vec::new(),
+            births: Vec::new(),
+            ghosts: spare.remove(&to).unwrap_or_else(|| GhostSet::new(registry)),
+            area: Vec::new(),
+        })
+        .collect()
+}
+
 /// An entity that other shards must hear of.
 #[derive(Clone, Copy, Debug)]
-struct Abroad {
+pub(crate) struct Abroad {
     handle: Entity,
     id: EntityId,
     at: Point,
@@ -67,10 +76,10 @@ struct Abroad {
 }
 
 /// Lays every changed entity out once, and finds those that stand in the border or beyond.
-fn lay_out(shard: &mut Shard, tick: Tick) -> Vec<Abroad> {
+fn lay_out(shard: &mut Shard, tick: Tick, abroad: &mut Vec<Abroad>) {
     let config = &shard.recipe.config;
     let stray_squared = config.handoff_hysteresis_m * config.handoff_hysteresis_m;
-    let mut abroad = Vec::new();
+    abroad.clear();
     let ecs = shard.world.ecs_mut();
     for (handle, &id, position, &appearance, laid) in
         ecs.query_mut::<(Entity, &EntityId, &mut Position, &Appearance, &mut Laid)>()
@@ -108,7 +117,6 @@ fn lay_out(shard: &mut Shard, tick: Tick) -> Vec<Abroad> {
     shard.stats.extras_too_long = refresh_extras(&mut shard.world, &shard.recipe.registry, tick);
     // The order of rows in the ECS follows its history; letters must not.
     abroad.sort_unstable_by_key(|standing| standing.id);
-    abroad
 }
 
 /// A ghost to everyone who may see it, but to the new owner, who gets the entity itself.
