@@ -85,8 +85,8 @@ fn put_together(
         contenders,
         peers_everywhere: !args.scenarios.is_empty(),
         rounds: args.runs.unwrap_or(if args.quick { 1 } else { 3 }),
-        warmup: Duration::from_secs_f64(args.warmup.unwrap_or(quick(0.2, 0.5))),
-        window: Duration::from_secs_f64(args.seconds.unwrap_or(quick(1.0, 2.0))),
+        warmup: Duration::from_secs_f64(args.warmup.unwrap_or(quick(0.2, 0.3))),
+        window: Duration::from_secs_f64(args.seconds.unwrap_or(quick(1.0, 1.2))),
         connections_max: args.connections,
         logs: args.out.join("logs"),
     })
@@ -104,7 +104,8 @@ fn peers_folder() -> Result<PathBuf, String> {
 fn contenders(args: &BenchArgs, with_peers: bool) -> Result<Vec<&'static Contender>, Failure> {
     if args.only.is_empty() {
         let all = CONTENDERS.iter();
-        return Ok(all.filter(|one| with_peers || !one.is_peer()).collect());
+        let usual = |one: &&Contender| !one.is_peer() || (with_peers && one.is_usual());
+        return Ok(all.filter(usual).collect());
     }
     let known: Vec<&str> = CONTENDERS.iter().map(|one| one.name).collect();
     check_names("only", &args.only, &known)?;
@@ -158,6 +159,11 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 /// # Errors
 /// Names what is outside the intervals that the earlier run stated.
 fn agree(outcome: &Outcome, earlier: &Outcome) -> Result<(), Failure> {
+    if outcome.settings.connections_max != earlier.settings.connections_max {
+        return Err(Failure::runtime(
+            "--against: that run had another --connections",
+        ));
+    }
     let (compared, outside) = outcome.outside(earlier);
     if compared == 0 {
         return Err(Failure::runtime(
@@ -207,11 +213,7 @@ impl Progress {
             again,
         } = step;
         let minutes = left.as_secs_f64() / 60.0;
-        let again = if again {
-            ", again: something else was busy"
-        } else {
-            ""
-        };
+        let again = if again { ", again" } else { "" };
         if self.terminal {
             let at = done + 1;
             eprint!(

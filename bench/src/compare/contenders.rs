@@ -110,6 +110,12 @@ impl Contender {
         self.kind == Kind::Floor
     }
 
+    /// Whether it is measured unless the user asks for less. A variant that differs little from another is not.
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        !matches!(self.kind, Kind::Peer(Peer { words: [_, ..], .. }))
+    }
+
     /// Whether it is someone else's.
     #[must_use]
     pub fn is_peer(&self) -> bool {

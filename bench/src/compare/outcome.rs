@@ -34,6 +34,8 @@ pub struct Settings {
     pub warmup_s: f64,
     /// How long each window was.
     pub window_s: f64,
+    /// Connections of every row at most, if it was to be fewer than rows say.
+    pub connections_max: Option<u32>,
     /// The processors of servers and of the load, if each had one of its own.
     pub processors: Option<(usize, usize)>,
     /// Runs that were repeated because something else was busy.

@@ -125,7 +125,7 @@ pub const ROWS: [Row; 10] = [
         app: App::Echo,
         load: "--scenario echo --connections 100 --in-flight 16 --bytes 32",
         figure: Figure::PerMessage,
-        peers: true,
+        peers: false,
     },
     Row {
         name: "handshake",

@@ -16,9 +16,8 @@ pub fn page(outcome: &Outcome) -> String {
         write_row(row, &mut body).expect("a string takes anything");
     }
     let all = table(outcome);
-    let facts: Vec<&str> = all.lines().rev().take(FACT_LINES).collect();
-    let facts: Vec<String> = facts.iter().rev().map(|line| escaped(line)).collect();
-    let facts = facts.join("<br>\n");
+    let facts = all.rsplit("\n\n").next().unwrap_or_default();
+    let facts = escaped(facts.trim_end()).replace('\n', "<br>\n");
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>worldshard bench</title>\n\
@@ -162,9 +161,6 @@ pub(super) fn escaped(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-/// At the end of the table: the machine, and how it was measured.
-const FACT_LINES: usize = 4;
-
 const EXPLAINED: &str = "A server's processor time is that of its process, user and system, over the window. Each \
     round is divided by the floor's of the same round: the floor only reads and sends, so it stands for the kernel. \
     Expected is where the median of another run on the same machine should fall: least to most of the rounds, both \
@@ -178,7 +174,7 @@ const STYLE: &str = "
   :root { --ink: #dfe1dd; --paper: #191b1d; --faint: #3a3d40; --own: #6fa8e0; --floor: #7b807b; --peer: #b98257;
     --light: 66%; }
 }
-body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 60rem;
+body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 68rem;
   margin: 2rem auto; padding: 0 1rem; }
 h2 { margin-top: 2.5rem; border-top: 1px solid var(--faint); padding-top: 1rem; }
 svg { max-width: 100%; height: auto; display: block; margin: .5rem 0; font-size: 12px; fill: var(--ink); }
@@ -191,4 +187,5 @@ svg .under { text-anchor: middle; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; display: block;
   overflow-x: auto; }
 th, td { text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--faint); vertical-align: top; }
+td:nth-child(n+2):nth-child(-n+5):not([colspan]) { white-space: nowrap; }
 ";

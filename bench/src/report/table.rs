@@ -80,6 +80,12 @@ fn write_machine(outcome: &Outcome, text: &mut String) -> std::fmt::Result {
         Some((server, load)) => format!("servers on processor {server}, load on {load}"),
         None => "one processor for all: figures are doubtful".to_owned(),
     };
+    if let Some(most) = settings.connections_max {
+        writeln!(
+            text,
+            "at most {most} connections, whatever the rows say: no figures to quote"
+        )?;
+    }
     let (rounds, window) = (settings.rounds, settings.window_s);
     writeln!(
         text,

@@ -36,6 +36,7 @@ fn outcome() -> Outcome {
             rounds: 1,
             warmup_s: 0.5,
             window_s: 2.0,
+            connections_max: Some(20),
             processors: Some((0, 1)),
             repeated: 0,
         },
@@ -65,6 +66,7 @@ fn the_table_has_figures_ratios_reasons_and_doubts() {
         "1.12 to 1.38",
         "1.23",
         "n/a: it has no <world>",
+        "at most 20 connections",
         "* portable: 1 of 1 rounds: a <loud> neighbour",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");

@@ -12,8 +12,8 @@ pub(crate) struct BenchArgs {
     #[arg(long, help_heading = "What")]
     pub(crate) quick: bool,
 
-    /// Measure these only: portable, glommio, floor, fastwebsockets, stateroom, tungstenite, tungstenite-batch, ecson,
-    /// simplenet, ws, colyseus
+    /// Measure these only, of portable, glommio, floor, fastwebsockets, stateroom, tungstenite, tungstenite-batch, ecson,
+    /// simplenet, ws, colyseus. Without it all but tungstenite-batch
     #[arg(
         long,
         value_name = "NAMES",
@@ -44,11 +44,11 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "How")]
     pub(crate) runs: Option<u32>,
 
-    /// Time that is measured, of each run [default: 2]
+    /// Time that is measured, of each run [default: 1.2]
     #[arg(long, value_name = "S", value_parser = positive, help_heading = "How")]
     pub(crate) seconds: Option<f64>,
 
-    /// Time under load before that [default: 0.5]
+    /// Time under load before that [default: 0.3]
     #[arg(long, value_name = "S", value_parser = seconds, help_heading = "How")]
     pub(crate) warmup: Option<f64>,
 

@@ -36,6 +36,7 @@ fn outcome(rows: Vec<RowOutcome>) -> Outcome {
             rounds: 3,
             warmup_s: 1.0,
             window_s: 1.0,
+            connections_max: None,
             processors: None,
             repeated: 0,
         },
