@@ -21,6 +21,8 @@ pub struct Published {
     pub area: Vec<(SessionId, Bytes)>,
     /// For the shards to which viewpoints have gone: the caller sends them after.
     pub forwards: Vec<(ShardId, Forward)>,
+    /// Buffers of deltas that the caller is done with: the next ones are laid out in them.
+    pub spare: Vec<Vec<u8>>,
 }
 
 impl Published {

@@ -56,6 +56,22 @@ impl WriteQueue {
         filled
     }
 
+    /// Replaces each frame by an equal one, in memory that suits its waiting.
+    pub fn replace(&mut self, mut equal: impl FnMut(Bytes) -> Bytes) {
+        for frame in &mut self.frames {
+            let len = frame.len();
+            *frame = equal(std::mem::take(frame));
+            assert_eq!(frame.len(), len, "a frame was replaced by another");
+        }
+    }
+
+    /// Gives back the memory of an empty queue: nothing is expected soon.
+    pub fn rest(&mut self) {
+        if self.frames.is_empty() {
+            self.frames = VecDeque::new();
+        }
+    }
+
     /// Takes note that the kernel took `written` bytes; returns how many frames that completed.
     ///
     /// # Panics
@@ -84,5 +100,5 @@ impl WriteQueue {
     }
 }
 
-/// Places for frames that an empty queue keeps: the usual one or two frames per tick cost no allocation.
-const SLOTS_KEPT: usize = 4;
+/// Places for frames that an empty queue keeps until [`WriteQueue::rest`]: frames of a usual turn cost no allocation.
+const SLOTS_KEPT: usize = 64;

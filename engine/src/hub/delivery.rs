@@ -2,21 +2,26 @@
 //!
 //! Never builds a delta: that is the shard's `publish`.
 
-use bytes::Bytes;
 use worldshard_protocol::{ErrorCode, ExtEnvelope, SessionId, Tick};
 use worldshard_shard::{
     Command, CommandBody, DeltaOut, FRAME_HEADROOM, Forward, Notice, Published,
 };
 use worldshard_spatial::ShardId;
-use worldshard_transport::{MessageKind, data_frame, data_header};
+use worldshard_transport::{MessageKind, data_frame};
 
 use crate::hub::Hub;
+use crate::hub::blocks::Blocks;
 use crate::hub::session::State;
 use crate::letter::{Delivery, DeltaFrame, Letter};
 
 /// Sorts what a tick has for sessions by their homes.
-pub(crate) fn by_home(published: &mut Published, tick: Tick, shards: u16) -> Vec<Delivery> {
-    let mut deliveries: Vec<_> = (0..shards).map(|_| Delivery::new(tick)).collect();
+pub(crate) fn by_home(
+    published: &mut Published,
+    tick: Tick,
+    deliveries: &mut [Delivery],
+    states: &mut Blocks,
+) {
+    deliveries.iter_mut().for_each(|one| one.tick = tick);
     // A script may name sessions of homes that are not: nobody hears what is for them.
     let of = |session: SessionId| usize::from(session.home());
     for (session, notice) in published.notices.drain(..) {
@@ -26,7 +31,10 @@ pub(crate) fn by_home(published: &mut Published, tick: Tick, shards: u16) -> Vec
     }
     for delta in published.deltas.drain(..) {
         if let Some(delivery) = deliveries.get_mut(of(delta.session)) {
-            delivery.deltas.push(delta_frame(delta));
+            delivery.deltas.push(delta_frame(&delta, states));
+        }
+        if delta.buffer.capacity() <= SPARE_BYTES_MAX {
+            published.spare.push(delta.buffer);
         }
     }
     for (session, frame) in published.area.drain(..) {
@@ -34,7 +42,6 @@ pub(crate) fn by_home(published: &mut Published, tick: Tick, shards: u16) -> Vec
             delivery.area.push((session, frame));
         }
     }
-    deliveries
 }
 
 /// The letters that bring what waited here to where viewpoints have gone.
@@ -50,31 +57,34 @@ pub(crate) fn forwards(published: &mut Published) -> impl Iterator<Item = (Shard
 
 impl Hub {
     /// Keeps what is for this home, sends the rest.
-    pub(crate) fn send_deliveries(&mut self, deliveries: Vec<Delivery>) {
+    pub(crate) fn send_deliveries(&mut self) {
         let own = self.desk.own;
-        for (home, delivery) in (0..).map(ShardId).zip(deliveries) {
+        let mut deliveries = std::mem::take(&mut self.desk.deliveries);
+        for (home, delivery) in (0..).map(ShardId).zip(&mut deliveries) {
             if delivery.is_empty() {
                 continue;
             }
             if home == own {
                 self.deliver(own, delivery);
             } else {
-                let letter = Letter::Delivery(delivery);
+                let next = Delivery::new(delivery.tick);
+                let letter = Letter::Delivery(std::mem::replace(delivery, next));
                 self.desk.output.letters.push((home, letter));
             }
         }
+        self.desk.deliveries = deliveries;
     }
 
     /// Takes in what an owner has for sessions of this home.
-    pub(crate) fn deliver(&mut self, from: ShardId, delivery: Delivery) {
+    pub(crate) fn deliver(&mut self, from: ShardId, delivery: &mut Delivery) {
         let tick = delivery.tick;
-        for (session, notice) in delivery.notices {
+        for (session, notice) in delivery.notices.drain(..) {
             self.notice(from, tick, session, notice);
         }
-        for delta in delivery.deltas {
+        for delta in delivery.deltas.drain(..) {
             self.deliver_delta(tick, delta);
         }
-        for (session, frame) in delivery.area {
+        for (session, frame) in delivery.area.drain(..) {
             self.desk.push_reliable(session, frame);
         }
     }
@@ -89,6 +99,10 @@ impl Hub {
         // A script joins unasked: what a second owner says may come before the word of the join itself.
         if !scripted && !matches!(standing.state, State::Joining { .. } | State::In) {
             return;
+        }
+        if standing.state == State::In && standing.deltas.is_next(delta.sequence, tick) {
+            standing.deltas.last = delta.sequence;
+            return self.desk.push_delta(session, delta.sequence, delta.frame);
         }
         standing.deltas.hold(delta.sequence, tick, delta.frame);
         self.release_deltas(session);
@@ -264,17 +278,14 @@ impl Hub {
     }
 }
 
-/// Puts the WebSocket header into the room that the shard left for it.
-fn delta_frame(delta: DeltaOut) -> DeltaFrame {
-    let mut buffer = delta.buffer;
-    let header = data_header(MessageKind::Binary, buffer.len() - FRAME_HEADROOM);
-    let start = FRAME_HEADROOM - header.len();
-    buffer[start..FRAME_HEADROOM].copy_from_slice(&header);
+/// A longer buffer is rarely needed again: it was for one who had everything to learn.
+const SPARE_BYTES_MAX: usize = 32 * 1024;
+
+/// A copy that can be shared with a connection: cheaper than to give the buffer away and make another.
+fn delta_frame(delta: &DeltaOut, states: &mut Blocks) -> DeltaFrame {
     DeltaFrame {
         session: delta.session,
         sequence: delta.sequence,
-        frame: Bytes::from(buffer).slice(start..),
+        frame: states.frame(MessageKind::Binary, &delta.buffer[FRAME_HEADROOM..]),
     }
 }
-
-const _: () = assert!(FRAME_HEADROOM >= worldshard_transport::HEADER_BYTES_MAX);

@@ -12,13 +12,14 @@ use worldshard_spatial::ShardId;
 use worldshard_transport::close_code;
 
 use crate::app::{AppRecipe, Framing};
+use crate::hub::blocks::Blocks;
 use crate::hub::commons::Commons;
 use crate::hub::convoy::Convoy;
 use crate::hub::fanout::Post;
 use crate::hub::session::{Connection, Egress, Session, Standing, State};
 use crate::hub::status::HubStats;
 use crate::hub::{Opening, Output};
-use crate::letter::Letter;
+use crate::letter::{Delivery, Letter};
 use crate::message::CloseReason;
 
 /// The sessions of a home and everything on its way to them or to other hubs.
@@ -35,6 +36,12 @@ pub(crate) struct Desk {
     pub(crate) areas_said: u32,
     pub(crate) stats: HubStats,
     pub(crate) messages_queue_bytes_max: usize,
+    /// What the tick has for sessions, by home; empty between ticks.
+    pub(crate) deliveries: Vec<Delivery>,
+    /// For deltas, many of which are held by a tick.
+    pub(crate) states: Blocks,
+    /// For messages.
+    pub(crate) blocks: Blocks,
     pub(crate) convoy: Convoy,
     /// More for one session are not gathered.
     pub(crate) convoy_bytes_max: usize,
@@ -57,6 +64,9 @@ impl Desk {
             areas_said: 0,
             stats: HubStats::default(),
             messages_queue_bytes_max: recipe.options.limits.messages_queue_bytes_max,
+            deliveries: (0..shards).map(|_| Delivery::new(Tick(0))).collect(),
+            states: Blocks::for_states(),
+            blocks: Blocks::for_messages(),
             convoy: Convoy::default(),
             convoy_bytes_max: recipe.options.limits.coalesce_bytes_max(),
             roster: 0,

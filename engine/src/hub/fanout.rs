@@ -7,6 +7,7 @@ use worldshard_protocol::{ExtEnvelope, HotHeader, SessionId};
 use worldshard_transport::{MessageKind, data_frame};
 
 use crate::app::Framing;
+use crate::hub::blocks::Blocks;
 use crate::hub::desk::Desk;
 use crate::message::Payload;
 
@@ -29,11 +30,11 @@ pub(crate) enum PostTo {
 }
 
 impl Post {
-    pub(crate) fn new(to: PostTo, payload: &Payload) -> Self {
+    pub(crate) fn new(to: PostTo, payload: &Payload, blocks: &mut Blocks) -> Self {
         Self {
             to,
             payload: payload.clone(),
-            raw: raw_frame(payload),
+            raw: blocks.frame(payload.kind(), payload.bytes()),
         }
     }
 }
@@ -56,6 +57,16 @@ impl Desk {
         }
     }
 
+    /// Gives a message to one session of this home: nothing is shared, so nothing else is laid out.
+    pub(crate) fn deliver_to_one(&mut self, session: SessionId, payload: &Payload) {
+        let frame = match self.framing_if_open(session) {
+            None => return,
+            Some(Framing::Raw) => self.blocks.frame(payload.kind(), payload.bytes()),
+            Some(Framing::Lanes) => lanes_frame(payload),
+        };
+        self.push_reliable(session, frame);
+    }
+
     /// The frame for lanes is laid out for the first session that needs it.
     fn deliver_copy(&mut self, session: SessionId, post: &Post, lanes: &mut Option<Bytes>) {
         let frame = match self.framing_if_open(session) {
@@ -74,11 +85,6 @@ impl Desk {
         });
         meant.map(|(session, _)| *session).collect()
     }
-}
-
-/// The payload as it is.
-pub(crate) fn raw_frame(payload: &Payload) -> Bytes {
-    data_frame(payload.kind(), payload.bytes())
 }
 
 /// The payload as a message of the service `app`: ext lane for text, hot lane for binary.

@@ -5,6 +5,7 @@
 //! [`letter`](Hub::letter) as things happen, [`handle`](Hub::handle) after each batch of them and after each half of a
 //! tick, and [`advance`](Hub::advance) and [`absorb`](Hub::absorb) in turn; after each call it takes the output.
 
+mod blocks;
 mod commons;
 mod convoy;
 mod delivery;
@@ -29,6 +30,7 @@ use worldshard_shard::{Envelope, Phase, Shard};
 use worldshard_spatial::ShardId;
 use worldshard_transport::{MessageKind, close_code};
 
+pub(crate) use blocks::STATE_BYTES_MAX;
 pub use commons::Commons;
 pub use egress::FRAME_OVERHEAD_BYTES;
 pub use fanout::Post;
@@ -138,7 +140,7 @@ impl Hub {
                 MessageKind::Text => self.ext(session, bytes),
             };
         }
-        let bytes = Bytes::copy_from_slice(bytes);
+        let bytes = self.desk.blocks.copy(bytes);
         let payload = match kind {
             MessageKind::Binary => Payload::Binary(bytes),
             MessageKind::Text => match Text::from_utf8(bytes) {
@@ -178,7 +180,7 @@ impl Hub {
         match letter {
             Letter::Command(command) => self.shard.command(command),
             Letter::Acknowledgement(acknowledgement) => self.shard.acknowledge(acknowledgement),
-            Letter::Delivery(delivery) => self.deliver(from, delivery),
+            Letter::Delivery(mut delivery) => self.deliver(from, &mut delivery),
             Letter::Posts(posts) => posts.iter().for_each(|post| self.desk.deliver_post(post)),
             Letter::Close {
                 session,
@@ -229,8 +231,9 @@ impl Hub {
         let published = self.shard.absorb(tick, inbox);
         let forwards = delivery::forwards(published);
         self.desk.output.letters.extend(forwards);
-        let deliveries = delivery::by_home(published, tick, self.desk.commons.shard_count());
-        self.send_deliveries(deliveries);
+        let desk = &mut self.desk;
+        delivery::by_home(published, tick, &mut desk.deliveries, &mut desk.states);
+        self.send_deliveries();
         self.lay_out_overview(tick);
         self.ticked = true;
     }

@@ -16,6 +16,9 @@ impl Desk {
     pub(crate) fn send(&mut self, audience: Audience, payload: &Payload) {
         self.stats.messages_out += 1;
         match audience {
+            Audience::One(session) if session.home() == self.own.0 => {
+                self.deliver_to_one(session, payload);
+            }
             Audience::One(session) => self.send_to(vec![session], payload),
             Audience::Group(sessions) => self.send_to(sorted(sessions), payload),
             Audience::All => self.send_to_all_but(Vec::new(), payload),
@@ -28,7 +31,7 @@ impl Desk {
     /// `sessions` ascending: those of one home are neighbours, homes ascending too.
     fn send_to(&mut self, sessions: Vec<SessionId>, payload: &Payload) {
         let shards = self.commons.shard_count();
-        let mut post = Post::new(PostTo::Only(Vec::new()), payload);
+        let mut post = Post::new(PostTo::Only(Vec::new()), payload, &mut self.blocks);
         for of_home in sessions.chunk_by(|one, next| one.home() == next.home()) {
             let home = of_home[0].home();
             if home < shards {
@@ -40,7 +43,7 @@ impl Desk {
 
     fn send_to_all_but(&mut self, except: Vec<SessionId>, payload: &Payload) {
         let moment = self.commons.moments.take();
-        let post = Post::new(PostTo::AllBut { moment, except }, payload);
+        let post = Post::new(PostTo::AllBut { moment, except }, payload, &mut self.blocks);
         for home in (0..self.commons.shard_count()).map(ShardId) {
             self.post(home, post.clone());
         }

@@ -202,6 +202,11 @@ impl DeltaOrder {
         tick < self.since
     }
 
+    /// Whether a delta's turn is now.
+    pub(crate) fn is_next(&self, sequence: u32, tick: Tick) -> bool {
+        self.held.is_empty() && sequence == self.last.wrapping_add(1) && !self.is_past(tick)
+    }
+
     /// Keeps a delta until its turn. Beyond `HELD_MAX` it is dropped: no owner has so many credits.
     pub(crate) fn hold(&mut self, sequence: u32, tick: Tick, frame: Bytes) {
         if self.is_past(tick) {

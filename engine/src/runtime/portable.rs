@@ -14,11 +14,7 @@ pub(crate) fn run(prepared: Prepared, make: impl FnOnce() -> Result<Reactor>) ->
         let wait = match sockets.turn() {
             Pause::End => return Ok(()),
             Pause::None => Duration::ZERO,
-            Pause::Until(until) => {
-                let left = until.saturating_duration_since(clock::now());
-                // The system counts in milliseconds and would round a deadline down.
-                left + Duration::from_micros(if left.is_zero() { 0 } else { 50 })
-            }
+            Pause::Until(until) => until.saturating_duration_since(clock::now()),
         };
         sockets.look(wait)?;
         sockets.serve_ready();

@@ -12,6 +12,10 @@ use socket2::SockRef;
 /// Gives the kernel what it takes of `slices`; `WouldBlock` when it takes nothing now.
 pub(crate) fn send(socket: &dyn AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    if let [bytes] = slices {
+        // The kernel has no list to look at.
+        return retry(|| rustix::net::send(socket.as_fd(), bytes, flags));
+    }
     retry(|| {
         rustix::net::sendmsg(
             socket.as_fd(),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::clock;
 use super::exchange::Exchange;
@@ -104,11 +105,16 @@ impl Sockets {
         }
     }
 
-    /// Looks for readiness, and waits for it or the bell for at most `wait`.
-    pub(crate) fn look(&mut self, wait: Duration) -> Result<()> {
-        match self.poll.poll(&mut self.events, Some(wait)) {
+    /// Looks for readiness, and waits for it or the bell for at most `wait`; says whether anything was found.
+    pub(crate) fn look(&mut self, wait: Duration) -> Result<bool> {
+        // The readiness call counts in milliseconds and rounds up: what is due within one is waited for by another call.
+        let whole = Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        if whole.is_zero() && !wait.is_zero() {
+            self.wait_exactly(wait);
+        }
+        match self.poll.poll(&mut self.events, Some(whole)) {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(false),
             Err(source) => {
                 return Err(Error::Io {
                     what: "waiting for readiness".to_owned(),
@@ -122,7 +128,14 @@ impl Sockets {
                 queue(slot, readiness, &mut self.ready);
             }
         }
-        Ok(())
+        Ok(!self.events.is_empty())
+    }
+
+    /// Waits for as long or until there is something to look for; an interruption only makes it shorter.
+    fn wait_exactly(&self, wait: Duration) {
+        let mut descriptor = [PollFd::new(self.poll.registry(), PollFlags::IN)];
+        let timeout = Timespec::try_from(wait).ok();
+        let _ = rustix::event::poll(&mut descriptor, timeout.as_ref());
     }
 
     /// Serves each connection that is ready once, up to a bound; the rest comes after the next turn.

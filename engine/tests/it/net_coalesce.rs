@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use worldshard::prelude::*;
+use worldshard::worlds::{self, WorldName};
 use worldshard::{Coalesce, Runtime};
+use worldshard_client::protocol::{InterestWish, ViewpointMode};
+use worldshard_client::{Connection, Event};
 use worldshard_transport::{MessageKind, masked_frame};
 
 use crate::socket::{
@@ -178,6 +181,60 @@ fn messages_too_many_for_one_write_come_whole_and_in_order() {
         running.join().unwrap();
     });
 }
+
+#[test]
+fn a_client_of_a_world_gets_all_that_a_tick_has_for_it_in_one_write() {
+    on_each_runtime(|runtime| {
+        let mut app = App::new();
+        let world = worlds::world(WorldName::Flock, 200, 3);
+        app.bind("127.0.0.1:0")
+            .runtime(runtime)
+            .shards(1)
+            .coalesce(Coalesce::Tick)
+            .plugin(world.tick_interval(Duration::from_millis(20)))
+            .resource(|| Tick(0))
+            .system(Update, |cx: &mut Context| {
+                let tick = cx.tick();
+                if std::mem::replace(&mut *cx.resource_mut::<Tick>(), tick) != tick {
+                    (0..SAID).for_each(|number| cx.send(Audience::All, format!("{tick} {number}")));
+                }
+            });
+        let (running, address) = serve(&mut app);
+        let mut clients: Vec<Connection> = (0..CLIENTS)
+            .map(|_| {
+                let mut client = Connection::enter(address, "/world", PATIENCE).unwrap();
+                client.join(ViewpointMode::Camera, None, InterestWish::Default);
+                client.flush().unwrap();
+                client
+            })
+            .collect();
+        let mut deltas = 0;
+        let began = (count(address, "writes"), count(address, "frames_out"));
+        for _ in 0..100 {
+            for client in &mut clients {
+                let delta = |event: &Event| matches!(event, Event::Delta(_)).then_some(());
+                client.until(PATIENCE, delta).unwrap();
+                deltas += 1;
+            }
+        }
+        eventually(PATIENCE, "the numbers are shown", || {
+            count(address, "frames_out") - began.1 > deltas * (SAID + 1)
+        });
+        let writes = count(address, "writes") - began.0;
+        let frames = count(address, "frames_out") - began.1;
+        // Beside the ticks: the questions after the numbers, and the answers to the joins.
+        assert!(
+            writes * (SAID + 1) < frames * 3 / 2,
+            "{writes} writes for {frames} frames, {} a tick",
+            SAID + 1
+        );
+        drop(clients);
+        end(running);
+    });
+}
+
+/// Messages to all in each tick.
+const SAID: u64 = 5;
 
 const CLIENTS: usize = 10;
 const MESSAGES: usize = 200;

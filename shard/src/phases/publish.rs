@@ -38,7 +38,8 @@ pub(crate) fn publish(shard: &mut Shard, tick: Tick) {
         let whole = viewer.full || viewer.built.is_none();
         let told = viewer.inputs.client_sequence == viewer.inputs.client_sequence_told;
         if whole || !news.is_empty() || !told {
-            let delta = news.write(viewer, whole, tick, &shard.roster);
+            let buffer = shard.published.spare.pop().unwrap_or_default();
+            let delta = news.write(viewer, whole, tick, &shard.roster, buffer);
             shard.stats.deltas += 1;
             shard.stats.delta_bytes += (delta.buffer.len() - FRAME_HEADROOM) as u64;
             shard.published.deltas.push(delta);
@@ -146,7 +147,15 @@ impl News {
         }
     }
 
-    fn write(&self, viewer: &mut Viewer, whole: bool, tick: Tick, roster: &Roster) -> DeltaOut {
+    /// Lays a delta out in a buffer that may have been used before.
+    fn write(
+        &self,
+        viewer: &mut Viewer,
+        whole: bool,
+        tick: Tick,
+        roster: &Roster,
+        mut buffer: Vec<u8>,
+    ) -> DeltaOut {
         let sequence = viewer.credits.spend(tick);
         viewer.inputs.client_sequence_told = viewer.inputs.client_sequence;
         let head = DeltaHead {
@@ -167,7 +176,8 @@ impl News {
             self.extras.len(),
             self.blob.len(),
         );
-        let mut buffer = Vec::with_capacity(FRAME_HEADROOM + HOT_HEADER_BYTES_MAX + bytes);
+        buffer.clear();
+        buffer.reserve(FRAME_HEADROOM + HOT_HEADER_BYTES_MAX + bytes);
         buffer.resize(FRAME_HEADROOM, 0);
         HotHeader {
             svc: WORLD_SVC,

@@ -130,6 +130,7 @@ impl Reactor {
                 Phase::Open { .. }
                     if connection.blocked.is_none() && connection.unanswered_ping().is_none() =>
                 {
+                    connection.rest();
                     connection.pinged = Some(now);
                     connection.push_own(ping_frame(b""));
                     self.want_write(slot);

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use worldshard_protocol::SessionId;
-use worldshard_transport::{Reader, WriteQueue};
+use worldshard_transport::{HEADER_BYTES_MAX, Reader, WriteQueue};
 
 use crate::app::ServerLimits;
+use crate::hub::{FrameClass, STATE_BYTES_MAX};
 use crate::runtime::sockets::Readiness;
 
 /// A socket and what its shard knows of it. Owns no buffer while it is idle.
@@ -121,8 +122,24 @@ impl Connection {
     }
 
     /// Queues a frame of the hub's, which counts what waits.
-    pub(crate) fn push_frame(&mut self, frame: Bytes) {
+    pub(crate) fn push_frame(&mut self, frame: Bytes, class: FrameClass) {
+        let frame = match (self.blocked, class) {
+            (Some(_), FrameClass::State | FrameClass::Reliable) => kept(frame),
+            // Others who are blocked share it.
+            (Some(_), FrameClass::Fanout) | (None, _) => frame,
+        };
         self.push(frame, Author::Hub);
+    }
+
+    /// What is queued will wait: it lets go of memory that it shares with what will not.
+    pub(crate) fn keep_queue(&mut self) {
+        self.queue.replace(kept);
+    }
+
+    /// It has been silent for long: gives back the memory of its empty queue.
+    pub(crate) fn rest(&mut self) {
+        self.queue.rest();
+        self.authors.shrink_to(0);
     }
 
     fn push(&mut self, bytes: Bytes, author: Author) {
@@ -180,6 +197,14 @@ impl Connection {
     }
 }
 
+/// A small frame in memory of its own; a long one has that already, or shares it with others like it.
+fn kept(frame: Bytes) -> Bytes {
+    match frame.len() {
+        0..=KEPT_BYTES_MAX => Bytes::copy_from_slice(&frame),
+        _ => frame,
+    }
+}
+
 impl fmt::Debug for Connection {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Connection")
@@ -190,8 +215,11 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// Places that an empty queue keeps: the usual one or two frames per tick cost no allocation.
-const AUTHORS_KEPT: usize = 16;
+/// Places that a queue keeps until its connection rests: as many as the frames of a turn's budget.
+const AUTHORS_KEPT: usize = 64;
+
+/// Longer frames lie in no block with others.
+const KEPT_BYTES_MAX: usize = STATE_BYTES_MAX + HEADER_BYTES_MAX;
 
 /// An idle connection's share of memory, in bytes; its reader lies beside it.
 const CONNECTION_BYTES_MAX: usize = 512;

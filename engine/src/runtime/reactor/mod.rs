@@ -6,18 +6,18 @@ mod alarms;
 mod closing;
 mod connection;
 mod guard;
+mod id_map;
 mod input;
 mod output;
 mod slots;
 mod ticks;
 mod window;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use worldshard_protocol::SessionId;
 use worldshard_shard::Envelope;
 use worldshard_spatial::ShardId;
 use worldshard_transport::RequestHead;
@@ -36,6 +36,7 @@ use crate::lockstep::Lockstep;
 use alarms::Alarms;
 use connection::Connection;
 use guard::Guard;
+use id_map::SessionMap;
 use slots::Slots;
 use window::Window;
 
@@ -52,7 +53,7 @@ pub(crate) struct Reactor {
     hub: Guard,
     slots: Slots,
     /// Open sessions of sockets.
-    sessions: HashMap<SessionId, Slot>,
+    sessions: SessionMap<Slot>,
     in_process: InProcess,
     alarms: Alarms,
     lockstep: Lockstep,
@@ -159,7 +160,7 @@ impl Reactor {
             bell,
             hub: Guard::new(hub, own, Arc::clone(&process)),
             slots: Slots::default(),
-            sessions: HashMap::new(),
+            sessions: SessionMap::default(),
             in_process: InProcess::default(),
             alarms: Alarms::default(),
             lockstep: Lockstep::new(process.shards),

@@ -20,7 +20,7 @@ impl Reactor {
         for (session, frame, class) in output.frames.drain(..) {
             if let Some(slot) = self.sessions.get(&session).copied() {
                 if let Some(connection) = self.slots.find_mut(slot) {
-                    connection.push_frame(frame);
+                    connection.push_frame(frame, class);
                 }
                 match class {
                     FrameClass::Fanout => self.may_wait(slot, now),
@@ -88,7 +88,11 @@ impl Reactor {
             }
             self.writes += 1;
             match socket::send(&connection.socket, &slices[..filled]) {
-                Ok(bytes) => self.took(slot, bytes, now),
+                Ok(bytes) => {
+                    if self.took(slot, bytes, now) {
+                        return self.all_written(slot, now);
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return self.blocked(slot, now);
                 }
@@ -101,15 +105,18 @@ impl Reactor {
         self.unheard = true;
     }
 
-    fn took(&mut self, slot: Slot, bytes: usize, now: Instant) {
+    /// Takes note of written bytes; true when nothing is left.
+    fn took(&mut self, slot: Slot, bytes: usize, now: Instant) -> bool {
         let Some(connection) = self.slots.find_mut(slot) else {
-            return;
+            return false;
         };
         let frames = connection.took(bytes);
         connection.made_progress(now, self.process.recipe.options().limits.close_deadline);
+        let done = connection.queued_bytes() == 0;
         if let (Some(session), 1..) = (connection.session(), frames) {
             self.hub.call("written", |hub| hub.written(session, frames));
         }
+        done
     }
 
     fn all_written(&mut self, slot: Slot, now: Instant) {
@@ -124,6 +131,7 @@ impl Reactor {
         };
         if connection.blocked.is_none() {
             connection.blocked = Some(now);
+            connection.keep_queue();
             self.changed.push(slot);
         }
         self.set_alarm(slot);
