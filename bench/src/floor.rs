@@ -16,6 +16,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clock;
+use crate::open_files;
 use crate::waiting::wait;
 use client::{Client, Heard};
 
@@ -78,6 +79,7 @@ impl Floor {
     /// # Errors
     /// The address is none, or is taken.
     pub fn listen(address: &str, deed: Deed, stop: UnixStream) -> io::Result<Self> {
+        open_files::raise_to_the_most();
         let mut found = address.to_socket_addrs()?;
         let address = found.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
         let domain = Domain::for_address(address);

@@ -7,6 +7,8 @@ pub mod load;
 pub mod clock;
 
 #[cfg(target_os = "linux")]
+mod open_files;
+#[cfg(target_os = "linux")]
 mod waiting;
 
 #[cfg(target_os = "linux")]

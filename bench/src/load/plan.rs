@@ -4,10 +4,9 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit, setrlimit};
-
 use super::dialect::Dialect;
 use super::tagged::TAG_BYTES;
+use crate::open_files;
 
 /// One run against one server.
 #[derive(Clone, Debug)]
@@ -216,25 +215,19 @@ impl Plan {
     }
 
     fn raise_open_files(&self) -> Result<(), PlanError> {
+        open_files::raise_to_the_most();
         let wanted = (self.connections + OTHER_FILES) as u64;
-        let mut limit = getrlimit(Resource::Nofile);
-        if limit.current.is_none_or(|most| most >= wanted) {
-            return Ok(());
+        match open_files::most() {
+            Some(most) if most < wanted => {
+                let detail = format!(
+                    "{} connections need {wanted} open files, {most} are allowed; raise that (ulimit -Hn {wanted}) \
+                     or open fewer",
+                    self.connections
+                );
+                Err(PlanError::new("connections", detail))
+            }
+            Some(_) | None => Ok(()),
         }
-        if limit.maximum.is_some_and(|most| most < wanted) {
-            let most = limit.maximum.unwrap_or(0);
-            let detail = format!(
-                "{} connections need {wanted} open files, {most} are allowed; raise that (ulimit -Hn {wanted}) or \
-                 open fewer",
-                self.connections
-            );
-            return Err(PlanError::new("connections", detail));
-        }
-        limit.current = Some(wanted);
-        setrlimit(Resource::Nofile, limit).map_err(|error| {
-            let detail = format!("{wanted} open files: {error}; try ulimit -n {wanted}");
-            PlanError::new("connections", detail)
-        })
     }
 }
 

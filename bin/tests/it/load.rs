@@ -194,6 +194,18 @@ fn a_load_that_leaves_late_is_not_valid_and_nothing_else_is_wrong() {
 }
 
 #[test]
+fn limits_of_open_files_that_a_process_may_raise_are_raised() {
+    let floor = Server::floor_by(limited("-S -n 64"), &["--scenario", "handshake"]);
+    let url = format!("ws://{}/", floor.addr());
+    let run = limited("-S -n 64")
+        .args(["load", "--url", &url, "--scenario", "storm"])
+        .output()
+        .unwrap();
+    assert_eq!(run.status.code(), Some(0), "{run:?}");
+    floor.end();
+}
+
+#[test]
 fn what_the_machine_or_the_server_refuses_is_said_with_a_remedy() {
     let floor = Server::floor(&["--scenario", "echo"]);
     let url = format!("ws://{}/", floor.addr());

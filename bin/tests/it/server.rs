@@ -50,7 +50,12 @@ impl Server {
     /// Starts `worldshard floor` on a free port.
     #[cfg(target_os = "linux")]
     pub(crate) fn floor(args: &[&str]) -> Self {
-        let mut command = Command::new(PROGRAM);
+        Self::floor_by(Command::new(PROGRAM), args)
+    }
+
+    /// The same by a command that ends with the program.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn floor_by(mut command: Command, args: &[&str]) -> Self {
         command.arg("floor");
         Self::await_line(command, args)
     }
