@@ -3,7 +3,7 @@
 //! An entity's *slot* is its place among them. Never decides who sees what: that is `observe`.
 //! Invariant: slots ascend as ids do, so that a walk over slots meets ids in the order of the wire.
 
-use worldshard_protocol::{EntityId, RECORD_BYTES, Tick};
+use worldshard_protocol::{RECORD_BYTES, Tick};
 
 use crate::slots::{SLOTS_PER_WORD, slots_of};
 use crate::view::View;
@@ -124,10 +124,19 @@ impl Roster {
         self.rows[slot as usize] as usize
     }
 
-    /// The slot of an entity, when it is known.
-    pub(crate) fn find(&self, entity: EntityId) -> Option<u32> {
-        let slot = self.ids.binary_search(&entity.0).ok()?;
-        Some(slot as u32)
+    /// Looks for an id among the slots from `from` on, the nearest first: whoever asks for ids that ascend begins where
+    /// the one before was found. The slot, or else the first one with a higher id.
+    pub(crate) fn find(&self, id: u64, from: u32) -> Result<u32, u32> {
+        let rest = &self.ids[from as usize..];
+        let mut reach = 1;
+        while reach < rest.len() && rest[reach] < id {
+            reach *= 2;
+        }
+        let near = &rest[..rest.len().min(reach + 1)];
+        match near.binary_search(&id) {
+            Ok(place) => Ok(from + place as u32),
+            Err(place) => Err(from + place as u32),
+        }
     }
 
     /// The ids by the slots of this edition or of the one before.

@@ -149,10 +149,17 @@ impl Visible {
 
     /// Makes known the entities that are on the roster, and puts the ids of the others behind `gone`, ascending.
     pub(crate) fn unfold(&self, roster: &Roster, sieve: &mut Sieve, gone: &mut Vec<u64>) {
+        let mut from = 0;
         for &entity in &self.ids {
-            match roster.find(entity) {
-                Some(slot) => sieve.know(slot),
-                None => gone.push(entity.0),
+            match roster.find(entity.0, from) {
+                Ok(slot) => {
+                    sieve.know(slot);
+                    from = slot;
+                }
+                Err(higher) => {
+                    gone.push(entity.0);
+                    from = higher;
+                }
             }
         }
         if self.is_outdated(roster) {

@@ -43,7 +43,9 @@ fn check(roster: &Roster, view: &View, ids: &[u64], tick: u64) {
         assert_eq!(ascending[slot as usize], view.id(rank).0);
         assert_eq!(&roster.records()[slot as usize], view.record(rank));
         assert_eq!(view.rows().ids[roster.row(slot)], view.id(rank).0);
-        assert_eq!(roster.find(view.id(rank)), Some(slot));
+        for from in [0, slot / 2, slot] {
+            assert_eq!(roster.find(view.id(rank).0, from), Ok(slot));
+        }
         let bit = 1 << (slot % 64);
         for since in [0, tick / 2, tick - 1] {
             let changed = roster.changed(slot / 64, bit, Tick(since)) == bit;
@@ -88,6 +90,12 @@ proptest! {
         roster.update(&view_of(&after), Tick(302));
         prop_assert_eq!(roster.edition(), edition + 1);
         prop_assert_eq!(roster.ids_of(edition), &before);
+        let mut from = 0;
+        for id in &before {
+            let found = roster.find(*id, from);
+            prop_assert_eq!(found, after.binary_search(id).map(|at| at as u32).map_err(|at| at as u32));
+            from = found.unwrap_or_else(|higher| higher);
+        }
         for (former, id) in (0u32..).zip(&before) {
             let now = roster.moved(former).map(|slot| after[slot as usize]);
             prop_assert_eq!(now, after.contains(id).then_some(*id));
