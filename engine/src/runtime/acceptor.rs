@@ -101,8 +101,8 @@ impl Accepting {
     /// When the system has nothing left to accept with; it may have later.
     fn accept_all(&mut self) -> io::Result<()> {
         loop {
-            match self.listener.accept() {
-                Ok((stream, _)) => self.give(stream),
+            match socket::accept(&self.listener) {
+                Ok(stream) => self.give(stream),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if is_exhaustion(&error) => return Err(error),
                 // The connection at the head of the queue is gone already; the next may not be.
@@ -116,10 +116,6 @@ impl Accepting {
         let limits = &self.process.recipe.options().limits;
         if self.process.liveness.connections() >= limits.connections_max {
             return self.refuse(stream, "no connection is left; come back later");
-        }
-        if socket::prepare(&stream).is_err() {
-            // The peer is gone already.
-            return;
         }
         let shard = self.process.liveness.least_loaded(now);
         self.process.liveness.connection_given(shard);

@@ -30,6 +30,8 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     )?;
     // A restart must not wait for the last connections of the process before; it does not let two processes listen.
     socket.set_reuse_address(true)?;
+    // Accepted sockets inherit it where they are made by one call.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;

@@ -1,7 +1,7 @@
 //! The system calls on a connected socket, all of them non-blocking. Knows nothing of what the bytes mean.
 
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -51,12 +51,22 @@ pub(crate) fn duplicate(socket: &dyn AsFd) -> io::Result<OwnedFd> {
     socket.as_fd().try_clone_to_owned()
 }
 
-/// Options of every connection: small messages leave at once.
-pub(crate) fn prepare(socket: &dyn AsFd) -> io::Result<()> {
-    let socket = socket.as_fd();
-    let socket = SockRef::from(&socket);
-    socket.set_nonblocking(true)?;
-    socket.set_tcp_nodelay(true)
+/// Accepts a connection that blocks nobody and whose small messages leave at once; `WouldBlock` when nobody waits.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    use rustix::net::SocketFlags;
+    // One call: the option is the listener's, and inherited.
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok(rustix::net::accept_with(listener, flags)?.into())
+}
+
+/// Accepts a connection that blocks nobody and whose small messages leave at once; `WouldBlock` when nobody waits.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (stream, _) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// Options of a connection that gets the world's state: little of it waits in the kernel, where it would age.
