@@ -96,7 +96,11 @@ impl Sockets {
         let until = match next {
             Next::End => return Pause::End,
             Next::Again => None,
-            Next::Yield => self.exchange.patience(clock::now()),
+            Next::Yield => {
+                // Neighbours are waited for awake.
+                self.reactor.heard_only_commands();
+                self.exchange.patience(clock::now())
+            }
             Next::Wait(until) => Some(until),
         };
         match until {
@@ -107,6 +111,13 @@ impl Sockets {
 
     /// Looks for readiness, and waits for it or the bell for at most `wait`; says whether anything was found.
     pub(crate) fn look(&mut self, wait: Duration) -> Result<bool> {
+        let mut wait = wait;
+        if self.reactor.heard_only_commands() && !wait.is_zero() {
+            // None of it matters before the next tick: what more comes soon is read with it, by one wake.
+            let nap = wait.min(NAP);
+            nap_for(nap);
+            wait = Duration::ZERO;
+        }
         // The readiness call counts in milliseconds and rounds up: what is due within one is waited for by another call.
         let whole = Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         if whole.is_zero() && !wait.is_zero() {
@@ -248,6 +259,12 @@ impl Readiness {
     }
 }
 
+/// Sleeps whatever happens; an interruption only makes it shorter.
+fn nap_for(nap: Duration) {
+    let timeout = Timespec::try_from(nap).ok();
+    let _ = rustix::event::poll(&mut [], timeout.as_ref());
+}
+
 fn queue(slot: Slot, readiness: &mut Readiness, ready: &mut VecDeque<Slot>) {
     if !readiness.queued {
         readiness.queued = true;
@@ -256,6 +273,10 @@ fn queue(slot: Slot, readiness: &mut Readiness, ready: &mut VecDeque<Slot>) {
 }
 
 const WAKE: Token = Token(usize::MAX);
+
+/// How long clients of a world may be kept waiting to be read, and with them a connection that arrives or a letter. A
+/// tick is never late for it.
+const NAP: Duration = Duration::from_millis(1);
 
 const EVENTS_PER_LOOK: usize = 1024;
 

@@ -52,6 +52,8 @@ pub(crate) enum Phase {
     Open {
         session: SessionId,
         reader: Box<Reader>,
+        /// Whether it speaks lanes.
+        lanes: bool,
     },
     /// The last bytes are queued. What the peer says is discarded, until it ends or patience does.
     Closing { ended_output: bool, until: Instant },

@@ -168,6 +168,7 @@ impl Reactor {
         connection.phase = Phase::Open {
             session,
             reader: Box::new(Reader::new(Role::Server, limits)),
+            lanes: framing == Framing::Lanes,
         };
         socket::drop_after_unacknowledged(&connection.socket, stall_max);
         if framing == Framing::Lanes {
@@ -221,10 +222,15 @@ impl Reactor {
         let Some(connection) = self.slots.find_mut(slot) else {
             return Heard::Nothing;
         };
-        let Phase::Open { session, reader } = &mut connection.phase else {
+        let Phase::Open {
+            session,
+            reader,
+            lanes,
+        } = &mut connection.phase
+        else {
             return Heard::Nothing;
         };
-        let session = *session;
+        let (session, lanes) = (*session, *lanes);
         let step = match reader.read(input) {
             Ok(step) => step,
             Err(failure) => return Heard::Failure(failure),
@@ -236,6 +242,10 @@ impl Reactor {
             Some(Event::Close { code, .. }) => Heard::Close(code),
             Some(Event::Message { kind, payload }) => {
                 self.unheard = true;
+                match lanes {
+                    true => self.spoken.lanes = true,
+                    false => self.spoken.raw = true,
+                }
                 self.hub
                     .call("message", |hub| hub.message(session, kind, payload));
                 Heard::Event(step.consumed)

@@ -76,12 +76,22 @@ pub(crate) struct Reactor {
     writes: u64,
     window: Window,
     coalesce_bytes_max: usize,
+    spoken: Spoken,
     /// Something happened that the Update systems have not seen.
     unheard: bool,
     more_mail: bool,
     /// Since a stop was asked for: when patience with connections ends.
     draining: Option<Instant>,
     status_due: Instant,
+}
+
+/// Which messages were read since this was last asked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spoken {
+    /// Of sessions on lanes: commands and acknowledgements, which wait for the next tick.
+    lanes: bool,
+    /// Of others, which are handled at once.
+    raw: bool,
 }
 
 /// When ticks run.
@@ -181,6 +191,7 @@ impl Reactor {
             writes: 0,
             window: Window::new(limits.coalesce_max),
             coalesce_bytes_max: limits.coalesce_bytes_max(),
+            spoken: Spoken::default(),
             unheard: true,
             more_mail: false,
             draining: None,
@@ -249,6 +260,12 @@ impl Reactor {
             writes: self.writes,
             hub,
         }
+    }
+
+    /// Whether messages were read since the last call, and none of them can be answered before the next tick.
+    pub(crate) fn heard_only_commands(&mut self) -> bool {
+        let spoken = std::mem::take(&mut self.spoken);
+        spoken.lanes && !spoken.raw
     }
 
     /// Connections that the driver is to attach.
