@@ -10,7 +10,7 @@ import { Room, Server, matchMaker } from "@colyseus/core";
 import { WebSocketTransport } from "@colyseus/ws-transport";
 import { args, ready } from "./args.js";
 
-const SEATS = 1100;
+const SEATS = 5100;
 const { host, port, scenario } = args();
 
 class Messages extends Room {

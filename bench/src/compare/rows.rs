@@ -137,9 +137,9 @@ pub const ROWS: [Row; 10] = [
     },
     Row {
         name: "idle",
-        title: "memory of 2 000 connections that say nothing",
+        title: "memory of 5 000 connections that say nothing",
         app: App::Echo,
-        load: "--scenario idle --connections 2000",
+        load: "--scenario idle --connections 5000",
         figure: Figure::PerConnection,
         peers: true,
     },
