@@ -19,6 +19,8 @@ use futures_io::AsyncRead;
 /// wait has a stream of its own, on a duplicate, since a stream closes what it was made of.
 pub(super) struct Readable {
     descriptor: OwnedFd,
+    /// For the next wait, so that the number of descriptors stays the same whoever waits or not.
+    spare: Option<OwnedFd>,
     armed: Option<TcpStream>,
 }
 
@@ -28,6 +30,7 @@ impl Readable {
     pub(super) fn new(descriptor: BorrowedFd<'_>) -> io::Result<Readable> {
         Ok(Readable {
             descriptor: descriptor.try_clone_to_owned()?,
+            spare: None,
             armed: None,
         })
     }
@@ -38,7 +41,11 @@ impl Readable {
     /// When no descriptor is left.
     pub(super) fn arm(&mut self) -> io::Result<()> {
         if self.armed.is_none() {
-            let raw = self.descriptor.try_clone()?.into_raw_fd();
+            let duplicate = match self.spare.take() {
+                Some(spare) => spare,
+                None => self.descriptor.try_clone()?,
+            };
+            let raw = duplicate.into_raw_fd();
             // SAFETY: `raw` is an open descriptor that nobody else owns: `into_raw_fd` has just given it up.
             self.armed = Some(unsafe { TcpStream::from_raw_fd(raw) });
         }
@@ -54,6 +61,8 @@ impl Readable {
         let refused = ready!(Pin::new(stream).poll_read(cx, &mut [0]));
         debug_assert!(refused.is_err(), "a socket would have been read from");
         self.armed = None;
+        // Without one now, the next wait tries again.
+        self.spare = self.descriptor.try_clone().ok();
         Poll::Ready(())
     }
 }
