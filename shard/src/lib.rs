@@ -62,7 +62,9 @@ pub use recipe::{
     AvatarDraft, CommandHandler, EntityDraft, Genesis, NamedSystem, Population, Predicate, Recipe,
     Script, ScriptedCommand, Subject, System,
 };
-pub use registry::{COMPONENTS_MAX, DecodeError, REPLICATED_BYTES_MAX, Registry, RegistryError};
+pub use registry::{
+    COMPONENTS_MAX, DecodeError, REPLICATED_BYTES_MAX, Registry, RegistryError, replicated_parts,
+};
 pub use resources::Resources;
 pub use shard::Shard;
 pub use stats::{ShardStats, ViewerStats};

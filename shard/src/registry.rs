@@ -227,7 +227,7 @@ impl Registry {
     /// Appends the replicated components of an entity: (u16 number on the wire, u16 length, bytes) each.
     ///
     /// Returns how many were left out because they are longer than [`REPLICATED_BYTES_MAX`]: clients
-    /// see the entity without them.
+    /// see the entity without them. Their numbers are still there, as [`replicated_parts`] tells.
     pub fn encode_replicated(&self, entity: &EntityRef<'_>, out: &mut Vec<u8>) -> u32 {
         let mut left_out = 0;
         for (number, entry) in (0u16..).zip(self.entries_replicated()) {
@@ -235,13 +235,15 @@ impl Registry {
             out.extend_from_slice(&number.to_le_bytes());
             out.extend_from_slice(&[0; 2]);
             let present = (entry.encode)(entity, out);
-            match u16::try_from(out.len() - head - EXTRA_HEAD_BYTES) {
-                Ok(length) if present => {
+            match replicated_length(out.len() - head - EXTRA_HEAD_BYTES) {
+                Some(length) if present => {
                     out[head + 2..head + EXTRA_HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
                 }
-                fits => {
-                    left_out += u32::from(fits.is_err());
-                    out.truncate(head);
+                Some(_) => out.truncate(head),
+                None => {
+                    left_out += 1;
+                    out.truncate(head + EXTRA_HEAD_BYTES);
+                    out[head + 2..].copy_from_slice(&LEFT_OUT.to_le_bytes());
                 }
             }
         }
@@ -260,6 +262,31 @@ impl fmt::Debug for Registry {
         let components = self.entries.iter().map(|e| (&e.name, e.visibility));
         f.debug_map().entries(components).finish()
     }
+}
+
+/// The length as it is laid out; none when it is more than [`REPLICATED_BYTES_MAX`].
+fn replicated_length(bytes: usize) -> Option<u16> {
+    u16::try_from(bytes)
+        .ok()
+        .filter(|&length| length != LEFT_OUT)
+}
+
+/// What [`Registry::encode_replicated`] appended for one entity: each component's number, and its bytes unless it is
+/// left out.
+pub fn replicated_parts(mut bytes: &[u8]) -> impl Iterator<Item = (u16, Option<&[u8]>)> {
+    std::iter::from_fn(move || {
+        let (number, rest) = bytes.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let number = u16::from_le_bytes(*number);
+        let length = u16::from_le_bytes(*length);
+        if length == LEFT_OUT {
+            bytes = rest;
+            return Some((number, None));
+        }
+        let (value, rest) = rest.split_at_checked(length.into())?;
+        bytes = rest;
+        Some((number, Some(value)))
+    })
 }
 
 /// The components in the bytes of an entity; ends after the first error.
@@ -432,7 +459,10 @@ const PRIVATE: [Private; 3] = [
 pub const COMPONENTS_MAX: usize = 1024;
 
 /// Bytes of one replicated component; a longer one is left out of what clients are told.
-pub const REPLICATED_BYTES_MAX: usize = u16::MAX as usize;
+pub const REPLICATED_BYTES_MAX: usize = LEFT_OUT as usize - 1;
+
+/// In place of the length of a component that is left out: who was told of it before must hear that it is gone.
+const LEFT_OUT: u16 = u16::MAX;
 
 const PART_HEAD_BYTES: usize = 2 + 4;
 const EXTRA_HEAD_BYTES: usize = 2 + 2;

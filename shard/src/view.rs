@@ -13,7 +13,7 @@ use crate::column::Columns;
 use crate::component::{Appearance, Component, Position};
 use crate::config::WorldConfig;
 use crate::ghost::GhostSet;
-use crate::registry::Registry;
+use crate::registry::{Registry, replicated_parts};
 use crate::world::{Laid, Rank, World};
 
 /// All entities that one shard knows of. An entity's place in it is its rank.
@@ -347,7 +347,8 @@ impl View {
 
     /// The replicated components: number on the wire and canonical bytes.
     pub fn extras(&self, rank: u32) -> impl Iterator<Item = (u16, &[u8])> {
-        self.rows.extras(self.row(rank))
+        let extras = self.rows.extras(self.row(rank));
+        extras.filter_map(|(number, value)| Some((number, value?)))
     }
 
     fn row(&self, rank: u32) -> usize {
@@ -365,17 +366,10 @@ impl Rows {
         !self.extra_bytes.is_empty()
     }
 
-    /// The replicated components in a row: number on the wire and canonical bytes.
-    pub(crate) fn extras(&self, row: usize) -> impl Iterator<Item = (u16, &[u8])> {
+    /// The replicated components in a row: number on the wire, and canonical bytes unless it is left out.
+    pub(crate) fn extras(&self, row: usize) -> impl Iterator<Item = (u16, Option<&[u8]>)> {
         let Range { start, end } = self.told[row].extra;
-        let mut rest = &self.extra_bytes[start as usize..end as usize];
-        std::iter::from_fn(move || {
-            let (number, bytes) = rest.split_first_chunk()?;
-            let (length, bytes) = bytes.split_first_chunk()?;
-            let (value, bytes) = bytes.split_at_checked(u16::from_le_bytes(*length).into())?;
-            rest = bytes;
-            Some((u16::from_le_bytes(*number), value))
-        })
+        replicated_parts(&self.extra_bytes[start as usize..end as usize])
     }
 }
 

@@ -9,7 +9,7 @@ use worldshard_protocol::digest::entity_digest as shown_digest;
 use worldshard_protocol::{EntityId, Record, SessionId, Tick, View};
 use worldshard_shard::{
     Appearance, AuditFailure, Interest, Position, Shard, ShardStats, ViewerStats, WorldConfig,
-    entity_digest,
+    entity_digest, replicated_parts,
 };
 use worldshard_spatial::{CellMap, Point, ShardId};
 
@@ -306,15 +306,9 @@ fn entities(shard: &Shard) -> Vec<EntitySeen> {
     world.ids().into_iter().map(see).collect()
 }
 
-/// Replicated components as the registry lays them out: (u16 number, u16 length, bytes) each.
-fn parts(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    std::iter::from_fn(move || {
-        let (number, rest) = bytes.split_first_chunk()?;
-        let (length, rest) = rest.split_first_chunk()?;
-        let (value, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
-        bytes = rest;
-        Some((u16::from_le_bytes(*number), value))
-    })
+/// The replicated components that clients are to be shown.
+fn parts(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    replicated_parts(bytes).filter_map(|(number, value)| Some((number, value?)))
 }
 
 fn ghosts(shard: &Shard) -> Vec<GhostSeen> {

@@ -135,9 +135,17 @@ impl News {
             return;
         }
         for (component, value) in rows.extras(row) {
-            let offset = u32::try_from(self.blob.len()).expect("a delta is far below 4 GiB");
-            let length = u16::try_from(value.len()).expect("a laid out component fits its length");
-            self.blob.extend_from_slice(value);
+            let (length, offset) = match value {
+                Some(value) => {
+                    let start = u32::try_from(self.blob.len()).expect("a delta is far below 4 GiB");
+                    self.blob.extend_from_slice(value);
+                    let length = u16::try_from(value.len());
+                    (length.expect("a laid out component fits its length"), start)
+                }
+                None if since.is_some() => (0, Extra::REMOVED),
+                // Who does not know the entity was never told of it.
+                None => continue,
+            };
             self.extras.push(Extra {
                 id: rows.ids[row],
                 component,

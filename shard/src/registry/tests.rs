@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use worldshard_protocol::EntityId;
 use worldshard_spatial::Point;
 
-use super::{DecodeError, REPLICATED_BYTES_MAX, Registry, RegistryError, write_part};
+use super::{
+    DecodeError, REPLICATED_BYTES_MAX, Registry, RegistryError, replicated_parts, write_part,
+};
 use crate::component::{Codec, Position, Steering, Visibility};
 use crate::samples::{Health, Mood, Sample, Story, Stranger, registry, sample, samples, world_of};
 use crate::world::World;
@@ -166,7 +168,10 @@ fn a_replicated_component_beyond_the_limit_is_left_out_alone() {
     );
     sample.story = Some(Story(vec![0; REPLICATED_BYTES_MAX - length_bytes + 1]));
     let world = world_of([(&ID, &sample)], &registry);
-    assert_eq!(replicated_of(&world, &registry), (only_health, 1));
+    let (bytes, left_out) = replicated_of(&world, &registry);
+    let told: Vec<_> = replicated_parts(&bytes).collect();
+    assert_eq!(left_out, 1);
+    assert_eq!(told, [(0, Some(&only_health[4..])), (1, None)]);
 }
 
 #[test]

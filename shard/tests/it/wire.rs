@@ -204,6 +204,47 @@ fn a_replicated_component_reaches_clients_and_others_never_stand_on_the_wire() {
     }
 }
 
+#[derive(Component, Clone, Debug, PartialEq)]
+#[component(crate = "worldshard_shard")]
+struct Story(Vec<u8>);
+
+#[test]
+fn a_component_that_grew_too_long_to_be_told_is_taken_from_who_was_told() {
+    let mut recipe = still(0);
+    let registry = &mut recipe.registry;
+    registry
+        .register::<Story>("story", Visibility::Replicated)
+        .unwrap();
+    recipe.population = Some(Population {
+        count: 8,
+        // On both sides of the border between two shards.
+        draft: Arc::new(|_, entity| {
+            Draft::at(Point::flat(508.0 + entity.0 as f32, 512.0)).with(Story(vec![1; 10]))
+        }),
+    });
+    let is_long = |tick: u64| tick % 4 == 2;
+    system(&mut recipe, move |step| {
+        for story in step.query::<&mut Story>().iter() {
+            let length = if is_long(step.tick().0) { 70_000 } else { 10 };
+            story.0.resize(length, 1);
+        }
+    });
+    let mut world = Lockstep::new(recipe, 2);
+    let session = camera(&mut world, 1, false);
+    let full = camera(&mut world, 2, true);
+    for _ in 0..12 {
+        world.step();
+        let wanted = usize::from(!is_long(world.tick.0));
+        for session in [session, full] {
+            let seen: Vec<_> = world.clients[&session].view.iter().collect();
+            assert_eq!(seen.len(), 8);
+            for (id, seen) in seen {
+                assert_eq!(seen.extras.len(), wanted, "{id} at {}", world.tick);
+            }
+        }
+    }
+}
+
 #[test]
 fn an_entity_replaced_by_its_like_within_a_tick_is_told_as_another() {
     let mut recipe = still(3);
