@@ -51,10 +51,10 @@ pub(crate) fn start(listener: TcpListener, process: Arc<Process>) -> io::Result<
         .register(&mut SourceFd(&raw), LISTENER, Interest::READABLE)?;
     let accepting = Accepting {
         listener,
+        reserve: Vec::new(),
         process,
         poll,
         bell: Arc::clone(&bell),
-        reserve: reserve(),
         refused: VecDeque::new(),
         told: None,
     };
@@ -68,8 +68,9 @@ struct Accepting {
     process: Arc<Process>,
     poll: Poll,
     bell: Arc<Bell>,
-    /// Given up when descriptors run out, so that whoever comes is told.
-    reserve: Option<File>,
+    /// Given up one by one when descriptors run out, so that whoever comes is told. A shard may need one in the moment in
+    /// which it is free, so there is one for each of them.
+    reserve: Vec<File>,
     /// Connections that were answered 503: closed at once, they might not get to read it.
     refused: VecDeque<(Instant, TcpStream)>,
     told: Option<Instant>,
@@ -78,6 +79,7 @@ struct Accepting {
 impl Accepting {
     fn run(mut self) {
         let mut events = Events::with_capacity(4);
+        self.fill_reserve();
         while self.process.control.stop() == Stop::No {
             self.bell.answer();
             let wait = match self.accept_all() {
@@ -131,13 +133,21 @@ impl Accepting {
 
     /// Answers one waiting connection with the descriptor kept for it.
     fn refuse_one(&mut self) {
-        if self.reserve.take().is_some()
+        if self.reserve.pop().is_some()
             && let Ok((stream, _)) = self.listener.accept()
         {
             answer_busy(&stream, "no descriptor is left; come back later");
         }
         self.refused.clear();
-        self.reserve = reserve();
+        self.fill_reserve();
+    }
+
+    fn fill_reserve(&mut self) {
+        while self.reserve.len() <= usize::from(self.process.shards)
+            && let Ok(file) = File::open("/dev/null")
+        {
+            self.reserve.push(file);
+        }
     }
 
     fn refuse(&mut self, stream: TcpStream, reason: &'static str) {
@@ -179,10 +189,6 @@ fn answer_busy(mut stream: &TcpStream, reason: &'static str) {
 fn is_exhaustion(error: &io::Error) -> bool {
     let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
     Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
-}
-
-fn reserve() -> Option<File> {
-    File::open("/dev/null").ok()
 }
 
 const LISTENER: Token = Token(0);

@@ -60,9 +60,13 @@ impl Readable {
         // Pending while the submission stands; then the kernel refuses to receive from what is no socket.
         let refused = ready!(Pin::new(stream).poll_read(cx, &mut [0]));
         debug_assert!(refused.is_err(), "a socket would have been read from");
-        self.armed = None;
-        // Without one now, the next wait tries again.
+        // The next duplicate comes before this one goes, so that nobody takes the last descriptor in between; where there
+        // is none, right behind it.
         self.spare = self.descriptor.try_clone().ok();
+        self.armed = None;
+        if self.spare.is_none() {
+            self.spare = self.descriptor.try_clone().ok();
+        }
         Poll::Ready(())
     }
 }
