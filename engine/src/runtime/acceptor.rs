@@ -68,8 +68,8 @@ struct Accepting {
     process: Arc<Process>,
     poll: Poll,
     bell: Arc<Bell>,
-    /// Given up one by one when descriptors run out, so that whoever comes is told. A shard may need one in the moment in
-    /// which it is free, so there is one for each of them.
+    /// Given up one by one when descriptors run out, so that whoever comes is told. A shard may take one in the moment in
+    /// which it is free, so there are some.
     reserve: Vec<File>,
     /// Connections that were answered 503: closed at once, they might not get to read it.
     refused: VecDeque<(Instant, TcpStream)>,
@@ -143,7 +143,7 @@ impl Accepting {
     }
 
     fn fill_reserve(&mut self) {
-        while self.reserve.len() <= usize::from(self.process.shards)
+        while self.reserve.len() < RESERVED
             && let Ok(file) = File::open("/dev/null")
         {
             self.reserve.push(file);
@@ -193,6 +193,9 @@ fn is_exhaustion(error: &io::Error) -> bool {
 
 const LISTENER: Token = Token(0);
 const WAKE: Token = Token(1);
+
+/// Descriptors kept to refuse newcomers with. All taken by others: newcomers wait until one is free.
+const RESERVED: usize = 4;
 
 /// Pause before accepting again when the system had nothing left.
 const BACK_OFF: Duration = Duration::from_millis(50);
