@@ -2,15 +2,14 @@
 //!
 //! Never builds a delta: that is the shard's `publish`.
 
+use bytes::Bytes;
 use worldshard_protocol::{ErrorCode, ExtEnvelope, SessionId, Tick};
-use worldshard_shard::{
-    Command, CommandBody, DeltaOut, FRAME_HEADROOM, Forward, Notice, Published,
-};
+use worldshard_shard::{Command, CommandBody, FRAME_HEADROOM, Forward, Notice, Published};
 use worldshard_spatial::ShardId;
-use worldshard_transport::{MessageKind, data_frame};
+use worldshard_transport::{MessageKind, data_frame, data_header};
 
 use crate::hub::Hub;
-use crate::hub::blocks::Blocks;
+use crate::hub::blocks::{Blocks, STATE_BYTES_MAX};
 use crate::hub::session::State;
 use crate::letter::{Delivery, DeltaFrame, Letter};
 
@@ -30,12 +29,16 @@ pub(crate) fn by_home(
         }
     }
     for delta in published.deltas.drain(..) {
-        if let Some(delivery) = deliveries.get_mut(of(delta.session)) {
-            delivery.deltas.push(delta_frame(&delta, states));
-        }
-        if delta.buffer.capacity() <= SPARE_BYTES_MAX {
-            published.spare.push(delta.buffer);
-        }
+        let Some(delivery) = deliveries.get_mut(of(delta.session)) else {
+            continue;
+        };
+        let (frame, spare) = delta_frame(delta.buffer, states);
+        published.spare.extend(spare);
+        delivery.deltas.push(DeltaFrame {
+            session: delta.session,
+            sequence: delta.sequence,
+            frame,
+        });
     }
     for (session, frame) in published.area.drain(..) {
         if let Some(delivery) = deliveries.get_mut(of(session)) {
@@ -278,14 +281,25 @@ impl Hub {
     }
 }
 
-/// A longer buffer is rarely needed again: it was for one who had everything to learn.
-const SPARE_BYTES_MAX: usize = 32 * 1024;
-
-/// A copy that can be shared with a connection: cheaper than to give the buffer away and make another.
-fn delta_frame(delta: &DeltaOut, states: &mut Blocks) -> DeltaFrame {
-    DeltaFrame {
-        session: delta.session,
-        sequence: delta.sequence,
-        frame: states.frame(MessageKind::Binary, &delta.buffer[FRAME_HEADROOM..]),
+/// The frame of a delta, and its buffer when that is free again.
+///
+/// A short one is copied into memory that can be shared with a connection: cheaper than to give the buffer away and make
+/// another. A long one is given away, its header in the room that the shard left for it.
+fn delta_frame(mut buffer: Vec<u8>, states: &mut Blocks) -> (Bytes, Option<Vec<u8>>) {
+    let payload = &buffer[FRAME_HEADROOM..];
+    if payload.len() <= STATE_BYTES_MAX {
+        let frame = states.frame(MessageKind::Binary, payload);
+        // One that was long once was for who had everything to learn.
+        let is_short = buffer.capacity() <= SPARE_BYTES_MAX;
+        return (frame, is_short.then_some(buffer));
     }
+    let header = data_header(MessageKind::Binary, payload.len());
+    let start = FRAME_HEADROOM - header.len();
+    buffer[start..FRAME_HEADROOM].copy_from_slice(&header);
+    (Bytes::from(buffer).slice(start..), None)
 }
+
+const _: () = assert!(FRAME_HEADROOM >= worldshard_transport::HEADER_BYTES_MAX);
+
+/// A longer buffer is rarely needed again.
+const SPARE_BYTES_MAX: usize = 32 * 1024;
