@@ -36,7 +36,7 @@ pub(crate) struct Place {
 /// What a message to all says of its sessions: while none has come or gone, the next one is for the same.
 #[derive(Clone, Copy)]
 struct Everyone {
-    roster: u64,
+    membership: u64,
     /// The moment of the youngest of them, and of the eldest who came after the message.
     youngest: u64,
     eldest_after: u64,
@@ -145,7 +145,7 @@ impl Desk {
         let everyone = self.convoy.everyone.as_ref();
         except.is_empty()
             && everyone.is_some_and(|one| {
-                one.roster == self.roster && one.youngest < *moment && *moment <= one.eldest_after
+                one.membership == self.membership && one.youngest < *moment && *moment <= one.eldest_after
             })
     }
 
@@ -164,7 +164,7 @@ impl Desk {
             }
             PostTo::AllBut { moment, except } => {
                 let mut everyone = Everyone {
-                    roster: self.roster,
+                    membership: self.membership,
                     youngest: 0,
                     eldest_after: u64::MAX,
                 };

@@ -46,7 +46,7 @@ pub(crate) struct Desk {
     /// More for one session are not gathered.
     pub(crate) convoy_bytes_max: usize,
     /// Changes whenever a session opens or ceases to be open.
-    pub(crate) roster: u64,
+    pub(crate) membership: u64,
     connected: u64,
     last_session: u64,
 }
@@ -69,7 +69,7 @@ impl Desk {
             blocks: Blocks::for_messages(),
             convoy: Convoy::default(),
             convoy_bytes_max: recipe.options.limits.coalesce_bytes_max(),
-            roster: 0,
+            membership: 0,
             connected: 0,
             last_session: 0,
             commons,
@@ -90,7 +90,7 @@ impl Desk {
         };
         let known = self.sessions.insert(session, entry);
         assert!(known.is_none(), "session {session} opened twice");
-        self.roster += 1;
+        self.membership += 1;
         self.connected += 1;
         self.stats.opened += 1;
         self.commons.census.set(self.own, self.connected);
@@ -110,7 +110,7 @@ impl Desk {
             Connection::Gone => return None,
         };
         entry.egress = Egress::default();
-        self.roster += 1;
+        self.membership += 1;
         self.connected -= 1;
         self.stats.closed += 1;
         self.commons.census.set(self.own, self.connected);
@@ -144,7 +144,7 @@ impl Desk {
             close_code::NORMAL
         };
         entry.connection = Connection::Closing(code, reason.clone());
-        self.roster += 1;
+        self.membership += 1;
         self.output.closes.push((session, code, reason));
     }
 
