@@ -145,7 +145,9 @@ impl Desk {
         let everyone = self.convoy.everyone.as_ref();
         except.is_empty()
             && everyone.is_some_and(|one| {
-                one.membership == self.membership && one.youngest < *moment && *moment <= one.eldest_after
+                one.membership == self.membership
+                    && one.youngest < *moment
+                    && *moment <= one.eldest_after
             })
     }
 
