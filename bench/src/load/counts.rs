@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::fleet::Heard;
 use super::report::{FaultsReport, Latencies};
+use super::tagged::{Tag, Tagged};
 
 /// Counts of one window, and of what went wrong in the whole run.
 pub(crate) struct Counts {
@@ -50,6 +52,16 @@ impl Counts {
             faults,
             ..Self::new()
         };
+    }
+
+    /// Whose message this is; one that nobody can have sent is a fault.
+    pub(crate) fn read(&mut self, messages: &Tagged, message: &Heard<'_>) -> Option<Tag> {
+        let read = messages.read(message.kind, message.payload);
+        read.map_err(|difference| {
+            self.faults.corrupted += 1;
+            self.faults.tell(|| difference);
+        })
+        .ok()
     }
 
     /// A message arrived whose sending was due at `due`.

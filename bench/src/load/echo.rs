@@ -71,18 +71,14 @@ impl Actor for Echo {
     }
 
     fn heard(&mut self, who: usize, message: Heard<'_>, _out: &mut Vec<u8>, now: Duration) {
-        let faults = &mut self.counts.faults;
-        let tag = match self.messages.read(message.kind, message.payload) {
-            Ok(tag) if tag.sender == who as u32 => tag,
-            Ok(tag) => {
-                faults.corrupted += 1;
-                return faults.tell(|| format!("{who} got a message of {}", tag.sender));
-            }
-            Err(difference) => {
-                faults.corrupted += 1;
-                return faults.tell(|| difference);
-            }
+        let Some(tag) = self.counts.read(&self.messages, &message) else {
+            return;
         };
+        let faults = &mut self.counts.faults;
+        if tag.sender != who as u32 {
+            faults.corrupted += 1;
+            return faults.tell(|| format!("{who} got a message of {}", tag.sender));
+        }
         let client = &mut self.clients[who];
         let ahead = tag.number.wrapping_sub(client.next) as usize;
         if ahead >= client.away.len() {

@@ -85,29 +85,25 @@ impl Actor for Fanout {
     }
 
     fn heard(&mut self, who: usize, message: Heard<'_>, _out: &mut Vec<u8>, now: Duration) {
-        let faults = &mut self.counts.faults;
-        let tag = match self.messages.read(message.kind, message.payload) {
-            Ok(tag) => tag,
-            Err(difference) => {
-                faults.corrupted += 1;
-                return faults.tell(|| difference);
-            }
+        let Some(tag) = self.counts.read(&self.messages, &message) else {
+            return;
         };
+        let faults = &mut self.counts.faults;
         let sender = tag.sender as usize;
         if self.sent.get(sender).is_none_or(|sent| tag.number >= *sent) {
             faults.corrupted += 1;
-            return faults.tell(|| format!("{who} got {tag:?}, which nobody sent"));
+            return faults.tell(|| format!("{who} got {tag}, which nobody sent"));
         }
         self.returns |= who == self.first_sender + sender;
         let next = &mut self.next[who * self.sent.len() + sender];
         if tag.number < *next {
             faults.repeated += 1;
-            return faults.tell(|| format!("{who} got {tag:?} after a later one"));
+            return faults.tell(|| format!("{who} got {tag} after a later one"));
         }
         let missed = tag.number - *next;
         if missed > 0 {
             faults.lost += u64::from(missed);
-            faults.tell(|| format!("{who} misses {missed} messages before {tag:?}"));
+            faults.tell(|| format!("{who} misses {missed} messages before {tag}"));
         }
         *next = tag.number + 1;
         let due = self.schedule.time_of(sender, tag.number);

@@ -2,6 +2,8 @@
 //!
 //! The payload is printable: a server may take it for text. Its first bytes are the tag, the rest is the same in all.
 
+use std::fmt;
+
 use worldshard_client::transport::{MessageKind, masked_frame};
 
 /// Lays messages out, and checks them.
@@ -21,6 +23,12 @@ pub(crate) struct Tag {
     pub(crate) sender: u32,
     /// Of the sender's messages, from 0.
     pub(crate) number: u32,
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "message {} of {}", self.number, self.sender)
+    }
 }
 
 impl Tagged {
