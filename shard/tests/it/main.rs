@@ -7,6 +7,7 @@
 
 mod lockstep;
 
+mod crossings;
 mod drift;
 
 mod interest;
