@@ -1,5 +1,7 @@
-//! A walker that goes to and fro across borders, as its own client sees it over a real socket: one id, no tick missing,
-//! nothing twice, no input lost.
+//! A walker that goes to and fro across borders, as its own client and one who stands by see it over real sockets: one id,
+//! no tick missing, nothing twice, no input lost.
+//!
+//! WORLDSHARD_FULL=1 ticks at 50 Hz and lets no client miss two ticks in a row.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -47,7 +49,7 @@ fn step(subject: &mut Subject<'_>, payload: &[u8]) -> Result<(), Refusal> {
 
 fn config() -> WorldConfig {
     WorldConfig {
-        tick_interval: Duration::from_millis(2),
+        tick_interval: Duration::from_millis(if full() { 20 } else { 2 }),
         bounds: Bounds {
             min: Point::ORIGIN,
             max: Point::flat(EDGE_M, EDGE_M),
@@ -114,34 +116,56 @@ fn walk(step: &mut Step<'_>) {
 
 /// What a client has seen of its walker so far.
 struct Walk {
+    session: u64,
     entity: EntityId,
     map: CellMap,
     owner: ShardId,
     crossings: u64,
-    /// Ticks between two deltas that none was received for: the tick behind them, and how many.
-    gaps: Vec<(u64, u64)>,
-    last: Option<u64>,
+    told: Told,
     command_sequence: u32,
     steps: Steps,
     steps_index: u16,
 }
 
-impl Walk {
-    /// Judges one delta. That no entity enters or leaves twice, the client has checked.
-    fn see(&mut self, client: &Connection, applied: &Applied) {
-        let tick = applied.tick.0;
+/// The ticks that a client was told of.
+#[derive(Default)]
+struct Told {
+    /// Ticks between two deltas that none was received for: the tick behind them, and how many.
+    gaps: Vec<(u64, u64)>,
+    last: Option<u64>,
+}
+
+impl Told {
+    fn note(&mut self, tick: u64) {
         if let Some(last) = self.last.replace(tick) {
             assert!(tick > last, "tick {tick} came after {last}");
             if tick > last + 1 {
                 self.gaps.push((tick, tick - last - 1));
             }
         }
+    }
+
+    /// Ticks up to `tick` that no delta came for.
+    fn missed_until(&self, tick: u64) -> u64 {
+        let missed = |&(behind, count): &(u64, u64)| {
+            let first = behind - count;
+            (tick + 1).saturating_sub(first).min(count)
+        };
+        self.gaps.iter().map(missed).sum()
+    }
+
+    fn missed(&self) -> u64 {
+        self.missed_until(u64::MAX - 1)
+    }
+}
+
+impl Walk {
+    /// Judges one delta. That no entity enters or leaves twice, the client has checked.
+    fn see(&mut self, client: &Connection, applied: &Applied) {
+        let tick = applied.tick.0;
+        self.told.note(tick);
+        assert_eq!(avatars(client), [self.entity], "tick {tick}");
         let view = client.view();
-        let mut avatars = view
-            .iter()
-            .filter(|(_, seen)| seen.record.kind == AVATAR)
-            .map(|(id, _)| id);
-        assert_eq!((avatars.next(), avatars.next()), (Some(self.entity), None));
         let seen = view.get(self.entity).unwrap();
         let at = Point::from_array(seen.record.position());
         if self.map.distance_squared(self.owner, at) > HYSTERESIS_M * HYSTERESIS_M {
@@ -173,24 +197,59 @@ impl Walk {
             );
         }
     }
+}
 
-    /// Ticks up to `tick` that no delta came for.
-    fn missed_until(&self, tick: u64) -> u64 {
-        let missed = |&(behind, count): &(u64, u64)| {
-            let first = behind - count;
-            (tick + 1).saturating_sub(first).min(count)
-        };
-        self.gaps.iter().map(missed).sum()
+/// A camera in the middle, which hears through the same thread as the walker: what the machine does to one it does to both.
+struct Bystander {
+    client: Connection,
+    entity: EntityId,
+    told: Told,
+}
+
+impl Bystander {
+    fn join(address: SocketAddr, acks: AckPolicy, entity: EntityId) -> Self {
+        let mut client = Connection::enter(address, "/world", PATIENCE).unwrap();
+        client.set_ack_policy(acks);
+        let at = [MIDDLE_M, MIDDLE_M, 0.0];
+        client.join(ViewpointMode::Camera, Some(at), InterestWish::Default);
+        let delta = |event: &Heard| matches!(event, Heard::Delta(_)).then_some(());
+        client.until(PATIENCE, delta).unwrap();
+        let told = Told::default();
+        Self {
+            client,
+            entity,
+            told,
+        }
     }
+
+    /// Judges everything that has come: the walker is there, once, whoever owns it.
+    fn look(&mut self) {
+        while let Some(event) = self.client.try_receive().unwrap() {
+            if let Heard::Delta(applied) = event {
+                self.told.note(applied.tick.0);
+                assert_eq!(avatars(&self.client), [self.entity], "{:?}", applied.tick);
+            }
+        }
+    }
+}
+
+fn avatars(client: &Connection) -> Vec<EntityId> {
+    let seen = client.view().iter();
+    seen.filter(|(_, seen)| seen.record.kind == AVATAR)
+        .map(|(id, _)| id)
+        .collect()
 }
 
 fn walk_to_and_fro(runtime: Runtime, shards: u16, acks: AckPolicy) {
     let (running, address) = serve(&mut world(runtime, shards));
     let (mut client, mut walk) = join(address, shards, acks);
+    let mut bystander = Bystander::join(address, acks, walk.entity);
     let (mut way, mut steps) = (0, 0);
     steer(&mut client, way);
     while walk.crossings < CROSSINGS {
-        if !hear_all(&mut client, &mut walk) {
+        let heard = hear_all(&mut client, &mut walk);
+        bystander.look();
+        if !heard {
             continue;
         }
         let at = client.view().get(walk.entity).unwrap().record.position();
@@ -209,13 +268,26 @@ fn walk_to_and_fro(runtime: Runtime, shards: u16, acks: AckPolicy) {
         hear_all(&mut client, &mut walk);
     }
     assert_eq!(walk.steps.taken, steps, "steps were lost");
+    bystander.look();
+    let (missed, missed_by_bystander) = (walk.told.missed(), bystander.told.missed());
     judge_gaps(address, &mut client, &mut walk);
     let handoffs = total(&status(address), "handoffs_in");
-    let missed = walk.missed_until(u64::MAX - 1);
     println!(
-        "{runtime}, {shards} shards, {acks:?}: {handoffs} handoffs, {steps} steps, {missed} of {} ticks starved",
-        walk.last.unwrap()
+        "{runtime}, {shards} shards, {acks:?}: {handoffs} handoffs, {steps} steps, {missed} of {} ticks starved, \
+         {missed_by_bystander} of the bystander",
+        walk.told.last.unwrap()
     );
+    // One tick that each crossing cost would be far beyond this.
+    assert!(
+        missed <= 2 * missed_by_bystander + CROSSINGS / 4,
+        "{missed} ticks missed, {missed_by_bystander} by who stands still"
+    );
+    if full() {
+        for told in [&walk.told, &bystander.told] {
+            assert!(told.gaps.iter().all(|gap| gap.1 == 1), "{:?}", told.gaps);
+        }
+    }
+    let missed = walk.told.missed();
     assert!((walk.crossings..=walk.crossings + missed).contains(&handoffs));
     end(running);
 }
@@ -224,12 +296,16 @@ fn walk_to_and_fro(runtime: Runtime, shards: u16, acks: AckPolicy) {
 fn join(address: SocketAddr, shards: u16, acks: AckPolicy) -> (Connection, Walk) {
     let mut client = Connection::connect(address, "/world", Framing::Lanes).unwrap();
     client.set_ack_policy(acks);
-    let components = client.until(PATIENCE, |event| match event {
-        Heard::Greeting(greeting) => Some(greeting.components.clone()),
+    let greeting = client.until(PATIENCE, |event| match event {
+        Heard::Greeting(greeting) => Some(greeting.clone()),
         _ => None,
     });
-    let steps = components.unwrap();
-    let steps = steps.iter().find(|one| one.name == "steps").unwrap();
+    let greeting = greeting.unwrap();
+    let steps = greeting
+        .components
+        .iter()
+        .find(|one| one.name == "steps")
+        .unwrap();
     let at = [MIDDLE_M + HYSTERESIS_M, MIDDLE_M + HYSTERESIS_M, 0.0];
     client.join(ViewpointMode::Avatar, Some(at), InterestWish::Default);
     let entity = client.until(PATIENCE, |event| match event {
@@ -242,12 +318,12 @@ fn join(address: SocketAddr, shards: u16, acks: AckPolicy) -> (Connection, Walk)
     });
     let map = CellMap::balanced(config().grid().unwrap(), shards, None).unwrap();
     let walk = Walk {
+        session: greeting.session,
         entity: EntityId(entity.unwrap()),
         owner: map.owner_of(Point::from_array(at)),
         map,
         crossings: 0,
-        gaps: Vec::new(),
-        last: None,
+        told: Told::default(),
         command_sequence: 0,
         steps: Steps::default(),
         steps_index: steps.index,
@@ -286,7 +362,7 @@ fn has_arrived(at: [f32; 3], way: usize) -> bool {
 
 /// Expects that the ticks without a delta are just those in which the server had no credit to build one.
 fn judge_gaps(address: SocketAddr, client: &mut Connection, walk: &mut Walk) {
-    let stopped = walk.last.unwrap();
+    let stopped = walk.told.last.unwrap();
     let mut told = None;
     eventually(PATIENCE, "the shards tell of the end of the walk", || {
         hear_all(client, walk);
@@ -295,20 +371,20 @@ fn judge_gaps(address: SocketAddr, client: &mut Connection, walk: &mut Walk) {
         // No viewpoint is on its way between shards any more.
         let settled = |one: &Value| one["tick"].as_u64().unwrap() > stopped + 1;
         if shards.len() == usize::from(walk.map.shard_count()) && shards.iter().all(settled) {
-            told = Some(starved(&status, walk.owner));
+            told = Some(starved(&status, walk));
         }
         told.is_some()
     });
     let (tick, starved_ticks) = told.unwrap();
-    while walk.last.unwrap() <= tick {
+    while walk.told.last.unwrap() <= tick {
         hear_all(client, walk);
     }
     // A shard may tell of itself between the halves of a tick.
-    let missed = [tick - 1, tick].map(|tick| walk.missed_until(tick));
+    let missed = [tick - 1, tick].map(|tick| walk.told.missed_until(tick));
     assert!(
         missed.contains(&starved_ticks),
         "{missed:?} ticks had no delta, but {starved_ticks} had no credit, up to {tick}: {:?}",
-        walk.gaps
+        walk.told.gaps
     );
     assert!(
         missed[0] < tick / 2,
@@ -323,13 +399,14 @@ fn status(address: SocketAddr) -> Value {
     serde_json::from_str(&body).unwrap()
 }
 
-/// The tick of a shard's numbers, and in how many the only session had no credit.
-fn starved(status: &Value, owner: ShardId) -> (u64, u64) {
-    let shard = &status["shards"][usize::from(owner.0)];
-    let slow = &shard["slowest"][0]["starved_ticks"];
+/// The tick of the owner's numbers, and in how many the walker had no credit.
+fn starved(status: &Value, walk: &Walk) -> (u64, u64) {
+    let shard = &status["shards"][usize::from(walk.owner.0)];
+    let mut slowest = shard["slowest"].as_array().unwrap().iter();
+    let slow = slowest.find(|one| one["session"] == walk.session);
     (
         shard["tick"].as_u64().unwrap(),
-        slow.as_u64().unwrap_or_default(),
+        slow.map_or(0, |slow| slow["starved_ticks"].as_u64().unwrap()),
     )
 }
 
@@ -338,6 +415,10 @@ fn total(status: &Value, counter: &str) -> u64 {
     shards
         .map(|one| one["world"][counter].as_u64().unwrap())
         .sum()
+}
+
+fn full() -> bool {
+    std::env::var("WORLDSHARD_FULL").is_ok_and(|full| full == "1")
 }
 
 const CROSSINGS: u64 = 1000;
