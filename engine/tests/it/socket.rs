@@ -84,7 +84,11 @@ pub(crate) enum Heard {
 impl Client {
     /// Connects to the WebSocket at `path`.
     pub(crate) fn connect(address: SocketAddr, path: &str) -> Client {
-        let mut stream = tcp(address);
+        Client::over(tcp(address), path)
+    }
+
+    /// The same over a connected socket.
+    pub(crate) fn over(mut stream: TcpStream, path: &str) -> Client {
         stream
             .write_all(&client_request("localhost", path, &KEY))
             .unwrap();
@@ -163,7 +167,11 @@ impl Client {
 
 /// A connected socket with patience.
 pub(crate) fn tcp(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
+    patient(TcpStream::connect(address).unwrap())
+}
+
+/// The same over a socket that is connected.
+pub(crate) fn patient(stream: TcpStream) -> TcpStream {
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
