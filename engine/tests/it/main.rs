@@ -22,6 +22,7 @@ mod hub_sessions;
 mod hub_world;
 mod hub_zones;
 mod net_abuse;
+mod net_audience;
 #[cfg(target_os = "linux")]
 mod net_churn;
 mod net_coalesce;
