@@ -10,6 +10,7 @@ use crate::server::{Server, WAIT, eventually, full, on_each_runtime};
 on_each_runtime!(
     echo_returns_each_message_as_it_was,
     broadcast_reaches_everyone_once,
+    what_many_say_reaches_every_client_of_one_or_two_shards_once,
     what_many_say_reaches_every_client_of_eight_shards_once
 );
 
@@ -66,9 +67,21 @@ fn broadcast_reaches_everyone_once(runtime: &str) {
     assert_eq!(late.receive(WAIT).unwrap(), text("again"));
 }
 
+fn what_many_say_reaches_every_client_of_one_or_two_shards_once(runtime: &str) {
+    for shards in [1, 2] {
+        what_many_say_reaches_every_client_once(runtime, shards, 50);
+    }
+}
+
+/// 10 000 clients when WORLDSHARD_FULL is 1: each is a descriptor here and another at the server.
 fn what_many_say_reaches_every_client_of_eight_shards_once(runtime: &str) {
-    let count = if full() { 1000 } else { 200 };
-    let server = Server::start(runtime, &["--app", "broadcast", "--shards", "8"]);
+    let count = if full() { 10_000 } else { 200 };
+    what_many_say_reaches_every_client_once(runtime, 8, count);
+}
+
+fn what_many_say_reaches_every_client_once(runtime: &str, shards: u16, count: u64) {
+    let shards = shards.to_string();
+    let server = Server::start(runtime, &["--app", "broadcast", "--shards", &shards]);
     let mut clients: Vec<Connection> = (0..count).map(|_| server.raw()).collect();
     eventually("every shard is home to its share", || {
         let status = server.status();
