@@ -10,6 +10,8 @@
 )]
 
 mod fleet;
+#[path = "../../../engine/tests/it/runtimes.rs"]
+mod runtimes;
 mod server;
 #[cfg(target_os = "linux")]
 mod wrong_server;

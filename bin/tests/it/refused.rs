@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use worldshard_client::protocol::{InterestWish, ViewpointMode};
 
+use crate::runtimes::tell;
 use crate::server::{PROGRAM, Server, WAIT, limited};
 use crate::world::{enter, is_delta};
 
@@ -73,7 +74,7 @@ fn executors_that_cannot_be_made_give_way_to_the_portable_runtime() {
     let shards = ["--entities", "2000", "--shards", "16"];
     let (_, doctor) = run(limited(limit), &["doctor"]);
     if !doctor.contains("\nruntime glommio") {
-        eprintln!("not run: {doctor}");
+        tell(&format!("NOT RUN: {doctor}"));
         return;
     }
     let server = Server::start_limited(limit, "auto", &shards);

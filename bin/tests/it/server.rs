@@ -1,4 +1,4 @@
-//! A `worldshard serve` of a test's own, and which runtimes can run here.
+//! A `worldshard serve` of a test's own.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use worldshard::Runtime;
-use worldshard::runtime::probe::choose;
 use worldshard_client::{Connection, Event, Framing};
 
 /// Long enough for a loaded machine; nothing waits so long when all is well.
@@ -229,27 +227,6 @@ impl Drop for Server {
     }
 }
 
-/// Whether tests shall run on this runtime: asked for by `WORLDSHARD_RUNTIME`, if set, and possible here.
-pub(crate) fn runs_here(runtime: &str) -> bool {
-    let wanted = std::env::var("WORLDSHARD_RUNTIME").ok();
-    if wanted.as_deref().is_some_and(|wanted| wanted != runtime) {
-        eprintln!("{runtime}: not run: WORLDSHARD_RUNTIME asks for another");
-        return false;
-    }
-    let wish = if runtime == "glommio" {
-        Runtime::Glommio
-    } else {
-        Runtime::Portable
-    };
-    match choose(wish, 1) {
-        Ok(_) => true,
-        Err(cause) => {
-            eprintln!("{runtime}: not run: {cause}");
-            false
-        }
-    }
-}
-
 /// Makes two tests of each function: one per runtime.
 macro_rules! on_each_runtime {
     ($($test:ident),+ $(,)?) => {
@@ -257,14 +234,14 @@ macro_rules! on_each_runtime {
             mod $test {
                 #[test]
                 fn glommio() {
-                    if crate::server::runs_here("glommio") {
+                    if crate::runtimes::runs_here(worldshard::Runtime::Glommio, 1) {
                         super::$test("glommio");
                     }
                 }
 
                 #[test]
                 fn portable() {
-                    if crate::server::runs_here("portable") {
+                    if crate::runtimes::runs_here(worldshard::Runtime::Portable, 1) {
                         super::$test("portable");
                     }
                 }

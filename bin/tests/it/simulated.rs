@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::server::runs_here;
+use crate::runtimes::runs_here;
 
 const SMALL: [&str; 6] = ["simulate", "--entities", "300", "--ticks", "60", "--digest"];
 
@@ -33,7 +33,7 @@ fn a_simulation_has_the_digests_of_the_real_drivers() {
         let (four, _) = simulate(&["--world", world, "--shards", "4", "--runtime", "sim"]);
         assert!(one == four, "{world}: 4 shards");
         for runtime in ["glommio", "portable"] {
-            if runs_here(runtime) {
+            if runs_here(runtime.parse().unwrap(), 2) {
                 let (two, _) = simulate(&["--world", world, "--shards", "2", "--runtime", runtime]);
                 assert!(one == two, "{world}: {runtime}");
             }

@@ -10,6 +10,7 @@
 )]
 
 mod child;
+mod runtimes;
 mod socket;
 
 mod documents;

@@ -61,7 +61,9 @@ fn nothing_is_lost_doubled_or_seen_otherwise_whatever_goes_wrong() {
 #[test]
 fn nothing_is_found_in_a_night_of_seeds() {
     if std::env::var_os("WORLDSHARD_NIGHTLY").is_none() {
-        eprintln!("not run: set WORLDSHARD_NIGHTLY=1 for {NIGHTLY_RUNS} seeds");
+        crate::runtimes::tell(&format!(
+            "NOT RUN: set WORLDSHARD_NIGHTLY=1 for {NIGHTLY_RUNS} seeds"
+        ));
         return;
     }
     // The seeds go on where those of every day end.

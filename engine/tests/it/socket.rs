@@ -6,27 +6,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use worldshard::prelude::*;
-use worldshard::runtime::{Running, probe, start};
+use worldshard::runtime::{Running, start};
 use worldshard::{AppRecipe, Runtime};
 use worldshard_transport::{
     Event, Limits, MessageKind, Reader, Role, client_request, masked_close, masked_frame,
     masked_ping, parse_client_response,
 };
 
+use crate::runtimes::runs_here;
+
 /// Runs `test` on every runtime that can run here, or on the one that WORLDSHARD_RUNTIME names.
 pub(crate) fn on_each_runtime(test: impl Fn(Runtime)) {
-    let wish = std::env::var("WORLDSHARD_RUNTIME").unwrap_or_else(|_| "both".to_owned());
-    let runtimes = match wish.as_str() {
-        "both" | "auto" => vec![Runtime::Portable, Runtime::Glommio],
-        one => vec![one.parse().unwrap()],
-    };
-    for runtime in runtimes {
-        match probe::choose(runtime, 8) {
-            Ok((chosen, _)) => {
-                println!("on {}", chosen.name());
-                test(runtime);
-            }
-            Err(cause) => eprintln!("NOT RUN on {runtime}: {cause}"),
+    for runtime in [Runtime::Portable, Runtime::Glommio] {
+        if runs_here(runtime, 8) {
+            println!("on {runtime}");
+            test(runtime);
         }
     }
 }
