@@ -29,6 +29,7 @@ mod net_churn;
 mod net_coalesce;
 mod net_echo;
 mod net_http;
+mod net_interest;
 mod net_life;
 mod net_process;
 mod net_walker;
