@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod case;
+pub(crate) mod tables;
 
 use worldshard_transport::{Event, Failure, Limits, MessageKind, Reader, Role};
 
