@@ -10,6 +10,8 @@
 )]
 
 mod child;
+#[path = "../../../transport/tests/common/mod.rs"]
+mod framing;
 mod runtimes;
 mod socket;
 
@@ -28,6 +30,7 @@ mod net_audience;
 mod net_churn;
 mod net_coalesce;
 mod net_echo;
+mod net_framing;
 mod net_http;
 mod net_interest;
 mod net_life;

@@ -7,14 +7,18 @@ use crate::socket::{Client, Heard, MASK, echo_app, end, on_each_runtime, serve};
 #[test]
 fn messages_of_every_length_encoding_come_back_as_they_were() {
     on_each_runtime(|runtime| {
-        let (running, address) = serve(&mut echo_app(runtime, 1));
-        let mut client = Client::connect(address, "/ws");
-        for len in [0, 1, 125, 126, 65_535, 65_536] {
-            let payload: Vec<u8> = (0..len).map(|at| b'a' + (at % 26) as u8).collect();
-            client.echoes(MessageKind::Text, &payload);
-            client.echoes(MessageKind::Binary, &payload);
+        for shards in [1, 2, 8] {
+            let (running, address) = serve(&mut echo_app(runtime, shards));
+            let clients = (0..shards).map(|_| Client::connect(address, "/ws"));
+            for mut client in clients.collect::<Vec<_>>() {
+                for len in [0, 1, 125, 126, 65_535, 65_536] {
+                    let payload: Vec<u8> = (0..len).map(|at| b'a' + (at % 26) as u8).collect();
+                    client.echoes(MessageKind::Text, &payload);
+                    client.echoes(MessageKind::Binary, &payload);
+                }
+            }
+            end(running);
         }
-        end(running);
     });
 }
 
