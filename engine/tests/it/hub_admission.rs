@@ -232,8 +232,14 @@ fn a_move_is_made_and_one_too_far_or_nowhere_is_refused_with_a_code() {
         assert_eq!(last_error(&pump, session), None);
         for (to, code, detail) in [
             ([f32::NAN, 999.0, 0.0], "BAD_REQUEST", "to: "),
+            ([1001.5, f32::NAN, 0.0], "BAD_REQUEST", "to: "),
+            ([1001.5, 999.0, f32::NAN], "BAD_REQUEST", "to: "),
+            ([f32::INFINITY, 999.0, 0.0], "BAD_REQUEST", "to: "),
             ([1001.5, f32::INFINITY, 0.0], "BAD_REQUEST", "to: "),
+            ([1001.5, 999.0, f32::INFINITY], "BAD_REQUEST", "to: "),
+            ([f32::NEG_INFINITY, 999.0, 0.0], "BAD_REQUEST", "to: "),
             ([1001.5, f32::NEG_INFINITY, 0.0], "BAD_REQUEST", "to: "),
+            ([1001.5, 999.0, f32::NEG_INFINITY], "BAD_REQUEST", "to: "),
             ([1025.0, 999.0, 0.0], "NOT_ALLOWED", "to: outside the world"),
             // 40 m/s and 20 ticks a second: 2 m in a tick are the most.
             ([1003.6, 999.0, 0.0], "NOT_ALLOWED", "to is 2.09"),

@@ -1,5 +1,7 @@
 //! A service that learns who goes from one zone to another, and tells everybody.
 
+use std::time::Duration;
+
 use worldshard::prelude::*;
 use worldshard_protocol::{ClientMessage, InterestWish, ViewpointMode};
 
@@ -10,8 +12,11 @@ use crate::pump::Pump;
 struct News(Vec<Crossing>);
 
 /// Walkers in a world of 1024 m with zones of 50 m.
-fn town() -> App {
-    let config = WorldConfig::default();
+pub(crate) fn town(tick_interval: Duration) -> App {
+    let config = WorldConfig {
+        tick_interval,
+        ..WorldConfig::default()
+    };
     let zones = CellGrid::new(config.bounds, 50.0, config.metric).unwrap();
     let mut app = App::new();
     app.lanes("/world")
@@ -22,7 +27,7 @@ fn town() -> App {
         .resource(News::default)
         .system(FixedUpdate, |step: &mut Step<'_>| {
             for (position, steering) in step.query::<(&mut Position, &Steering)>().iter() {
-                position.0 += steering.0 * (40.0 * step.dt());
+                position.0 += steering.0 * STRIDE_M;
             }
         })
         .system(FixedUpdate, |step: &mut Step<'_>| {
@@ -50,12 +55,12 @@ fn say(pump: &mut Pump, session: SessionId, message: &ClientMessage<'_>) {
 #[test]
 fn a_service_tells_old_and_new_zone_once_per_crossing_over_any_number_of_shards() {
     for shards in [1, 2, 8] {
-        let mut pump = Pump::new(&mut town(), shards, 5);
+        let mut pump = Pump::new(&mut town(Duration::from_millis(50)), shards, 5);
         let listener = pump.open(shards - 1, "/ws");
         let walker = pump.open(0, "/world");
         let join = ClientMessage::Join {
             mode: ViewpointMode::Avatar,
-            at: Some([3.0, 520.0, 0.0]),
+            at: Some(START_M),
             interest: InterestWish::Default,
             full: false,
             acks: false,
@@ -71,10 +76,18 @@ fn a_service_tells_old_and_new_zone_once_per_crossing_over_any_number_of_shards(
             .map(|hub| hub.status().world.handoffs_in)
             .sum();
         assert_eq!(handoffs > 0, shards > 1);
-        let row = 21 * (520 / 50);
-        let expected: Vec<String> = (row..row + 20)
-            .map(|zone| format!("1 from {zone} to {}", zone + 1))
-            .collect();
-        assert_eq!(pump.clients[&listener].texts(), expected, "{shards} shards");
+        assert_eq!(pump.clients[&listener].texts(), news(), "{shards} shards");
     }
 }
+
+/// What is told of the first entity's walk through the row of zones at [`START_M`].
+pub(crate) fn news() -> Vec<String> {
+    let row = 21 * (520 / 50);
+    let tell = |zone| format!("1 from {zone} to {}", zone + 1);
+    (row..row + 20).map(tell).collect()
+}
+
+pub(crate) const START_M: [f32; 3] = [3.0, 520.0, 0.0];
+
+/// How far a walker comes in a tick.
+const STRIDE_M: f32 = 2.0;
