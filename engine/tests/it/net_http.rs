@@ -12,23 +12,28 @@ use crate::socket::{
 #[test]
 fn a_route_health_and_an_upgrade_share_one_port() {
     on_each_runtime(|runtime| {
-        let mut app = echo_app(runtime, 2);
-        app.route("/hello", |head| {
-            let name = head.query_value("name").unwrap_or_default().into_owned();
-            Response::text(200, format!("hello {name}"))
-        });
-        let (running, address) = serve(&mut app);
-        assert_eq!(
-            get(address, "/hello?name=you"),
-            (200, "hello you".to_owned())
-        );
-        assert_eq!(get(address, "/healthz"), (200, "ok\n".to_owned()));
-        Client::connect(address, "/ws").echoes(MessageKind::Text, b"and this");
-        assert_eq!(get(address, "/nowhere").0, 404);
-        assert_eq!(get(address, "/ws").0, 426);
-        let head_only = http(address, "HEAD /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        assert_eq!(head_only, (200, String::new()));
-        end(running);
+        for shards in [1, 2, 8] {
+            let mut app = echo_app(runtime, shards);
+            app.route("/hello", |head| {
+                let name = head.query_value("name").unwrap_or_default().into_owned();
+                Response::text(200, format!("hello {name}"))
+            });
+            let (running, address) = serve(&mut app);
+            // Whichever shard a connection comes to, it answers all of this.
+            for _ in 0..shards {
+                assert_eq!(
+                    get(address, "/hello?name=you"),
+                    (200, "hello you".to_owned())
+                );
+                assert_eq!(get(address, "/healthz"), (200, "ok\n".to_owned()));
+                Client::connect(address, "/ws").echoes(MessageKind::Text, b"and this");
+                assert_eq!(get(address, "/nowhere").0, 404);
+                assert_eq!(get(address, "/ws").0, 426);
+                let head_only = http(address, "HEAD /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
+                assert_eq!(head_only, (200, String::new()));
+            }
+            end(running);
+        }
     });
 }
 
