@@ -6,7 +6,7 @@ use worldshard_client::{Connection, Event, Framing};
 
 use crate::server::{Server, WAIT, now, on_each_runtime};
 
-on_each_runtime!(without_descriptors_it_refuses_and_recovers);
+on_each_runtime!(accept_loop_dies_without_descriptors_it_refuses_and_recovers);
 
 /// A connection that echoes, or none.
 fn try_open(server: &Server) -> Option<Connection> {
@@ -22,7 +22,7 @@ fn echoes(connection: &mut Connection) -> bool {
     connection.receive(WAIT).ok().flatten() == Some(Event::Text("still there?".to_owned()))
 }
 
-fn without_descriptors_it_refuses_and_recovers(runtime: &str) {
+fn accept_loop_dies_without_descriptors_it_refuses_and_recovers(runtime: &str) {
     let server = Server::start_limited("-n 64", runtime, &["--app", "echo", "--shards", "1"]);
     let mut open = Vec::new();
     while let Some(connection) = try_open(&server) {

@@ -18,7 +18,8 @@ fn relay() -> App {
 }
 
 #[test]
-fn slow_client_is_closed_past_the_bound_of_its_message_queue_and_nobody_else_is_affected() {
+fn slow_client_panics_room_a_client_is_closed_past_the_bound_of_its_message_queue_and_nobody_else_is_affected()
+ {
     const QUEUE_BYTES: usize = 300_000;
     let mut app = relay();
     app.options(|options| options.limits.messages_queue_bytes_max = QUEUE_BYTES);

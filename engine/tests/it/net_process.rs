@@ -42,10 +42,10 @@ fn descriptors_that_run_out_refuse_newcomers_until_some_are_free() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_idle_server_leaves_the_processor_to_others() {
+fn busy_loop_when_idle_an_idle_server_leaves_the_processor_to_others() {
     serve_if_child(echo);
     on_each_runtime(|runtime| {
-        let name = "net_process::an_idle_server_leaves_the_processor_to_others";
+        let name = "net_process::busy_loop_when_idle_an_idle_server_leaves_the_processor_to_others";
         let child = Child::start(name, runtime, 1024);
         let ticks_of = |child: &Child| {
             let stat = std::fs::read_to_string(child.proc("stat")).unwrap();
