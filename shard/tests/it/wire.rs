@@ -96,22 +96,26 @@ fn a_change_of_one_per_cent_takes_at_most_five_per_cent_of_a_snapshot() {
 
 #[test]
 fn a_client_is_told_once_a_tick_at_most_and_its_own_place_too() {
-    let config = config(Metric::Plane, IndexKind::Grid, 8);
-    let mut world = Lockstep::new(recipe(config, 300), 4);
-    let interest = Interest::Radius(40.0);
-    let walkers: Vec<_> = (1..=20)
-        .map(|walker| {
-            let at = Point::flat(walker as f32 * 10.0 - 90.0, 28.0);
-            world.join(walker, ViewpointMode::Avatar, at, interest, false)
-        })
-        .collect();
-    for tick in 1..=40 {
-        world.step();
-        for walker in &walkers {
-            let client = &world.clients[walker];
-            assert_eq!(client.last_seq, tick, "one message, whoever moves");
-            let own = client.view.get(client.entity.unwrap());
-            assert!(own.is_some(), "{walker} does not see itself");
+    for shards in [1, 2, 4, 8] {
+        let config = config(Metric::Plane, IndexKind::Grid, 8);
+        let mut world = Lockstep::new(recipe(config, 300), shards);
+        let interest = Interest::Radius(40.0);
+        let walkers: Vec<_> = (1..=20)
+            .map(|walker| {
+                let at = Point::flat(walker as f32 * 10.0 - 90.0, 28.0);
+                world.join(walker, ViewpointMode::Avatar, at, interest, false)
+            })
+            .collect();
+        for tick in 1..=40 {
+            world.step();
+            let places = world.entities();
+            for walker in &walkers {
+                let client = &world.clients[walker];
+                assert_eq!(client.last_seq, tick, "one message, whoever moves");
+                let own = client.entity.unwrap();
+                let told = client.view.get(own).map(|seen| seen.record.position());
+                assert_eq!(told, Some(places[&own].0.to_array()), "{walker} itself");
+            }
         }
     }
 }
