@@ -12,12 +12,7 @@ use crate::lockstep::Lockstep;
 
 const RADIUS_M: f32 = 100.0;
 const STEP_M: f32 = 6.0;
-
-/// 1,000 walkers when WORLDSHARD_FULL is 1, else fewer in a smaller world.
-fn walkers() -> u64 {
-    let full = std::env::var("WORLDSHARD_FULL").is_ok_and(|full| full == "1");
-    if full { 1000 } else { 250 }
-}
+const WALKERS: u64 = 1000;
 
 /// A world in which each of `count` walkers has about 30 others in sight.
 fn config(metric: Metric, count: u64) -> WorldConfig {
@@ -60,9 +55,13 @@ fn walk(step: &mut Step<'_>) {
 }
 
 fn crowd(metric: Metric, shards: u16) -> Lockstep {
-    let count = walkers();
-    let config = config(metric, count);
+    crowd_of(WALKERS, config(metric, WALKERS), shards)
+}
+
+/// So many walkers that look as far as the world lets them.
+fn crowd_of(count: u64, config: WorldConfig, shards: u16) -> Lockstep {
     let bounds = config.bounds;
+    let interest = Interest::Radius(config.interest_radius_max_m);
     let mut recipe = Recipe::new(config);
     recipe.avatar = Some(Arc::new(|_, at| Draft::at(at)));
     recipe.systems.push(NamedSystem {
@@ -77,7 +76,6 @@ fn crowd(metric: Metric, shards: u16) -> Lockstep {
             chance.range(bounds.min.y, bounds.max.y),
             chance.range(bounds.min.z, bounds.max.z),
         );
-        let interest = Interest::Radius(RADIUS_M);
         world.join(walker, ViewpointMode::Avatar, at, interest, false);
     }
     world
@@ -129,7 +127,7 @@ fn every_walker_sees_exactly_who_is_within_its_radius_in_plane_flat_and_solid_wo
                 seen.note(&world);
             }
             let what = format!("{metric:?}, {shards} shards");
-            assert_eq!(checks, 30 * walkers(), "{what}: every set at every tick");
+            assert_eq!(checks, 30 * WALKERS, "{what}: every set at every tick");
             assert!(
                 seen.far > 10_000,
                 "{what}: {} pairs beyond half the radius",
@@ -146,10 +144,73 @@ fn every_walker_sees_exactly_who_is_within_its_radius_in_plane_flat_and_solid_wo
     }
 }
 
+/// A square world of cells of one size for owners and index alike.
+fn square(edge_m: f32, radius_m: f32, cell_m: f32) -> WorldConfig {
+    WorldConfig {
+        bounds: Bounds::new(Point::ORIGIN, Point::new(edge_m, edge_m, 1.0)),
+        cell_edge_m: cell_m,
+        index_edge_m: cell_m,
+        interest_radius_m: radius_m,
+        interest_radius_max_m: radius_m,
+        interest_hysteresis_m: 0.0,
+        ..config(Metric::Plane, 1)
+    }
+}
+
+#[test]
+fn sets_are_exact_whether_cells_are_wider_than_the_radius_or_as_wide() {
+    for (edge_m, radius_m, cell_m) in [
+        (600.0, 5.0, 200.0),
+        (400.0, 100.0, 100.0),
+        (150.0, 5.0, 5.0),
+    ] {
+        for shards in [1, 2, 8] {
+            let mut world = crowd_of(250, square(edge_m, radius_m, cell_m), shards);
+            let (mut checks, mut others) = (0, 0);
+            for _ in 0..30 {
+                world.step();
+                checks += world.check_interest();
+                let seen = world.clients.values().map(|client| client.view.len());
+                others += seen.sum::<usize>() - world.clients.len();
+            }
+            let what = format!("radius {radius_m}, cells of {cell_m}, {shards} shards");
+            assert_eq!(checks, 30 * 250, "{what}: every set at every tick");
+            assert!(others > 300, "{what}: {others} others were seen");
+        }
+    }
+}
+
+#[test]
+fn aoi_hole_two_players_51_metres_apart_see_each_other() {
+    for cell_m in [50.0, 10.0] {
+        for shards in [1, 2, 8] {
+            let mut recipe = Recipe::new(square(200.0, 100.0, cell_m));
+            recipe.avatar = Some(Arc::new(|_, at| Draft::at(at)));
+            let mut world = Lockstep::new(recipe, shards);
+            let interest = Interest::Radius(100.0);
+            let places = [Point::flat(49.0, 60.0), Point::flat(100.0, 60.0)];
+            let [one, other] = [(1, places[0]), (2, places[1])]
+                .map(|(number, at)| world.join(number, ViewpointMode::Avatar, at, interest, false));
+            world.step();
+            for (watcher, watched, at) in [(one, other, places[1]), (other, one, places[0])] {
+                let entity = world.clients[&watched].entity.unwrap();
+                let seen = world.clients[&watcher].view.get(entity);
+                let seen = seen.map(|seen| seen.record.position());
+                assert_eq!(
+                    seen,
+                    Some(at.to_array()),
+                    "cells of {cell_m}, {shards} shards"
+                );
+            }
+            let owner = |session| world.entities()[&world.clients[&session].entity.unwrap()].1;
+            assert_eq!(owner(one) != owner(other), shards > 1, "{shards} shards");
+        }
+    }
+}
+
 #[test]
 fn in_a_flat_world_height_makes_no_distance_and_is_delivered() {
-    let count = walkers();
-    let mut recipe = Recipe::new(config(Metric::Flat, count));
+    let mut recipe = Recipe::new(config(Metric::Flat, WALKERS));
     recipe.avatar = Some(Arc::new(|_, at| Draft::at(at)));
     let mut world = Lockstep::new(recipe, 2);
     let interest = Interest::Radius(10.0);
