@@ -298,8 +298,8 @@ fn a_flood_that_comes_in_at_another_shard_delays_no_more() {
 
 /// Each of (shards, whether the flood has the home of who is delayed).
 fn floods(cases: &[(u16, bool)]) {
-    let inputs = if full() { 1000 } else { 100 };
-    let interval = Duration::from_millis(20);
+    let (inputs, tick_ms) = if full() { (400, 50) } else { (100, 25) };
+    let interval = Duration::from_millis(tick_ms);
     on_each_runtime(|runtime| {
         for &(shards, together) in cases {
             let (running, address) = serve(&mut moving(runtime, shards, interval, u64::MAX));
@@ -344,9 +344,11 @@ fn judge_delay(case: &str, quiet: [u64; 3], flooded: [u64; 3], lag_ticks: u64) {
     println!(
         "{case}: median, 95 % and all within {quiet:?}, {flooded:?} under a flood, {lag_ticks} ticks lost"
     );
-    let [median, most, all] = [0, 1, 2].map(|at| flooded[at] <= quiet[at] + 1);
-    assert!(
-        median && most,
+    // Others run beside the short form, whose two ticks are one of the long.
+    let late_max = if full() { [1, 1, 1] } else { [1, 2, u64::MAX] };
+    let in_time = [0, 1, 2].map(|at| flooded[at].saturating_sub(quiet[at]) <= late_max[at]);
+    assert_eq!(
+        in_time, [true; 3],
         "{case}: {flooded:?} ticks under a flood, {quiet:?} without"
     );
     // A world that runs slower has short delays in ticks, and long ones for who waits.
@@ -354,10 +356,5 @@ fn judge_delay(case: &str, quiet: [u64; 3], flooded: [u64; 3], lag_ticks: u64) {
     assert!(
         lag_ticks <= lag_ticks_max,
         "{case}: {lag_ticks} ticks were lost"
-    );
-    // Others run beside the short form.
-    assert!(
-        all || !full(),
-        "{case}: {flooded:?} ticks under a flood, {quiet:?} without"
     );
 }
