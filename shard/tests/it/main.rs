@@ -13,6 +13,7 @@ mod drift;
 mod interest;
 mod ownership;
 mod sessions;
+mod timers;
 mod walkers;
 mod wire;
 mod zones;
