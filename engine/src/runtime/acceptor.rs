@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::io::Errno;
-use worldshard_transport::Refusal;
+use worldshard_spatial::ShardId;
+use worldshard_transport::{Refusal, Response};
 
 use super::clock;
 use super::control::Stop;
 use super::mailbox::Bell;
 use super::process::{Mail, Process};
-use super::socket;
+use super::{site, socket};
 
 /// The thread that accepts.
 pub(crate) struct Acceptor {
@@ -57,6 +58,7 @@ pub(crate) fn start(listener: TcpListener, process: Arc<Process>) -> io::Result<
         bell: Arc::clone(&bell),
         refused: VecDeque::new(),
         told: None,
+        none_lives: false,
     };
     let thread = std::thread::Builder::new().name("acceptor".to_owned());
     let thread = thread.spawn(move || accepting.run())?;
@@ -74,6 +76,8 @@ struct Accepting {
     /// Connections that were answered 503: closed at once, they might not get to read it.
     refused: VecDeque<(Instant, TcpStream)>,
     told: Option<Instant>,
+    /// Since the last connection that was given away no shard lived.
+    none_lives: bool,
 }
 
 impl Accepting {
@@ -114,21 +118,38 @@ impl Accepting {
     }
 
     fn give(&mut self, stream: TcpStream) {
-        let now = clock::now();
         let limits = &self.process.recipe.options().limits;
         if self.process.liveness.connections() >= limits.connections_max {
-            return self.refuse(stream, "no connection is left; come back later");
+            return self.refuse(stream, busy("no connection is left; come back later"));
         }
-        let shard = self.process.liveness.least_loaded(now);
+        let Some(shard) = self.live_shard() else {
+            // Nobody else can answer, whatever was asked.
+            let all: Vec<ShardId> = (0..self.process.shards).map(ShardId).collect();
+            return self.refuse(stream, site::unhealthy(&all));
+        };
         self.process.liveness.connection_given(shard);
         let mail = Mail::Accepted(OwnedFd::from(stream));
         if let Err(Mail::Accepted(socket)) = self.process.post.letter(shard, mail) {
             self.process.liveness.connection_gone(shard);
             self.refuse(
                 TcpStream::from(socket),
-                "the server is overloaded; come back later",
+                busy("the server is overloaded; come back later"),
             );
         }
+    }
+
+    /// Who takes the next connection. When all shards seem to stand still, the whole process may have; then they get a
+    /// moment to show that they live, but only once.
+    fn live_shard(&mut self) -> Option<ShardId> {
+        let liveness = &self.process.liveness;
+        let now = clock::now();
+        let mut shard = liveness.least_loaded(now);
+        if shard.is_none() && !self.none_lives {
+            clock::stand_still(now + MOMENT);
+            shard = liveness.least_loaded(clock::now());
+        }
+        self.none_lives = shard.is_none();
+        shard
     }
 
     /// Answers one waiting connection with the descriptor kept for it.
@@ -136,7 +157,7 @@ impl Accepting {
         if self.reserve.pop().is_some()
             && let Ok((stream, _)) = self.listener.accept()
         {
-            answer_busy(&stream, "no descriptor is left; come back later");
+            answer(&stream, busy("no descriptor is left; come back later"));
         }
         self.refused.clear();
         self.fill_reserve();
@@ -150,8 +171,8 @@ impl Accepting {
         }
     }
 
-    fn refuse(&mut self, stream: TcpStream, reason: &'static str) {
-        answer_busy(&stream, reason);
+    fn refuse(&mut self, stream: TcpStream, response: Response) {
+        answer(&stream, response);
         self.refused.push_back((clock::now(), stream));
         if self.refused.len() > REFUSED_MAX {
             self.refused.pop_front();
@@ -177,8 +198,12 @@ impl Accepting {
     }
 }
 
-fn answer_busy(mut stream: &TcpStream, reason: &'static str) {
-    let mut response = Refusal::new(503, reason).response();
+fn busy(reason: &'static str) -> Response {
+    Refusal::new(503, reason).response()
+}
+
+/// Answers whoever could not be taken in; a later attempt may be.
+fn answer(mut stream: &TcpStream, mut response: Response) {
     response.headers.push(("Retry-After", "1".to_owned()));
     // A fresh connection has room for it; a peer that is gone needs none.
     let _ = stream.set_nonblocking(true);
@@ -196,6 +221,9 @@ const WAKE: Token = Token(1);
 
 /// Descriptors kept to refuse newcomers with. All taken by others: newcomers wait until one is free.
 const RESERVED: usize = 4;
+
+/// Far more than a shard needs for a turn, once the process runs again.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Pause before accepting again when the system had nothing left.
 const BACK_OFF: Duration = Duration::from_millis(50);

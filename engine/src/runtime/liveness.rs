@@ -97,17 +97,14 @@ impl Liveness {
             .collect()
     }
 
-    /// The live shard with the fewest connections; of all shards when none is live.
-    pub(crate) fn least_loaded(&self, now: Instant) -> ShardId {
+    /// The live shard with the fewest connections; `None` when none is live.
+    pub(crate) fn least_loaded(&self, now: Instant) -> Option<ShardId> {
         let now_ms = self.millis(now);
         let ids = (0..).map(ShardId);
         ids.zip(&self.shards)
-            .min_by_key(|(_, place)| {
-                let connections = place.connections.load(Ordering::Relaxed);
-                (place.is_stale(now_ms), connections)
-            })
+            .filter(|(_, place)| !place.is_stale(now_ms))
+            .min_by_key(|(_, place)| place.connections.load(Ordering::Relaxed))
             .map(|(shard, _)| shard)
-            .expect("an engine has a shard")
     }
 
     fn millis(&self, now: Instant) -> u64 {

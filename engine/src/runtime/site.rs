@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use worldshard_spatial::ShardId;
 use worldshard_transport::{Refusal, RequestHead, Response};
 
 use super::process::Process;
@@ -21,9 +22,14 @@ pub(crate) fn respond(process: &Process, head: &RequestHead, now: Instant) -> Op
 
 fn health(process: &Process, now: Instant) -> Response {
     let stale = process.liveness.stale(now);
-    if stale.is_empty() {
-        return Response::text(200, "ok\n");
+    match stale.is_empty() {
+        true => Response::text(200, "ok\n"),
+        false => unhealthy(&stale),
     }
+}
+
+/// The answer that names the shards which stand still.
+pub(crate) fn unhealthy(stale: &[ShardId]) -> Response {
     let names: Vec<String> = stale.iter().map(|shard| shard.0.to_string()).collect();
     Response::text(503, format!("stale shards: {}\n", names.join(", ")))
 }
