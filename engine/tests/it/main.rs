@@ -36,6 +36,7 @@ mod net_http;
 mod net_interest;
 mod net_life;
 mod net_process;
+mod net_subscribe;
 mod net_walker;
 mod net_world;
 mod pump;
