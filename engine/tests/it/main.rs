@@ -32,6 +32,7 @@ mod net_coalesce;
 mod net_echo;
 mod net_framing;
 mod net_health;
+mod net_hostile;
 mod net_http;
 mod net_interest;
 mod net_life;
