@@ -1,6 +1,7 @@
 //! How a server begins, stands still, fails and ends.
 
 use std::io::{Read, Write};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use worldshard::prelude::*;
@@ -9,7 +10,7 @@ use worldshard_spatial::ShardId;
 use worldshard_transport::MessageKind;
 
 use crate::socket::{
-    Client, Heard, echo_app, end, eventually, get, now, on_each_runtime, serve, tcp,
+    Client, Heard, PATIENCE, echo_app, end, eventually, get, now, on_each_runtime, serve, tcp,
 };
 
 #[test]
@@ -51,6 +52,81 @@ fn a_stop_tells_every_session_and_frees_the_address() {
         let mut again = App::new();
         again.bind(address.to_string()).runtime(runtime);
         end(start(&again.build().unwrap()).unwrap());
+    });
+}
+
+/// Notes what happens to it, by shard.
+struct Traced(Trace);
+
+type Trace = Arc<Mutex<Vec<(ShardId, &'static str)>>>;
+
+impl Plugin for Traced {
+    fn build(&self, app: &mut App) {
+        app.system(Startup, note(&self.0, "startup"))
+            .system(Last, note(&self.0, "last"))
+            .system(Update, note(&self.0, "update"))
+            .system(Shutdown, note(&self.0, "shutdown"));
+        let trace = Arc::clone(&self.0);
+        app.system(FixedUpdate, move |step: &mut Step<'_>| {
+            trace.lock().unwrap().push((step.shard(), "fixed update"));
+        });
+        app.system(Shutdown, |cx: &mut Context<'_>| {
+            cx.send(Audience::All, Payload::Text("the last word".into()));
+        });
+    }
+
+    fn cleanup(&self, cx: &mut Context<'_>) {
+        note(&self.0, "cleanup")(cx);
+    }
+}
+
+fn note(trace: &Trace, what: &'static str) -> impl Fn(&mut Context<'_>) + Send + Sync + 'static {
+    let trace = Arc::clone(trace);
+    move |cx| trace.lock().unwrap().push((cx.shard(), what))
+}
+
+#[test]
+fn every_shard_goes_through_its_phases_in_their_order_up_to_the_clean_up() {
+    on_each_runtime(|runtime| {
+        for shards in [1, 2, 8] {
+            let trace = Trace::default();
+            let mut app = echo_app(runtime, shards);
+            app.plugin(Traced(Arc::clone(&trace)));
+            let (running, address) = serve(&mut app);
+            let mut client = Client::connect(address, "/ws");
+            client.echoes(MessageKind::Text, b"there");
+            eventually(PATIENCE, "every shard has ticked", || {
+                let trace = trace.lock().unwrap();
+                (0..shards).all(|shard| trace.contains(&(ShardId(shard), "fixed update")))
+            });
+            running.stop();
+            // What is said in the end is said before the goodbye.
+            let heard: Vec<Heard> = (0..shards).map(|_| client.hear()).collect();
+            let word = Heard::Message(MessageKind::Text, b"the last word".to_vec());
+            assert!(heard.contains(&word), "{heard:?}");
+            drop(client);
+            running.join().unwrap();
+            let trace = trace.lock().unwrap();
+            for shard in (0..shards).map(ShardId) {
+                let mine: Vec<&str> = trace
+                    .iter()
+                    .filter(|(at, _)| *at == shard)
+                    .map(|(_, what)| *what)
+                    .collect();
+                let count = |what| mine.iter().filter(|one| **one == what).count();
+                assert_eq!(["startup", "shutdown", "cleanup"].map(count), [1; 3]);
+                let end = mine.iter().position(|what| *what == "shutdown").unwrap();
+                assert_eq!((mine[0], mine[end + 1]), ("startup", "cleanup"));
+                // In the end the services hear who is gone; the world stands still.
+                let (before, after) = (&mine[1..end], &mine[end + 2..]);
+                assert!(before.contains(&"fixed update") && !after.contains(&"fixed update"));
+                for part in [before, after] {
+                    let is_paced = |what: &&&str| **what != "fixed update";
+                    let paced: Vec<&&str> = part.iter().filter(is_paced).collect();
+                    assert!(paced.chunks(2).all(|turn| turn == [&"update", &"last"]));
+                }
+            }
+        }
     });
 }
 
