@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::time::Duration;
 
+use worldshard::Runtime;
 use worldshard_transport::{MessageKind, Response};
 
 use crate::socket::{
-    Client, answer, echo_app, end, eventually, get, http, now, on_each_runtime, serve, tcp,
+    Client, Heard, PATIENCE, answer, echo_app, end, eventually, get, http, now, on_each_runtime,
+    serve, tcp,
 };
 
 #[test]
@@ -53,6 +55,51 @@ fn the_status_names_connections_and_ticks() {
         });
         end(running);
     });
+}
+
+#[test]
+fn the_seconds_of_idleness_count_up_only_while_nobody_is_there() {
+    on_each_runtime(|runtime| {
+        // At the same time: they all do nothing for most of it.
+        std::thread::scope(|scope| {
+            for shards in [1, 2, 8] {
+                scope.spawn(move || counts_idle_seconds(runtime, shards));
+            }
+        });
+    });
+}
+
+fn counts_idle_seconds(runtime: Runtime, shards: u16) {
+    let (running, address) = serve(&mut echo_app(runtime, shards));
+    let idle_seconds = || {
+        let (_, body) = get(address, "/status");
+        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+        json["idle_seconds"].as_u64().unwrap()
+    };
+    let mut client = Client::connect(address, "/ws");
+    // Whoever asks does not count, and a client counts however long it is silent.
+    let until = now() + Duration::from_millis(1500);
+    while now() < until {
+        assert_eq!(idle_seconds(), 0);
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    client.close(1000, "");
+    while client.hear() != Heard::End {}
+    drop(client);
+    let began = now();
+    let mut last = 0;
+    eventually(PATIENCE, "two seconds of idleness", || {
+        let seconds = idle_seconds();
+        assert!(seconds >= last, "from {last} to {seconds}");
+        last = seconds;
+        seconds >= 2
+    });
+    // It had been there a moment before.
+    assert!(began.elapsed() > Duration::from_millis(1500));
+    let mut client = Client::connect(address, "/ws");
+    client.echoes(MessageKind::Text, b"again");
+    assert_eq!(idle_seconds(), 0);
+    end(running);
 }
 
 #[test]
