@@ -1,11 +1,13 @@
 //! What stands on the wire: snapshots and deltas, their sizes, what is in them and what never is.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use worldshard_protocol::world::ViewpointMode;
 use worldshard_protocol::{EntityId, read_delta};
 use worldshard_shard::{
-    Component, Draft, Interest, NamedSystem, Population, Position, Recipe, Visibility, WorldConfig,
+    Codec, Component, Draft, Interest, NamedSystem, Population, Position, Recipe, Visibility,
+    WorldConfig,
 };
 use worldshard_spatial::{IndexKind, Metric, Point};
 
@@ -317,3 +319,79 @@ fn a_record_is_laid_out_once_a_change_however_many_look() {
     assert_eq!(nobody, one);
     assert_eq!(nobody, many);
 }
+
+/// A replicated component that counts how often it is written out.
+#[derive(Clone)]
+struct Counted(u8);
+
+impl Component for Counted {}
+
+impl Codec for Counted {
+    fn encode(&self, out: &mut Vec<u8>) {
+        WRITTEN.fetch_add(1, Ordering::Relaxed);
+        self.0.encode(out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        u8::decode(bytes).map(Self)
+    }
+}
+
+/// By the one test that has such components.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
+
+#[test]
+fn a_component_is_written_out_once_a_tick_however_many_look() {
+    let written = |viewers: u64| {
+        let mut recipe = Recipe::new(config(Metric::Plane, IndexKind::Grid, 8));
+        recipe
+            .registry
+            .register::<Counted>("counted", Visibility::Replicated)
+            .unwrap();
+        recipe.population = Some(Population {
+            count: ENTITIES,
+            draft: Arc::new(|_, entity| {
+                let at = Point::flat(entity.0 as f32 - 100.0, 28.0);
+                Draft::at(at).with(Counted(0))
+            }),
+        });
+        recipe.systems.push(NamedSystem {
+            name: "count",
+            run: Arc::new(|step| {
+                for counted in step.query::<&mut Counted>().iter() {
+                    counted.0 = counted.0.wrapping_add(1);
+                }
+            }),
+        });
+        let mut world = Lockstep::new(recipe, 4);
+        for viewer in 1..=viewers {
+            let at = Point::flat((viewer % 250) as f32 - 99.0, 28.0);
+            let interest = Interest::Radius(40.0);
+            world.join(viewer, ViewpointMode::Camera, at, interest, false);
+        }
+        // Who joins is told everything; who stays, what changed.
+        let per_tick: Vec<u64> = (0..10)
+            .map(|_| {
+                let before = WRITTEN.load(Ordering::Relaxed);
+                world.step();
+                WRITTEN.load(Ordering::Relaxed) - before
+            })
+            .collect();
+        let told: usize = world.clients.values().map(|client| client.view.len()).sum();
+        (per_tick, told)
+    };
+    let (nobody, _) = written(0);
+    let (one, told_one) = written(1);
+    let (many, told_many) = written(200);
+    assert!(told_many > 100 * told_one && told_one > 20);
+    // For clients, and for the shards over the border.
+    let most = 3 * ENTITIES;
+    assert!(
+        nobody.iter().all(|count| (ENTITIES..most).contains(count)),
+        "{nobody:?}"
+    );
+    assert_eq!(nobody, one);
+    assert_eq!(nobody, many);
+}
+
+const ENTITIES: u64 = 250;
