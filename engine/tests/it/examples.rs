@@ -8,6 +8,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use worldshard_client::{Connection, Event, Framing};
 use worldshard_protocol::{InterestWish, ViewpointMode};
 
+use crate::socket::now;
+
 /// Where the examples say that they listen.
 const ADDRESS_SAID: &str = "127.0.0.1:8080";
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,7 +26,7 @@ fn address() -> String {
 
 /// One after the other: they all want the same address.
 #[test]
-fn every_example_does_what_it_says_and_ends_by_ctrl_c() {
+fn no_example_does_not_start_every_one_does_what_it_says_and_ends_by_ctrl_c() {
     let directory = build();
     run(&directory, "echo", || {
         let (mut one, mut other) = (connect("/ws"), connect("/ws"));
@@ -41,7 +43,7 @@ fn every_example_does_what_it_says_and_ends_by_ctrl_c() {
     });
     run(&directory, "wander", || {
         drop(connect("/ws"));
-        let mut client = Connection::enter(address(), "/world", PATIENCE).unwrap();
+        let (mut client, number) = enter("heading");
         let middle = Some([512.0, 512.0, 0.0]);
         client.join(ViewpointMode::Camera, middle, InterestWish::Radius(120.0));
         for _ in 0..5 {
@@ -53,6 +55,7 @@ fn every_example_does_what_it_says_and_ends_by_ctrl_c() {
             seen > 5,
             "{seen} of 1000 entities in a twentieth of the world"
         );
+        assert_goes_where_it_heads(&mut client, number);
     });
     let embed = Command::new(directory.join("embed")).output().unwrap();
     let said = String::from_utf8(embed.stdout).unwrap();
@@ -60,6 +63,47 @@ fn every_example_does_what_it_says_and_ends_by_ctrl_c() {
         embed.status.success() && said.contains("the engine listens on 127.0.0.1:"),
         "{said}"
     );
+}
+
+/// A connection to a world, and the number by which deltas know one of its components.
+fn enter(component: &str) -> (Connection, u16) {
+    let mut client = Connection::connect(address(), "/world", Framing::Lanes).unwrap();
+    let greeting = |event: &Event| match event {
+        Event::Greeting(greeting) => Some(greeting.clone()),
+        _ => None,
+    };
+    let greeting = client.until(PATIENCE, greeting).unwrap();
+    let number = greeting
+        .components
+        .iter()
+        .position(|one| one.name == component);
+    (client, number.unwrap() as u16)
+}
+
+/// What the example's component says of an entity is where it goes: 5 m a second, 20 times a second.
+fn assert_goes_where_it_heads(client: &mut Connection, number: u16) {
+    let mut compared = 0;
+    let deadline = now() + PATIENCE;
+    while compared < 100 {
+        assert!(now() < deadline, "only {compared} steps were seen");
+        let before = client.view().clone();
+        let is_delta = |event: &Event| matches!(event, Event::Delta(_)).then_some(());
+        client.until(PATIENCE, is_delta).unwrap();
+        if client.view().tick() != before.tick().next() {
+            continue;
+        }
+        for (id, seen) in client.view().iter() {
+            let Some(was) = before.get(id) else { continue };
+            let heading = f32::from_le_bytes(seen.extras[&number][..].try_into().unwrap());
+            let [x, y, _] = seen.record.position();
+            let [was_x, was_y, _] = was.record.position();
+            let expected = [heading.cos() * 0.25, heading.sin() * 0.25];
+            for (moved, expected) in [x - was_x, y - was_y].into_iter().zip(expected) {
+                assert!((moved - expected).abs() < 1e-3, "{moved} m, not {expected}");
+            }
+            compared += 1;
+        }
+    }
 }
 
 /// Builds the examples beside this test's own program, and says where they are.
