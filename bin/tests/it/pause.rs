@@ -11,7 +11,13 @@ use crate::world::{enter, is_delta};
 on_each_runtime!(a_pause_of_two_seconds_is_counted_and_made_up_for_by_five_ticks_at_most);
 
 fn a_pause_of_two_seconds_is_counted_and_made_up_for_by_five_ticks_at_most(runtime: &str) {
-    let args = ["--entities", "400", "--shards", "2", "--tick-rate", "20"];
+    for shards in ["1", "2", "8"] {
+        pause(runtime, shards);
+    }
+}
+
+fn pause(runtime: &str, shards: &str) {
+    let args = ["--entities", "400", "--shards", shards, "--tick-rate", "20"];
     let server = Server::start_warning(runtime, &args);
     let (mut client, middle) = enter(&server);
     client.join(ViewpointMode::Camera, Some(middle), InterestWish::Default);
@@ -35,7 +41,9 @@ fn a_pause_of_two_seconds_is_counted_and_made_up_for_by_five_ticks_at_most(runti
     let ticks = client.view().tick().0 - tick_before;
     let running = began.elapsed().saturating_sub(PAUSE);
     let nominal = (running.as_millis() / INTERVAL.as_millis()) as u64;
-    println!("{runtime}: {ticks} ticks, {nominal} of them nominal in {running:?} beside the pause");
+    println!(
+        "{runtime}, {shards} shards: {ticks} ticks, {nominal} of them nominal in {running:?} beside the pause"
+    );
     // One more than is made up for: the intervals before and after the pause may make one together.
     assert!(ticks <= nominal + CATCH_UP_TICKS_MAX + 1, "{ticks}");
 

@@ -13,6 +13,14 @@ use crate::socket::{end, serve};
 /// Set in the child: the runtime to serve on.
 const SERVE_ON: &str = "WORLDSHARD_TEST_SERVE_ON";
 
+/// Set in the child, if its test wants it to know: the number of shards.
+const SHARDS: &str = "WORLDSHARD_TEST_SHARDS";
+
+/// As a child: the number of shards that its test asked for.
+pub(crate) fn shards_if_asked() -> Option<u16> {
+    std::env::var(SHARDS).ok()?.parse().ok()
+}
+
 /// As a child: serves until its input ends, and never returns.
 pub(crate) fn serve_if_child(app: impl FnOnce(Runtime) -> App) {
     let Ok(runtime) = std::env::var(SERVE_ON) else {
@@ -45,12 +53,18 @@ pub(crate) struct Child {
 impl Child {
     /// A server in a child that runs `test`, with at most `files` open files.
     pub(crate) fn start(test: &str, runtime: Runtime, files: u32) -> Child {
+        Self::start_sharded(test, runtime, 2, files)
+    }
+
+    /// The same, and tells it a number of shards.
+    pub(crate) fn start_sharded(test: &str, runtime: Runtime, shards: u16, files: u32) -> Child {
         let program = std::env::current_exe().unwrap();
         let script = format!("ulimit -n {files}; exec \"$0\" --exact {test} --nocapture");
         let mut process = Command::new("sh")
             .args(["-c", &script])
             .arg(program)
             .env(SERVE_ON, runtime.to_string())
+            .env(SHARDS, shards.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

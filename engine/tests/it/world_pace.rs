@@ -71,25 +71,34 @@ fn span() -> Duration {
 #[test]
 fn a_world_of_20_hz_ticks_20_times_a_second_and_numbers_its_deltas_by_one() {
     on_each_runtime(|runtime| {
-        let interval = Duration::from_millis(50);
-        let (running, address) = serve(&mut moving(runtime, 2, interval, u64::MAX));
-        let mut client = joined(address, ViewpointMode::Camera);
-        let (began, first_tick) = (now(), next_delta(&mut client));
-        let (mut last_tick, mut last_sequence) = (first_tick, client.delta_sequence());
-        let first_sequence = last_sequence;
-        while began.elapsed() < span() {
-            let tick = next_delta(&mut client);
-            assert!(tick > last_tick, "two deltas of a tick");
-            assert_eq!(client.delta_sequence(), last_sequence + 1);
-            (last_tick, last_sequence) = (tick, client.delta_sequence());
-        }
-        let ticks = (last_tick - first_tick) as f64;
-        let rate_hz = ticks / began.elapsed().as_secs_f64();
-        assert!((19.0..=21.0).contains(&rate_hz), "{rate_hz} Hz");
-        let deltas = f64::from(last_sequence - first_sequence);
-        assert!(deltas >= 0.8 * ticks, "{deltas} deltas in {ticks} ticks");
-        end(running);
+        // At the same time: they do nothing between their ticks.
+        std::thread::scope(|scope| {
+            for shards in [1, 2, 8] {
+                scope.spawn(move || ticks_20_times_a_second(runtime, shards));
+            }
+        });
     });
+}
+
+fn ticks_20_times_a_second(runtime: Runtime, shards: u16) {
+    let interval = Duration::from_millis(50);
+    let (running, address) = serve(&mut moving(runtime, shards, interval, u64::MAX));
+    let mut client = joined(address, ViewpointMode::Camera);
+    let (began, first_tick) = (now(), next_delta(&mut client));
+    let (mut last_tick, mut last_sequence) = (first_tick, client.delta_sequence());
+    let first_sequence = last_sequence;
+    while began.elapsed() < span() {
+        let tick = next_delta(&mut client);
+        assert!(tick > last_tick, "two deltas of a tick");
+        assert_eq!(client.delta_sequence(), last_sequence + 1);
+        (last_tick, last_sequence) = (tick, client.delta_sequence());
+    }
+    let ticks = (last_tick - first_tick) as f64;
+    let rate_hz = ticks / began.elapsed().as_secs_f64();
+    assert!((19.0..=21.0).contains(&rate_hz), "{rate_hz} Hz");
+    let deltas = f64::from(last_sequence - first_sequence);
+    assert!(deltas >= 0.8 * ticks, "{deltas} deltas in {ticks} ticks");
+    end(running);
 }
 
 /// What a client counted until the world stood still.
