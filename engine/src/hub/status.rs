@@ -95,8 +95,20 @@ pub struct WorldStatus {
     pub viewers_max: usize,
     /// Deltas on their way now.
     pub credits_out: u64,
+    /// Of them, the most that are for one viewpoint.
+    pub credits_out_largest: usize,
+    /// At most so many are.
+    pub credits_max: u64,
     /// Commands that wait for their turn now.
     pub commands_pending: u64,
+    /// Of them, the most that wait at one viewpoint.
+    pub commands_pending_largest: usize,
+    /// One more is refused.
+    pub commands_pending_max: usize,
+    /// Sessions heard of before their viewpoint, now.
+    pub early_sessions: u64,
+    /// One more is forgotten.
+    pub early_sessions_max: usize,
     /// Entities given to other shards.
     pub handoffs_out: u64,
     /// Entities taken over.
@@ -172,13 +184,29 @@ impl Hub {
     fn world_status(&self) -> WorldStatus {
         let stats = self.shard.stats();
         let audit = self.shard.audit();
+        let limits = &self.recipe.world.config.limits;
+        let (mut credits_out_largest, mut commands_pending_largest) = (0, 0);
+        for viewer in self
+            .shard
+            .sessions()
+            .filter_map(|one| self.shard.viewer(one))
+        {
+            credits_out_largest = credits_out_largest.max(viewer.in_flight);
+            commands_pending_largest = commands_pending_largest.max(viewer.commands_pending);
+        }
         WorldStatus {
             entities: stats.entities,
             ghosts: stats.ghosts,
             viewers: stats.viewers,
-            viewers_max: self.recipe.world.config.limits.viewers_max,
+            viewers_max: limits.viewers_max,
             credits_out: stats.credits_out,
+            credits_out_largest,
+            credits_max: limits.credits_max.into(),
             commands_pending: stats.commands_pending,
+            commands_pending_largest,
+            commands_pending_max: limits.commands_pending_max,
+            early_sessions: stats.early_sessions,
+            early_sessions_max: limits.early_sessions_max,
             handoffs_out: stats.handoffs_out,
             handoffs_in: stats.handoffs_in,
             births: stats.births,

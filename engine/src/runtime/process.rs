@@ -42,6 +42,18 @@ pub(crate) struct ShardReport {
     pub(crate) lag_times: u64,
     /// Writes to connections, each with all that waited for one of them.
     pub(crate) writes: u64,
+    /// Letters in its mailbox now.
+    pub(crate) letters: usize,
+    /// One more is kept by its sender.
+    pub(crate) letters_max: usize,
+    /// Letters that it keeps for the full mailboxes of others now.
+    pub(crate) letters_kept: usize,
+    /// With more than so many, it does not read from its clients.
+    pub(crate) letters_kept_max: usize,
+    /// Tick envelopes in its mailbox now.
+    pub(crate) envelopes: usize,
+    /// More cannot be there: shards are at most a tick apart.
+    pub(crate) envelopes_max: usize,
     #[serde(flatten)]
     pub(crate) hub: ShardStatus,
 }

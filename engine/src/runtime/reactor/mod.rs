@@ -251,6 +251,7 @@ impl Reactor {
             Schedule::Paced(pacer) => pacer.lag(),
             Schedule::Unpaced { .. } => Lag::default(),
         };
+        let Mailbox { envelopes, letters } = &self.mailbox;
         let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         ShardReport {
             step_us: microseconds(self.halves.advance + self.halves.absorb),
@@ -258,6 +259,12 @@ impl Reactor {
             lag_ticks: lag.ticks,
             lag_times: lag.times,
             writes: self.writes,
+            letters: letters.len(),
+            letters_max: letters.capacity().unwrap_or(usize::MAX),
+            letters_kept: self.outbox.len,
+            letters_kept_max: OUTBOX_LETTERS_MAX,
+            envelopes: envelopes.len(),
+            envelopes_max: envelopes.capacity().unwrap_or(usize::MAX),
             hub,
         }
     }
