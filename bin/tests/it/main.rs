@@ -18,6 +18,8 @@ mod wrong_server;
 
 #[cfg(target_os = "linux")]
 mod bench;
+#[cfg(target_os = "linux")]
+mod bounded;
 mod commands;
 mod descriptors;
 #[cfg(target_os = "linux")]

@@ -192,6 +192,34 @@ impl Status {
             .iter()
             .map(move |one| one[name].as_u64().unwrap())
     }
+
+    /// Nothing that clients can fill is fuller than its limit, which stands beside it.
+    pub(crate) fn assert_bounded(&self) {
+        for shard in self.shards() {
+            let number = |place: &Value, name: &str| place[name].as_u64().unwrap();
+            let within = |place, name, limit| {
+                let (gauge, limit) = (number(place, name), number(place, limit));
+                assert!(gauge <= limit, "{name} {gauge}, at most {limit}: {shard}");
+            };
+            within(shard, "queue_bytes_largest", "queue_bytes_max");
+            within(shard, "letters", "letters_max");
+            within(shard, "envelopes", "envelopes_max");
+            let world = &shard["world"];
+            within(world, "viewers", "viewers_max");
+            within(world, "credits_out_largest", "credits_max");
+            within(world, "commands_pending_largest", "commands_pending_max");
+            within(world, "early_sessions", "early_sessions_max");
+        }
+    }
+
+    /// Each shard has looked for lost and doubled entities, and found none.
+    pub(crate) fn assert_audited(&self) {
+        for shard in self.shards() {
+            let audit = |name: &str| shard["world"][name].as_u64().unwrap();
+            assert!(audit("audit_checks") > 0, "{shard}");
+            assert_eq!(audit("audit_failures"), 0, "{shard}");
+        }
+    }
 }
 
 /// The time now: these tests are about it.

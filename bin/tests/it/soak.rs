@@ -29,9 +29,14 @@ fn a_server_that_runs_on_holds_no_more_and_keeps_its_rhythm(runtime: &str) {
     while began.elapsed() < length {
         come_and_go(&mut fleet, number);
         number += 1;
+        if number.is_multiple_of(LOOK_EVERY) {
+            server.status().assert_bounded();
+        }
     }
     let after = server.usage();
     let status = server.status();
+    status.assert_bounded();
+    status.assert_audited();
     let gap = Duration::from_micros(status.each("tick_gap_us_max").max().unwrap());
     let lag_ticks = status.each("lag_ticks").max().unwrap();
     println!(
@@ -51,6 +56,9 @@ fn a_server_that_runs_on_holds_no_more_and_keeps_its_rhythm(runtime: &str) {
 
 const CLIENTS: usize = 16;
 const RADIUS_M: f32 = 16.0;
+
+/// So many come between two looks at the queues.
+const LOOK_EVERY: usize = 32;
 
 /// Between two who come.
 const PAUSE: Duration = Duration::from_millis(10);
