@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { mixed, shardColour } from '../page/colours.js';
 import { openBrowser, stateOf, until } from './browser.mjs';
 import { MockServer } from './mock-server.mjs';
 
@@ -49,6 +50,64 @@ for (const metric of /** @type {const} */ (['plane', 'flat', 'solid'])) {
       assert.ok(await litPixels(page) > 500, 'the canvas is empty');
     }));
 }
+
+test('what is drawn is where the world has it: grounds, borders, one\'s interest, and everything in its owner\'s colour', () =>
+  withPage({ entities: 400 }, async (page) => {
+    const { greeting, position, entities } = await stateOf(page);
+    const lens = await page.evaluate(() => /** @type {any} */ (window).worldshard.lens);
+    const { width, height } = await page.evaluate(() => {
+      const { width, height } = /** @type {HTMLCanvasElement} */ (document.getElementById('world'));
+      return { width, height };
+    });
+    /** The pixel of a place in the plane. @param {number} x @param {number} y @returns {[number, number]} */
+    const pixel = (x, y) => [width / 2 + (x - lens.centre[0]) * lens.scale, height / 2 - (y - lens.centre[1]) * lens.scale];
+    const { territories, border_m: borderM } = greeting;
+    assert.equal(territories.length, 2);
+
+    // Far from all edges the commonest colour is that of the territory's ground; in all of it, most dots have its owner's.
+    let dots = 0;
+    for (const { shard, min, max } of territories) {
+      const part = (/** @type {number} */ aside) => {
+        const [left, bottom] = pixel(min[0] + aside, min[1] + aside);
+        const [right, top] = pixel(max[0] - aside, max[1] - aside);
+        return colours(page, left, top, right - left, bottom - top);
+      };
+      const ground = mixed(GROUND, shardColour(shard), 0.07);
+      const drawn = commonest(await part(borderM));
+      assert.ok(near(drawn, ground), `territory ${shard}: ${drawn.toString(16)}, not ${ground.toString(16)}`);
+      const counts = await part(0);
+      const [own, strange] = [shard, 1 - shard].map((owner) => counts.get(shardColour(owner)) ?? 0);
+      assert.ok(Number(own) > 10 * Number(strange), `territory ${shard}: ${own} pixels of its owner's colour, ${strange} of the other's`);
+      dots += Number(own);
+    }
+    assert.ok(dots > entities, `${dots} pixels of dots for ${entities} entities`);
+
+    // Two territories meet in a line, with the border as a band on both sides.
+    const meeting = territories.flatMap((/** @type {any} */ one) => territories
+      .filter((/** @type {any} */ other) => other.min[0] === one.max[0] && other.min[1] < one.max[1] && one.min[1] < other.max[1])
+      .map((/** @type {any} */ other) => ({ x: one.max[0], from: Math.max(one.min[1], other.min[1]), to: Math.min(one.max[1], other.max[1]) })));
+    assert.ok(meeting.length > 0, 'no two territories lie side by side');
+    for (const { x, from, to } of meeting) {
+      const along = (/** @type {number} */ aside) => Array.from({ length: 101 }, (_, step) =>
+        pixel(x + aside, from + ((to - from) * (step + 1)) / 102));
+      const line = await brightness(page, along(0));
+      for (const side of [-1, 1]) {
+        const band = await brightness(page, along(side * borderM * 0.5));
+        const beyond = await brightness(page, along(side * borderM * 1.5));
+        assert.ok(line > band + 30 && band > beyond + 15, `line ${line}, band ${band}, beyond ${beyond}`);
+      }
+    }
+
+    // The circle of one's interest, around oneself.
+    const circle = (/** @type {number} */ radius) => Array.from({ length: 360 }, (_, degree) => {
+      const turn = (degree * Math.PI) / 180;
+      return pixel(position[0] + Math.cos(turn) * radius, position[1] + Math.sin(turn) * radius);
+    }).filter(([left, top]) => left > 0 && top > 0 && left < width && top < height);
+    const radius = greeting.interest.radius_m;
+    const [on, inside] = [await brightness(page, circle(radius)), await brightness(page, circle(radius - 8 / lens.scale))];
+    assert.ok(on > inside + 100, `the circle: ${on} on it, ${inside} inside`);
+    // The browser would have us read the canvas less often.
+  }, /willReadFrequently/));
 
 test('a camera takes the avatar\'s place, moves by keys, and gives it back', () =>
   withPage({ entities: 500 }, async (page) => {
@@ -150,3 +209,60 @@ function litPixels(page) {
     return lit;
   });
 }
+
+/**
+ * How often each colour, as 0xRRGGBB, is on a part of the canvas.
+ * @param {import('playwright-core').Page} page
+ * @param {number} left @param {number} top @param {number} width @param {number} height
+ */
+async function colours(page, left, top, width, height) {
+  const counts = await page.evaluate((part) => {
+    const [left, top, width, height] = part.map(Math.round);
+    const canvas = /** @type {HTMLCanvasElement} */ (document.getElementById('world'));
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+    const { data } = context.getImageData(Number(left), Number(top), Number(width), Number(height));
+    /** @type {Map<number, number>} */
+    const counts = new Map();
+    for (let at = 0; at < data.length; at += 4) {
+      const rgb = (Number(data[at]) << 16) | (Number(data[at + 1]) << 8) | Number(data[at + 2]);
+      counts.set(rgb, (counts.get(rgb) ?? 0) + 1);
+    }
+    return [...counts];
+  }, [left, top, width, height]);
+  return new Map(counts);
+}
+
+/** @param {Map<number, number>} counts */
+function commonest(counts) {
+  return [...counts].reduce((most, one) => (one[1] > most[1] ? one : most))[0];
+}
+
+/** Whether two colours are the same but for rounding. @param {number} one @param {number} other */
+function near(one, other) {
+  return [16, 8, 0].every((shift) => Math.abs(((one >> shift) & 255) - ((other >> shift) & 255)) <= 2);
+}
+
+/**
+ * The sum of the three channels that half of these pixels exceed.
+ * @param {import('playwright-core').Page} page @param {[number, number][]} pixels
+ */
+function brightness(page, pixels) {
+  return page.evaluate((pixels) => {
+    const canvas = /** @type {HTMLCanvasElement} */ (document.getElementById('world'));
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+    // A line between two pixels is in both: the brighter one counts.
+    const sum = (/** @type {number} */ left, /** @type {number} */ top) => {
+      const at = 4 * (top * canvas.width + left);
+      return Number(data[at]) + Number(data[at + 1]) + Number(data[at + 2]);
+    };
+    const sums = pixels.map(([x, y]) => {
+      const [left, top] = [Math.floor(x), Math.floor(y)];
+      return Math.max(sum(left, top), sum(left - 1, top), sum(left, top - 1));
+    });
+    return Number(sums.sort((one, other) => one - other)[Math.floor(sums.length / 2)]);
+  }, pixels);
+}
+
+/** As the page has it. */
+const GROUND = 0x0c1016;
