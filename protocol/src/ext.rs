@@ -2,6 +2,15 @@
 //!
 //! Bounds size and depth before anything else looks at the text. Knows no service's data.
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
+
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
@@ -82,6 +91,10 @@ impl<'a> ExtEnvelope<'a> {
 
     /// The text of the envelope.
     #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "it writes: nothing that a peer says gets here"
+    )]
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("an envelope's fields are all JSON")
     }
@@ -155,7 +168,7 @@ fn in_field(field: &str, error: &serde_json::Error) -> WireError {
 
 /// How deep brackets nest outside strings; malformed text may give any answer.
 fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0usize, 0);
+    let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);
     for byte in text.bytes() {
         match byte {
@@ -164,7 +177,7 @@ fn depth(text: &str) -> usize {
             b'"' => in_string = !in_string,
             _ if in_string => {}
             b'[' | b'{' => {
-                depth += 1;
+                depth = depth.saturating_add(1);
                 deepest = deepest.max(depth);
             }
             b']' | b'}' => depth = depth.saturating_sub(1),

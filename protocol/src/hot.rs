@@ -2,6 +2,15 @@
 //!
 //! Knows no service's payload. Never allocates while reading.
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
+
 use crate::error::{ErrorCode, WireError};
 
 /// The header of one binary message.
@@ -64,6 +73,7 @@ impl HotHeader {
 
     /// Bytes that [`HotHeader::write`] appends.
     #[must_use]
+    #[expect(clippy::arithmetic_side_effects, reason = "twelve at most")]
     pub fn size(&self) -> usize {
         4 + 4 * usize::from(self.seq.is_some()) + 4 * usize::from(self.delta_ack.is_some())
     }

@@ -3,6 +3,15 @@
 //! Owns the parser for clients' bytes, which trusts nothing. Never judges limits of a running world (radius,
 //! bounds, speed): that is admission.
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
+
 use crate::error::{ErrorCode, WireError};
 use crate::hot::{HotHeader, WORLD_SVC};
 

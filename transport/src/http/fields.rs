@@ -1,5 +1,14 @@
 //! Finds the end of an HTTP head and splits its header lines. Knows no header's meaning.
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
+
 use super::{HEADERS_MAX, Refusal};
 
 /// The header lines of one head, in order.
@@ -13,15 +22,16 @@ pub(crate) struct Fields {
 /// Refuses at the first byte that no head contains: an empty line at its front, control characters, and CR or LF by
 /// themselves. So a head found has a first line, and an empty line behind it.
 pub(crate) fn find_head(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, Refusal> {
-    let mut line_start = 0;
-    for (at, &byte) in bytes.iter().take(bytes_max).enumerate() {
-        let before = at.checked_sub(1).map(|before| bytes[before]);
-        match (before, byte) {
-            (Some(b'\r'), b'\n') if at == 1 => {
+    let (mut line_start, mut last) = (0, None);
+    for (len, &byte) in (1_usize..).zip(bytes.iter().take(bytes_max)) {
+        match (last.replace(byte), byte) {
+            (Some(b'\r'), b'\n') if len == 2 => {
                 return Err(Refusal::new(400, "head begins with an empty line"));
             }
-            (Some(b'\r'), b'\n') if line_start + 1 == at => return Ok(Some(at + 1)),
-            (Some(b'\r'), b'\n') => line_start = at + 1,
+            (Some(b'\r'), b'\n') if len.checked_sub(2) == Some(line_start) => {
+                return Ok(Some(len));
+            }
+            (Some(b'\r'), b'\n') => line_start = len,
             (Some(b'\r'), _) | (_, b'\n') => {
                 return Err(Refusal::new(400, "line does not end with CR LF"));
             }
@@ -36,11 +46,12 @@ pub(crate) fn find_head(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>,
     Ok(None)
 }
 
-/// Splits off the first line of a head, without its line end.
+/// Splits off the first line of a head, without its line end; all of it where none ends.
 pub(crate) fn first_line(head: &[u8]) -> (&[u8], &[u8]) {
-    let end = head.iter().position(|byte| *byte == b'\r');
-    let end = end.expect("a head has a line end");
-    (&head[..end], &head[end + 2..])
+    let mut parts = head.splitn(2, |byte| *byte == b'\r');
+    let line = parts.next().unwrap_or_default();
+    let rest = parts.next().unwrap_or_default();
+    (line, rest.strip_prefix(b"\n").unwrap_or(rest))
 }
 
 impl Fields {
@@ -105,13 +116,13 @@ impl Fields {
 }
 
 fn parse_line(line: &[u8]) -> Result<(String, String), Refusal> {
-    if matches!(line[0], b' ' | b'\t') {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(Refusal::new(400, "folded header line"));
     }
-    let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+    let mut parts = line.splitn(2, |byte| *byte == b':');
+    let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
         return Err(Refusal::new(400, "header line without a colon"));
     };
-    let (name, value) = (&line[..colon], &line[colon + 1..]);
     if name.is_empty() || !name.iter().copied().all(is_token_byte) {
         return Err(Refusal::new(400, "header name is not a token"));
     }

@@ -1,5 +1,14 @@
 //! Parses a request head. Decides nothing about upgrades: that is `upgrade`.
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
+
 use std::borrow::Cow;
 
 use super::fields::{Fields, find_head, is_token_byte};
@@ -35,7 +44,7 @@ pub fn parse_head(bytes: &[u8]) -> Result<Option<(RequestHead, usize)>, Refusal>
     let Some(len) = find_head(bytes, HEAD_BYTES_MAX)? else {
         return Ok(None);
     };
-    let (line, fields) = Fields::parse(&bytes[..len])?;
+    let (line, fields) = Fields::parse(bytes.get(..len).unwrap_or(bytes))?;
     let (method, target, version) = parse_request_line(line)?;
     check_host(version, &fields)?;
     check_no_body(&fields)?;
@@ -153,25 +162,22 @@ fn decode(text: &str) -> Cow<'_, str> {
     }
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let escaped = (byte == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
-        match escaped.and_then(hex_byte) {
-            Some(byte) => {
-                decoded.push(byte);
-                at += 3;
-            }
-            None => {
-                decoded.push(if byte == b'+' { b' ' } else { byte });
-                at += 1;
-            }
-        }
+    let mut rest = bytes;
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = match (byte, after) {
+            (b'%', [high, low, after @ ..]) => hex_byte(*high, *low).map(|byte| (byte, after)),
+            _ => None,
+        };
+        let plain = if byte == b'+' { b' ' } else { byte };
+        let (byte, after) = escaped.unwrap_or((plain, after));
+        decoded.push(byte);
+        rest = after;
     }
     Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
 }
 
-fn hex_byte(digits: &[u8]) -> Option<u8> {
+fn hex_byte(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
-    let value = digit(digits[0])? * 16 + digit(digits[1])?;
+    let value = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;
     u8::try_from(value).ok()
 }

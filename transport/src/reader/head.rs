@@ -2,6 +2,15 @@
 //!
 //! Owns the bytes of a head cut by the end of the input; never touches payload.
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing
+    )
+)]
+
 use super::{Failure, Role};
 use crate::frame::{CONTROL_BYTES_MAX, MessageKind};
 use crate::{HEADER_BYTES_MAX, close_code};
@@ -66,11 +75,11 @@ pub(super) fn parse(
     }
 
     let (claimed, mask_at) = match short {
-        126 => match bytes[2..].first_chunk() {
+        126 => match bytes.get(2..).and_then(<[u8]>::first_chunk) {
             Some(length) => (u64::from(u16::from_be_bytes(*length)), 4),
             None => return Ok(None),
         },
-        127 => match bytes[2..].first_chunk() {
+        127 => match bytes.get(2..).and_then(<[u8]>::first_chunk) {
             Some(length) => (u64::from_be_bytes(*length), 10),
             None => return Ok(None),
         },
@@ -79,7 +88,7 @@ pub(super) fn parse(
     let payload_len = match opcode {
         Opcode::Control(_) => usize::from(short),
         Opcode::Data(_) | Opcode::Continuation => {
-            let room = message_bytes_max - held.unwrap_or(0);
+            let room = message_bytes_max.saturating_sub(held.unwrap_or(0));
             usize::try_from(claimed)
                 .ok()
                 .filter(|claimed| *claimed <= room)
@@ -91,8 +100,8 @@ pub(super) fn parse(
     };
 
     let (mask, len) = if masked {
-        match bytes[mask_at..].first_chunk() {
-            Some(mask) => (*mask, mask_at + 4),
+        match bytes.get(mask_at..).and_then(<[u8]>::first_chunk) {
+            Some(mask) => (*mask, mask_at.saturating_add(mask.len())),
             None => return Ok(None),
         }
     } else {
@@ -145,6 +154,11 @@ pub(super) struct HeadPart {
 
 impl HeadPart {
     /// Finds a head in the kept bytes and `input`; says how many bytes of `input` it took. Keeps an incomplete one.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        reason = "a head is found or refused in as many bytes as there is room for"
+    )]
     pub(super) fn take(
         &mut self,
         input: &[u8],
