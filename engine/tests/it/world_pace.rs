@@ -68,6 +68,20 @@ fn span() -> Duration {
     Duration::from_secs(if full() { 60 } else { 5 })
 }
 
+/// The most ticks that a shard had given up, as of `tick` or later.
+fn given_up(address: SocketAddr, tick: u64) -> u64 {
+    let mut given_up = 0;
+    eventually(PATIENCE, "the status has the tick", || {
+        let (_, body) = get(address, "/status");
+        let status: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let all = status["shards"].as_array().unwrap();
+        let each = |name: &'static str| all.iter().map(move |shard| shard[name].as_u64().unwrap());
+        given_up = each("lag_ticks").max().unwrap();
+        each("tick").all(|one| one >= tick)
+    });
+    given_up
+}
+
 #[test]
 fn a_world_of_20_hz_ticks_20_times_a_second_and_numbers_its_deltas_by_one() {
     on_each_runtime(|runtime| {
@@ -94,8 +108,16 @@ fn ticks_20_times_a_second(runtime: Runtime, shards: u16) {
         (last_tick, last_sequence) = (tick, client.delta_sequence());
     }
     let ticks = (last_tick - first_tick) as f64;
-    let rate_hz = ticks / began.elapsed().as_secs_f64();
-    assert!((19.0..=21.0).contains(&rate_hz), "{rate_hz} Hz");
+    let seconds = began.elapsed().as_secs_f64();
+    let given_up = given_up(address, last_tick) as f64;
+    println!("{ticks} ticks in {seconds} s on {runtime}, {shards} shards, {given_up} given up");
+    // Ticks for which the machine had no time are not the pace's fault; in full there must be none.
+    let (least, most) = ((ticks + given_up) / seconds, ticks / seconds);
+    assert!(
+        least >= 19.0 && most <= 21.0,
+        "{most} Hz, {given_up} ticks given up"
+    );
+    assert!(!full() || most >= 19.0, "{most} Hz");
     let deltas = f64::from(last_sequence - first_sequence);
     assert!(deltas >= 0.8 * ticks, "{deltas} deltas in {ticks} ticks");
     end(running);
