@@ -11,26 +11,26 @@ use crate::parts::{Heard, MARK};
 /// The argument that says that callgrind counts.
 pub(crate) const INSIDE: &str = "--inside-callgrind";
 
-/// Counts everything; a table.
-pub(crate) fn count() -> Result<String, String> {
+/// Counts the scenes that have `filter` in their names; a table.
+pub(crate) fn count(filter: &str) -> Result<String, String> {
     let program =
         std::env::current_exe().map_err(|error| format!("which program is this? {error}"))?;
     let folder = std::env::temp_dir().join(format!("worldshard-counts-{}", std::process::id()));
     let wrong = |error| format!("{}: {error}", folder.display());
     fs::create_dir_all(&folder).map_err(wrong)?;
-    let counted = run(&program, &folder).and_then(|said| table(&said, &folder));
+    let counted = run(&program, filter, &folder).and_then(|said| table(&said, &folder));
     fs::remove_dir_all(&folder).map_err(wrong)?;
     counted
 }
 
 /// What the program said on its standard output.
-fn run(program: &Path, folder: &Path) -> Result<String, String> {
+fn run(program: &Path, filter: &str, folder: &Path) -> Result<String, String> {
     let output = Command::new("valgrind")
         .args(["--quiet", "--tool=callgrind"])
         .arg(format!("--callgrind-out-file={}", folder.join(DUMP).display()))
         .arg(format!("--dump-before=*{MARK}*"))
         .arg(program)
-        .arg(INSIDE)
+        .args([INSIDE, filter])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

@@ -15,11 +15,16 @@ use parts::Parts;
 
 fn main() -> ExitCode {
     let is = |word: &str| std::env::args().any(|argument| argument == word);
+    // As with other benches: only scenes that have this in their names.
+    let filter = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with("--"));
+    let filter = filter.unwrap_or_default();
     let is_inside = is(callgrind::INSIDE);
     // As other benches do: without `--bench`, or with `--test`, everything once and nothing measured.
     if is_inside || !is("--bench") || is("--test") {
         let parts = Rc::new(Parts::default());
-        scenes::run(&parts).expect("the scenes of benches can be built");
+        scenes::run(&parts, &filter).expect("the scenes of benches can be built");
         if is_inside {
             print!("{parts}");
         } else {
@@ -27,7 +32,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    match callgrind::count() {
+    match callgrind::count(&filter) {
         Ok(table) => {
             print!("{table}");
             ExitCode::SUCCESS

@@ -19,20 +19,44 @@ use worldshard_client::transport::{
 
 use crate::parts::{Part, Parts};
 
-/// Runs everything.
-pub(crate) fn run(parts: &Rc<Parts>) -> Result<()> {
+/// Runs the scenes that have `filter` in their names.
+pub(crate) fn run(parts: &Rc<Parts>, filter: &str) -> Result<()> {
+    let is_wanted = |scene: &str| scene.contains(filter);
     for name in WorldName::ALL {
-        steps(parts, name.as_str(), world(name, ENTITIES, 0))?;
+        if is_wanted(name.as_str()) {
+            steps(parts, name.as_str(), world(name, ENTITIES, 0))?;
+        }
     }
-    steps(parts, "flock-12", scenes::flock_of_density(ENTITIES, 12.0))?;
-    steps(parts, "flock-50", scenes::flock_of_density(ENTITIES, 50.0))?;
-    watched(parts, "64 in sight", 64)?;
-    watched(parts, "1000 in sight", 1000)?;
-    leaps(parts)?;
-    mailbox(parts);
-    frames(parts);
-    client(parts, "client, 64", 64)?;
-    client(parts, "client, 1000", 1000)
+    for (scene, neighbours) in [("flock-12", 12.0), ("flock-50", 50.0)] {
+        if is_wanted(scene) {
+            steps(parts, scene, scenes::flock_of_density(ENTITIES, neighbours))?;
+        }
+    }
+    for (scene, shards) in SHARDED {
+        if is_wanted(scene) {
+            sharded(parts, scene, shards)?;
+        }
+    }
+    for (scene, visible) in [("64 in sight", 64), ("1000 in sight", 1000)] {
+        if is_wanted(scene) {
+            watched(parts, scene, visible)?;
+        }
+    }
+    if is_wanted("leaps") {
+        leaps(parts)?;
+    }
+    if is_wanted("mailbox") {
+        mailbox(parts);
+    }
+    if is_wanted("frame") {
+        frames(parts);
+    }
+    for (scene, visible) in [("client, 64", 64), ("client, 1000", 1000)] {
+        if is_wanted(scene) {
+            client(parts, scene, visible)?;
+        }
+    }
+    Ok(())
 }
 
 /// Counts each phase by its name.
@@ -66,6 +90,26 @@ fn steps(parts: &Rc<Parts>, scene: &'static str, setup: WorldSetup) -> Result<()
     }
     for work in [Phase::Simulate, Phase::Release, Phase::Index].map(Phase::as_str) {
         parts.units(Part { scene, work }, "entity", ENTITIES * TICKS);
+    }
+    Ok(())
+}
+
+/// A flock as large as the targets have it: what its shards do for each other is the more the smaller they are.
+fn sharded(parts: &Rc<Parts>, scene: &'static str, shards: u16) -> Result<()> {
+    let setup = world(WorldName::Flock, FLOCK, 0);
+    let recipe = App::new().plugin(setup).shards(shards).build()?;
+    let mut crowd = Crowd::new(recipe, Vec::new(), by_phase(parts, scene))?;
+    let mut ticks = |ticks| (0..ticks).for_each(|_| crowd.tick(&mut |_, _| {}));
+    parts.silently(|| ticks(SHARDED_TICKS));
+    ticks(SHARDED_TICKS);
+    for work in [
+        Phase::Simulate,
+        Phase::Release,
+        Phase::Receive,
+        Phase::Index,
+    ] {
+        let work = work.as_str();
+        parts.units(Part { scene, work }, "entity", FLOCK * SHARDED_TICKS);
     }
     Ok(())
 }
@@ -249,5 +293,13 @@ fn client(parts: &Parts, scene: &'static str, visible: u16) -> Result<()> {
 const AT_HOME: &str = "leaps at home";
 const TICKS: u64 = 4;
 const ENTITIES: u64 = 10_000;
+const SHARDED: [(&str, u16); 4] = [
+    ("shards: 1", 1),
+    ("shards: 2", 2),
+    ("shards: 8", 8),
+    ("shards: 64", 64),
+];
+const SHARDED_TICKS: u64 = 2;
+const FLOCK: u64 = 100_000;
 const CAMERAS: u16 = 100;
 const BATCH: u64 = 1000;
