@@ -52,8 +52,14 @@ impl Grid {
         }
     }
 
-    /// Writes into `order` the positions of the input sorted by (global cell, id).
-    pub(super) fn sort(&mut self, ids: &[u64], points: &[Point], order: &mut Vec<u32>) {
+    /// Writes into `order` the positions of the input sorted by (global cell, id), and into `sorted` the ids in that order.
+    pub(super) fn sort(
+        &mut self,
+        ids: &[u64],
+        points: &[Point],
+        order: &mut Vec<u32>,
+        sorted: &mut Vec<u64>,
+    ) {
         self.entries = points.len();
         self.positions.clear();
         let mut window = Window::NOTHING;
@@ -68,10 +74,14 @@ impl Grid {
             .clamp(WINDOW_CELLS_MIN, u64::from(u32::MAX));
         window.stored = window.cell_count() <= stored_max;
         self.window = window;
+        sorted.clear();
         if window.stored {
-            self.sort_by_counting(ids, order);
+            self.sort_by_counting(order);
+            sorted.extend(order.iter().map(|&input| ids[input as usize]));
+            self.sort_cells(ids, order, sorted);
         } else {
             self.sort_by_comparing(ids, order);
+            sorted.extend(order.iter().map(|&input| ids[input as usize]));
         }
     }
 
@@ -140,7 +150,8 @@ impl Grid {
         start..end
     }
 
-    fn sort_by_counting(&mut self, ids: &[u64], order: &mut Vec<u32>) {
+    /// By cell; in each as they were given.
+    fn sort_by_counting(&mut self, order: &mut Vec<u32>) {
         self.starts.clear();
         self.starts.resize(self.window.cell_count() as usize + 1, 0);
         self.slots.clear();
@@ -163,10 +174,15 @@ impl Grid {
             *start -= 1;
             order[*start as usize] = input as u32;
         }
-        if !ids.is_sorted() {
-            for cell in self.starts.windows(2) {
-                order[cell[0] as usize..cell[1] as usize]
-                    .sort_unstable_by_key(|&input| ids[input as usize]);
+    }
+
+    /// By id in each cell. Most are given that way: few cells hold entries of two senders.
+    fn sort_cells(&self, ids: &[u64], order: &mut [u32], sorted: &mut [u64]) {
+        for cell in self.starts.windows(2) {
+            let cell = cell[0] as usize..cell[1] as usize;
+            if !sorted[cell.clone()].is_sorted() {
+                sorted[cell.clone()].sort_unstable();
+                order[cell].sort_unstable_by_key(|&input| ids[input as usize]);
             }
         }
     }

@@ -82,13 +82,10 @@ impl Index {
     pub fn rebuild(&mut self, ids: &[u64], points: &[Point]) {
         assert_eq!(ids.len(), points.len(), "one id for each point");
         assert!(u32::try_from(ids.len()).is_ok(), "ranks have 32 bits");
-        self.grid.sort(ids, points, &mut self.order);
+        self.grid.sort(ids, points, &mut self.order, &mut self.ids);
         self.points.clear();
         self.points
             .extend(self.order.iter().map(|&input| points[input as usize]));
-        self.ids.clear();
-        self.ids
-            .extend(self.order.iter().map(|&input| ids[input as usize]));
         debug_assert!(
             self.ids.windows(2).all(|pair| pair[0] != pair[1]),
             "an id was given twice"
