@@ -5,7 +5,7 @@
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
 
-use hecs::EntityRef;
+use hecs::{Entity, EntityRef};
 
 use crate::component::Component;
 use crate::registry::Registry;
@@ -57,6 +57,14 @@ impl Columns {
             typed.column.push_from_entity(entity);
         }
         self.rows += 1;
+    }
+
+    /// Appends a row for each of these entities: for many of them cheaper than one by one.
+    pub(crate) fn extend_from_world(&mut self, world: &hecs::World, entities: &[Entity]) {
+        for typed in &mut self.columns {
+            typed.column.extend_from_world(world, entities);
+        }
+        self.rows += entities.len();
     }
 
     /// Moves all rows of columns of the same registry behind the own ones.
@@ -134,6 +142,7 @@ pub(crate) trait AnyColumn: Send {
     fn as_any_mut(&mut self) -> &mut dyn Any;
     fn reset(&mut self, rows: usize);
     fn push_from_entity(&mut self, entity: &EntityRef<'_>);
+    fn extend_from_world(&mut self, world: &hecs::World, entities: &[Entity]);
     fn append(&mut self, other: &mut dyn Any);
     fn scatter_from_world(&mut self, world: &hecs::World);
     fn scatter_from_column(&mut self, other: &dyn Any, rows: &[u32]);
@@ -165,6 +174,12 @@ impl<C: Component> AnyColumn for Column<C> {
 
     fn push_from_entity(&mut self, entity: &EntityRef<'_>) {
         self.values.push(entity.get::<&C>().as_deref().cloned());
+    }
+
+    fn extend_from_world(&mut self, world: &hecs::World, entities: &[Entity]) {
+        let view = world.view::<&C>();
+        let values = entities.iter().map(|&entity| view.get(entity).cloned());
+        self.values.extend(values);
     }
 
     fn append(&mut self, other: &mut dyn Any) {

@@ -71,9 +71,15 @@ impl GhostSet {
         laid: &Laid,
         owner: ShardId,
     ) {
+        self.push_laid(id, laid, owner);
+        self.columns.push_from_entity(entity);
+    }
+
+    /// As [`push_owned`](Self::push_owned), but for the row of its shared components, which the caller adds for many
+    /// ghosts together.
+    pub(crate) fn push_laid(&mut self, id: EntityId, laid: &Laid, owner: ShardId) {
         let start = offset(self.extra_bytes.len());
         self.extra_bytes.extend_from_slice(&laid.extra);
-        self.columns.push_from_entity(entity);
         self.entries.push(Ghost {
             id,
             owner,

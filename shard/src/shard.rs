@@ -51,7 +51,7 @@ pub struct Shard {
     /// Emptied, by the shard that sent them; for their memory.
     pub(crate) spare_ghosts: BTreeMap<ShardId, GhostSet>,
     /// For its memory.
-    pub(crate) abroad: Vec<release::Abroad>,
+    pub(crate) abroad: release::Abroad,
     /// Of the last tick, by entities that are owned here now; for the systems of the next.
     pub(crate) crossings: Vec<Crossing>,
     pub(crate) account: Account,
@@ -112,7 +112,7 @@ impl Shard {
             births: Vec::new(),
             strays: GhostSet::new(&recipe.registry),
             spare_ghosts: BTreeMap::new(),
-            abroad: Vec::new(),
+            abroad: release::Abroad::default(),
             crossings: Vec::new(),
             account: Account::default(),
             held: Tally::default(),

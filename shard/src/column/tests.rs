@@ -44,6 +44,17 @@ proptest! {
     }
 
     #[test]
+    fn rows_of_many_entities_are_those_of_each(samples in samples(12), more in samples(12)) {
+        let registry = registry();
+        let mut columns = pushed(&more);
+        let world = world_of(&samples, &registry);
+        let handle = |&id| world.entity_ref(id).unwrap().entity();
+        let handles: Vec<_> = samples.keys().map(handle).collect();
+        columns.extend_from_world(world.ecs(), &handles);
+        check(&columns, more.values().chain(samples.values()));
+    }
+
+    #[test]
     fn appended_rows_stand_behind_the_own_ones(own in samples(8), other in samples(8)) {
         let mut columns = pushed(&own);
         let mut others = pushed(&other);

@@ -5,7 +5,7 @@
 
 use hecs::Entity;
 use worldshard_protocol::{EntityId, SessionId, Tick};
-use worldshard_spatial::{Point, ShardId};
+use worldshard_spatial::ShardId;
 
 use crate::component::{Appearance, Position};
 use crate::ghost::GhostSet;
@@ -20,15 +20,15 @@ use crate::zone::{self, Crossing};
 /// Writes one envelope for every other shard, ascending.
 pub(crate) fn release(shard: &mut Shard, tick: Tick) -> Vec<Envelope> {
     let mut abroad = std::mem::take(&mut shard.abroad);
-    lay_out(shard, tick, &mut abroad);
     let mut envelopes = envelopes(shard, tick);
-    for &standing in &abroad {
-        send_ghosts(shard, standing, &mut envelopes);
-    }
-    for &standing in &abroad {
-        if standing.owner != shard.own {
-            hand_over(shard, standing, tick, &mut envelopes);
-        }
+    abroad.clear(envelopes.len());
+    shard.stats.extras_too_long = refresh_extras(&mut shard.world, &shard.recipe.registry, tick);
+    lay_out(shard, tick, &mut envelopes, &mut abroad);
+    abroad.complete(shard, &mut envelopes);
+    // The order of rows in the ECS follows its history; that of handoffs must not.
+    abroad.leaving.sort_unstable_by_key(|leaving| leaving.id);
+    for &leaving in &abroad.leaving {
+        hand_over(shard, leaving, tick, &mut envelopes);
     }
     shard.abroad = abroad;
     hand_over_viewpoints(shard, tick, &mut envelopes);
@@ -63,23 +63,50 @@ fn envelopes(shard: &mut Shard, tick: Tick) -> Vec<Envelope> {
         .collect()
 }
 
-/// An entity that other shards must hear of.
-#[derive(Clone, Copy, Debug)]
+/// Entities that other shards must hear of. Kept between ticks for its memory.
+#[derive(Debug, Default)]
 pub(crate) struct Abroad {
-    handle: Entity,
+    /// Whose ghosts are in each envelope, in their order.
+    ghosts: Vec<Vec<Entity>>,
+    /// Whose ghosts stay here.
+    strays: Vec<Entity>,
+    leaving: Vec<Leaving>,
+}
+
+/// An entity that goes to another owner.
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
     id: EntityId,
-    at: Point,
-    /// Its owner from this tick on.
     owner: ShardId,
-    /// Goes along to another owner.
     crossing: Option<Crossing>,
 }
 
-/// Lays every changed entity out once, and finds those that stand in the border or beyond.
-fn lay_out(shard: &mut Shard, tick: Tick, abroad: &mut Vec<Abroad>) {
+impl Abroad {
+    fn clear(&mut self, envelopes: usize) {
+        self.ghosts.resize_with(envelopes, Vec::new);
+        self.ghosts.iter_mut().for_each(Vec::clear);
+        self.strays.clear();
+        self.leaving.clear();
+    }
+
+    /// Gives all ghosts their shared components.
+    fn complete(&self, shard: &mut Shard, envelopes: &mut [Envelope]) {
+        let ecs = shard.world.ecs();
+        for (envelope, entities) in envelopes.iter_mut().zip(&self.ghosts) {
+            envelope.ghosts.columns.extend_from_world(ecs, entities);
+        }
+        let strays = &mut shard.strays.columns;
+        strays.extend_from_world(ecs, &self.strays);
+    }
+}
+
+/// Lays every changed entity out once. Of those in the border or beyond, a ghost goes to everyone who may see it, but to
+/// a new owner, who gets the entity itself.
+fn lay_out(shard: &mut Shard, tick: Tick, envelopes: &mut [Envelope], abroad: &mut Abroad) {
     let config = &shard.recipe.config;
     let stray_squared = config.handoff_hysteresis_m * config.handoff_hysteresis_m;
-    abroad.clear();
+    let border_squared = shard.border_squared();
+    let (own, zones) = (shard.own, shard.recipe.zones.as_ref());
     let ecs = shard.world.ecs_mut();
     for (handle, &id, position, &appearance, laid) in
         ecs.query_mut::<(Entity, &EntityId, &mut Position, &Appearance, &mut Laid)>()
@@ -91,73 +118,47 @@ fn lay_out(shard: &mut Shard, tick: Tick, abroad: &mut Vec<Abroad>) {
         position.0 = config.bounds.clamp(position.0);
         let (before, at) = (laid.position(), position.0);
         shard.stats.records_changed += u64::from(laid.refresh(id, at, appearance, tick));
-        let zones = shard.recipe.zones.as_ref();
         let crossing = zones.and_then(|zone_of| zone::crossing(zone_of, id, before, at));
         // Most are: all else is asked of the others only.
-        let interior = shard.border.is_interior(at);
-        let strayed = !interior && shard.cell_map.distance_squared(shard.own, at) > stray_squared;
+        if shard.border.is_interior(at) {
+            shard.crossings.extend(crossing);
+            continue;
+        }
+        let away_squared = shard.cell_map.distance_squared(own, at);
+        let strayed = away_squared > stray_squared;
         let owner = if strayed {
             shard.cell_map.owner_of(at)
         } else {
-            shard.own
+            own
         };
-        if !interior && (owner != shard.own || shard.border.receivers(at).next().is_some()) {
-            abroad.push(Abroad {
-                handle,
-                id,
-                at,
-                owner,
-                crossing,
-            });
+        for receiver in shard.border.receivers(at).filter(|&to| to != owner) {
+            let place = place(own, receiver);
+            envelopes[place].ghosts.push_laid(id, laid, owner);
+            abroad.ghosts[place].push(handle);
         }
-        if owner == shard.own {
+        if owner == own {
             shard.crossings.extend(crossing);
+            continue;
         }
-    }
-    shard.stats.extras_too_long = refresh_extras(&mut shard.world, &shard.recipe.registry, tick);
-    // The order of rows in the ECS follows its history; letters must not.
-    abroad.sort_unstable_by_key(|standing| standing.id);
-}
-
-/// A ghost to everyone who may see it, but to the new owner, who gets the entity itself.
-fn send_ghosts(shard: &mut Shard, standing: Abroad, envelopes: &mut [Envelope]) {
-    let Abroad {
-        handle,
-        id,
-        at,
-        owner,
-        crossing: _,
-    } = standing;
-    let entity = shard
-        .world
-        .ecs()
-        .entity(handle)
-        .expect("it was just listed");
-    let laid = entity
-        .get::<&Laid>()
-        .expect("every entity of a world is laid out");
-    for receiver in shard
-        .border
-        .receivers(at)
-        .filter(|&receiver| receiver != owner)
-    {
-        envelope(envelopes, shard.own, receiver)
-            .ghosts
-            .push_owned(id, &entity, &laid, owner);
-    }
-    if owner != shard.own && shard.within_border(shard.own, at) {
-        shard.strays.push_owned(id, &entity, &laid, owner);
+        if away_squared <= border_squared {
+            shard.strays.push_laid(id, laid, owner);
+            abroad.strays.push(handle);
+        }
+        abroad.leaving.push(Leaving {
+            id,
+            owner,
+            crossing,
+        });
     }
 }
 
 /// Everything the entity carries goes along, its sessions' eyes too.
-fn hand_over(shard: &mut Shard, standing: Abroad, tick: Tick, envelopes: &mut [Envelope]) {
-    let Abroad {
+fn hand_over(shard: &mut Shard, leaving: Leaving, tick: Tick, envelopes: &mut [Envelope]) {
+    let Leaving {
         id,
         owner,
         crossing,
-        ..
-    } = standing;
+    } = leaving;
     assert!(shard.world.owns(id), "{id:?} released twice");
     let mut state = Vec::new();
     shard.world.encode(id, &shard.recipe.registry, &mut state);
@@ -250,13 +251,16 @@ fn send_area_messages(shard: &mut Shard, envelopes: &mut [Envelope]) {
     }
 }
 
-/// Envelopes stand in ascending order of their receivers, without the sender.
 fn envelope(envelopes: &mut [Envelope], own: ShardId, to: ShardId) -> &mut Envelope {
-    let position = usize::from(to.0) - usize::from(to > own);
-    let envelope = &mut envelopes[position];
+    let envelope = &mut envelopes[place(own, to)];
     assert_eq!(
         envelope.to, to,
         "envelopes are in the order of their receivers"
     );
     envelope
+}
+
+/// Where the envelope for a shard is: they stand in ascending order of their receivers, without the sender.
+fn place(own: ShardId, to: ShardId) -> usize {
+    usize::from(to.0) - usize::from(to > own)
 }
