@@ -2,6 +2,7 @@
 //!
 //! Owns their types. Never decides what is sent: `phases::release` writes, `phases::receive` reads.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -25,7 +26,14 @@ pub struct Envelope {
     pub tick: Tick,
     pub(crate) account: Account,
     pub(crate) handoffs: Vec<Handoff>,
-    pub(crate) cameras: Vec<Viewer>,
+    /// The components of all that are handed off, one after another: memory of their own would cost more than they do.
+    pub(crate) states: Vec<u8>,
+    /// The sessions that look through the eyes of entities handed off, then cameras and eyes to be born.
+    #[expect(
+        clippy::vec_box,
+        reason = "a viewer keeps its place in memory all its life: it is moved often"
+    )]
+    pub(crate) viewers: Vec<Box<Viewer>>,
     pub(crate) births: Vec<Birth>,
     pub(crate) ghosts: GhostSet,
     pub(crate) area: Vec<AreaMessage>,
@@ -35,14 +43,12 @@ pub struct Envelope {
 #[derive(Debug)]
 pub(crate) struct Handoff {
     pub(crate) entity: EntityId,
-    /// All its components, as `Registry::encode_entity` wrote them.
-    pub(crate) state: Vec<u8>,
+    /// Where all its components are in the envelope's `states`, as `Registry::encode_entity` wrote them.
+    pub(crate) state: Range<usize>,
     /// What was laid out of it, with the ticks of the last changes.
     pub(crate) laid: Laid,
     /// The zone it went to in the tick of its handoff.
     pub(crate) crossing: Option<Crossing>,
-    /// The sessions that look through its eyes.
-    pub(crate) viewers: Vec<Viewer>,
 }
 
 /// An entity that comes into the world in this tick, not numbered yet.

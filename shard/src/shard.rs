@@ -37,7 +37,7 @@ pub struct Shard {
     pub(crate) ghosts: GhostSet,
     pub(crate) view: View,
     pub(crate) resources: Resources,
-    pub(crate) viewers: BTreeMap<SessionId, Viewer>,
+    pub(crate) viewers: BTreeMap<SessionId, Box<Viewer>>,
     /// Which sessions look through an avatar of this shard.
     pub(crate) watchers: BTreeMap<EntityId, Vec<SessionId>>,
     pub(crate) joins: Vec<Command>,

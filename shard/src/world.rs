@@ -64,7 +64,6 @@ impl World {
     /// # Panics
     /// When the entity is owned already, or lacks a position or an appearance.
     pub(crate) fn insert(&mut self, id: EntityId, builder: &mut EntityBuilder) {
-        assert!(!self.owns(id), "entity {id} inserted twice");
         assert!(
             builder.has::<Position>() && builder.has::<Appearance>(),
             "entity {id} lacks a position or an appearance"
@@ -74,7 +73,8 @@ impl World {
         }
         builder.add_bundle((id, Rank::default()));
         let entity = self.ecs.spawn(builder.build());
-        self.directory.insert(id, entity);
+        let former = self.directory.insert(id, entity);
+        assert!(former.is_none(), "entity {id} inserted twice");
     }
 
     /// Gives an entity up; `false` when it is not owned.

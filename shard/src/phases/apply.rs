@@ -112,7 +112,7 @@ fn begin(shard: &mut Shard, session: SessionId, join: &Join, tick: Tick) {
     let viewer = Viewer::new(session, join, viewpoint, limits);
     shard.stats.joins += 1;
     shard.departed.arrive(session);
-    shard.viewers.insert(session, viewer);
+    shard.viewers.insert(session, Box::new(viewer));
     shard
         .published
         .notices

@@ -23,6 +23,7 @@ pub(crate) fn receive(shard: &mut Shard, tick: Tick, inbox: &mut [Envelope]) {
     let mut births = std::mem::take(&mut shard.births);
     let mut area = std::mem::take(&mut shard.said);
     let mut unborn = Vec::new();
+    let mut builder = EntityBuilder::new();
     for envelope in inbox.iter_mut() {
         total = Account {
             held: total.held + envelope.account.held,
@@ -34,12 +35,19 @@ pub(crate) fn receive(shard: &mut Shard, tick: Tick, inbox: &mut [Envelope]) {
         births.append(&mut envelope.births);
         area.append(&mut envelope.area);
         for handoff in envelope.handoffs.drain(..) {
-            take_over(shard, handoff);
+            let state = &envelope.states[handoff.state.clone()];
+            take_over(shard, handoff, state, &mut builder);
         }
-        for viewer in envelope.cameras.drain(..) {
+        for viewer in envelope.viewers.drain(..) {
             match viewer.viewpoint {
                 Viewpoint::Birth(..) => unborn.push(viewer),
-                Viewpoint::Avatar(_) | Viewpoint::Camera(_) => settle(shard, viewer),
+                Viewpoint::Avatar(entity) => {
+                    assert!(shard.world.owns(entity), "eyes come with {entity:?}");
+                    let watchers = shard.watchers.entry(entity).or_default();
+                    watchers.push(viewer.session);
+                    settle(shard, viewer);
+                }
+                Viewpoint::Camera(_) => settle(shard, viewer),
             }
         }
     }
@@ -71,39 +79,28 @@ fn open(shard: &Shard, tick: Tick, inbox: &mut [Envelope]) {
     }
 }
 
-/// Takes ownership. Its sessions' eyes come along.
-fn take_over(shard: &mut Shard, handoff: Handoff) {
+/// Takes ownership. The builder is empty before and after.
+fn take_over(shard: &mut Shard, handoff: Handoff, state: &[u8], builder: &mut EntityBuilder) {
     let Handoff {
         entity,
-        state,
+        state: _,
         laid,
         crossing,
-        viewers,
     } = handoff;
-    assert!(!shard.world.owns(entity), "{entity:?} received twice");
-    let mut builder = EntityBuilder::new();
     shard
         .recipe
         .registry
-        .decode_entity(&state, &mut builder)
+        .decode_entity(state, builder)
         .expect("the sender encoded it with the same registry");
     builder.add(laid);
-    shard.world.insert(entity, &mut builder);
+    shard.world.insert(entity, builder);
     shard.held = shard.held + Tally::of(entity);
     shard.stats.handoffs_in += 1;
     shard.crossings.extend(crossing);
-    for viewer in viewers {
-        shard
-            .watchers
-            .entry(entity)
-            .or_default()
-            .push(viewer.session);
-        settle(shard, viewer);
-    }
 }
 
 /// A viewpoint lives here from now on; its home hears of it, and what came for it early is its own.
-fn settle(shard: &mut Shard, mut viewer: Viewer) {
+fn settle(shard: &mut Shard, mut viewer: Box<Viewer>) {
     let session = viewer.session;
     let pending_max = shard.recipe.config.limits.commands_pending_max;
     if let Some(letters) = shard.early.take(session) {

@@ -55,7 +55,8 @@ fn envelopes(shard: &mut Shard, tick: Tick) -> Vec<Envelope> {
             tick,
             account: shard.account,
             handoffs: Vec::new(),
-            cameras: Vec::new(),
+            states: Vec::new(),
+            viewers: Vec::new(),
             births: Vec::new(),
             ghosts: spare.remove(&to).unwrap_or_else(|| GhostSet::new(registry)),
             area: Vec::new(),
@@ -76,6 +77,7 @@ pub(crate) struct Abroad {
 /// An entity that goes to another owner.
 #[derive(Clone, Copy, Debug)]
 struct Leaving {
+    handle: Entity,
     id: EntityId,
     owner: ShardId,
     crossing: Option<Crossing>,
@@ -145,6 +147,7 @@ fn lay_out(shard: &mut Shard, tick: Tick, envelopes: &mut [Envelope], abroad: &m
             abroad.strays.push(handle);
         }
         abroad.leaving.push(Leaving {
+            handle,
             id,
             owner,
             crossing,
@@ -155,35 +158,32 @@ fn lay_out(shard: &mut Shard, tick: Tick, envelopes: &mut [Envelope], abroad: &m
 /// Everything the entity carries goes along, its sessions' eyes too.
 fn hand_over(shard: &mut Shard, leaving: Leaving, tick: Tick, envelopes: &mut [Envelope]) {
     let Leaving {
+        handle,
         id,
         owner,
         crossing,
     } = leaving;
-    assert!(shard.world.owns(id), "{id:?} released twice");
-    let mut state = Vec::new();
-    shard.world.encode(id, &shard.recipe.registry, &mut state);
-    let entity = shard.world.entity_ref(id).expect("it was just encoded");
-    let laid = (*entity
-        .get::<&Laid>()
-        .expect("every entity of a world is laid out"))
-    .clone();
-    let watchers = shard.watchers.remove(&id).unwrap_or_default();
-    let viewers = watchers
-        .into_iter()
-        .map(|session| take_viewer(shard, session, owner, tick))
-        .collect();
-    shard.world.remove(id);
+    let out = envelope(envelopes, shard.own, owner);
+    let ecs = shard.world.ecs();
+    let entity = ecs.entity(handle).expect("it was just listed");
+    let start = out.states.len();
+    let registry = &shard.recipe.registry;
+    registry.encode_entity(&entity, &mut out.states);
+    let laid = entity.get::<&mut Laid>();
+    let laid = std::mem::take(&mut *laid.expect("every entity of a world is laid out"));
+    out.handoffs.push(Handoff {
+        entity: id,
+        state: start..out.states.len(),
+        laid,
+        crossing,
+    });
+    for session in shard.watchers.remove(&id).unwrap_or_default() {
+        let viewer = take_viewer(shard, session, owner, tick);
+        out.viewers.push(viewer);
+    }
+    assert!(shard.world.remove(id), "{id:?} released twice");
     shard.held = shard.held - crate::audit::Tally::of(id);
     shard.stats.handoffs_out += 1;
-    envelope(envelopes, shard.own, owner)
-        .handoffs
-        .push(Handoff {
-            entity: id,
-            state,
-            laid,
-            crossing,
-            viewers,
-        });
 }
 
 /// Cameras that strayed, and eyes whose avatar will be born elsewhere.
@@ -205,11 +205,11 @@ fn hand_over_viewpoints(shard: &mut Shard, tick: Tick, envelopes: &mut [Envelope
         .collect();
     for (session, owner) in leaving {
         let viewer = take_viewer(shard, session, owner, tick);
-        envelope(envelopes, shard.own, owner).cameras.push(viewer);
+        envelope(envelopes, shard.own, owner).viewers.push(viewer);
     }
 }
 
-fn take_viewer(shard: &mut Shard, session: SessionId, owner: ShardId, tick: Tick) -> Viewer {
+fn take_viewer(shard: &mut Shard, session: SessionId, owner: ShardId, tick: Tick) -> Box<Viewer> {
     shard.departed.leave(session, Some(owner), tick);
     // A viewpoint that began here in this tick is not told of as owned here: that word might come after its owner's.
     let is_told = |told: &(SessionId, Notice)| *told == (session, Notice::Owner(shard.own));
