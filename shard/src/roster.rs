@@ -181,4 +181,4 @@ impl Roster {
 const GONE: u32 = u32::MAX;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -61,6 +61,21 @@ impl Sieve {
         }
     }
 
+    /// Sees a slot if `enters`. If it `stays`, as all do that enter, it counts as known until
+    /// [`Visible::recognise`] says who is.
+    #[inline]
+    pub(crate) fn suspect(&mut self, slot: u32, enters: bool, stays: bool) {
+        let number = slot as usize / SLOTS_PER_WORD;
+        let bit = slot as usize % SLOTS_PER_WORD;
+        let word = &mut self.words[number];
+        let unoccupied = word.known == 0;
+        word.seen |= u64::from(enters) << bit;
+        word.known |= u64::from(stays) << bit;
+        if unoccupied {
+            self.occupied[number / SLOTS_PER_WORD] |= u64::from(stays) << (number % SLOTS_PER_WORD);
+        }
+    }
+
     /// Knows a slot.
     #[inline]
     fn know(&mut self, slot: u32) {
@@ -136,15 +151,46 @@ impl Visible {
             return;
         }
         let ids = roster.ids_of(self.edition);
-        let slots = self.words.iter().flat_map(|&(n, word)| slots_of(n, word));
-        self.ids
-            .extend(slots.map(|slot| EntityId(ids[slot as usize])));
+        self.ids.reserve(self.len());
+        for &(number, word) in &self.words {
+            let slots = slots_of(number, word);
+            self.ids
+                .extend(slots.map(|slot| EntityId(ids[slot as usize])));
+        }
         self.words.clear();
     }
 
     /// Whether its slots are not those of the roster any more.
     pub(crate) fn is_outdated(&self, roster: &Roster) -> bool {
         self.edition != roster.edition() && !self.words.is_empty()
+    }
+
+    /// Whether it is ids: of who came from another shard, or stayed behind an edition.
+    pub(crate) fn is_packed(&self) -> bool {
+        !self.ids.is_empty()
+    }
+
+    /// After a look at slots that are only suspected to be known: in these words, those are known that it holds. What
+    /// else it holds goes behind `gone`, ascending: it is not near any more, wherever it is.
+    ///
+    /// Both ascend, so one walk does, where [`unfold`](Self::unfold) would look each id up in the whole roster.
+    pub(crate) fn recognise(&self, roster: &Roster, words: &mut [Word], gone: &mut Vec<u64>) {
+        let ids = roster.ids_of(roster.edition());
+        let mut known = self.ids.iter().map(|entity| entity.0).peekable();
+        for word in words {
+            let suspects = std::mem::take(&mut word.known);
+            for slot in slots_of(word.number, suspects) {
+                let id = ids[slot as usize];
+                while let Some(lower) = known.next_if(|&known| known < id) {
+                    gone.push(lower);
+                }
+                if known.next_if_eq(&id).is_some() {
+                    word.known |= 1 << (slot as usize % SLOTS_PER_WORD);
+                }
+            }
+            word.seen |= word.known;
+        }
+        gone.extend(known);
     }
 
     /// Makes known the entities that are on the roster, and puts the ids of the others behind `gone`, ascending.

@@ -53,18 +53,29 @@ pub(crate) fn observe(shard: &mut Shard) {
                 }
                 continue;
             }
+            // Whoever these interests knew and does not come upon is too far away: no other may stay.
+            let suspects = viewer.visible.is_packed()
+                && matches!(viewer.interest, Interest::Radius(_) | Interest::Box(_));
             let Sights { sieve, gone, .. } = &mut sights;
-            viewer.visible.unfold(roster, sieve, gone);
+            if !suspects {
+                viewer.visible.unfold(roster, sieve, gone);
+            }
             let eyes = Eyes {
                 at: shard.viewpoint_at(viewer),
                 interest: viewer.interest,
+                suspects,
                 view: &shard.view,
                 roster,
                 config: &shard.recipe.config,
                 predicates: &shard.recipe.predicates,
             };
             candidates += look(&eyes, &mut sights);
+            let first = sights.words.len();
             sights.sieve.drain(&mut sights.words);
+            if suspects {
+                let words = &mut sights.words[first..];
+                viewer.visible.recognise(roster, words, &mut sights.gone);
+            }
             sights.sessions.push(Sight {
                 session: viewer.session,
                 words_end: sights.words.len(),
@@ -80,6 +91,8 @@ pub(crate) fn observe(shard: &mut Shard) {
 struct Eyes<'a> {
     at: Point,
     interest: Interest,
+    /// Whether what it knew is found out afterwards.
+    suspects: bool,
     view: &'a View,
     roster: &'a Roster,
     config: &'a WorldConfig,
@@ -103,20 +116,10 @@ fn look(eyes: &Eyes<'_>, sights: &mut Sights) -> u64 {
                 let run = run.start as usize..run.end as usize;
                 let points = &view.points()[run.clone()];
                 let slots = &roster.by_rank()[run];
-                // One copy of the loop for each metric, whose choice is then made outside of it.
-                match eyes.config.metric {
-                    Metric::Plane => {
-                        let distance = |at| Metric::Plane.distance_squared(eyes.at, at);
-                        see(points, slots, limits, distance, sieve);
-                    }
-                    Metric::Flat => {
-                        let distance = |at| Metric::Flat.distance_squared(eyes.at, at);
-                        see(points, slots, limits, distance, sieve);
-                    }
-                    Metric::Solid => {
-                        let distance = |at| Metric::Solid.distance_squared(eyes.at, at);
-                        see(points, slots, limits, distance, sieve);
-                    }
+                if eyes.suspects {
+                    see::<true>(eyes, points, slots, limits, sieve);
+                } else {
+                    see::<false>(eyes, points, slots, limits, sieve);
                 }
             });
         }
@@ -137,7 +140,11 @@ fn look(eyes: &Eyes<'_>, sights: &mut Sights) -> u64 {
                 let beyond_squared =
                     inner.distance_squared(view.position(rank), eyes.config.metric);
                 let near = beyond_squared <= hysteresis_m * hysteresis_m;
-                sieve.see(slot, beyond_squared <= 0.0, near);
+                if eyes.suspects {
+                    sieve.suspect(slot, beyond_squared <= 0.0, near);
+                } else {
+                    sieve.see(slot, beyond_squared <= 0.0, near);
+                }
             });
         }
         Interest::Nearest { k, radius_m } => {
@@ -164,7 +171,32 @@ fn look(eyes: &Eyes<'_>, sights: &mut Sights) -> u64 {
 
 /// Sees those within the first limit, and within the second those that are known; both are squares.
 #[inline]
-fn see(
+fn see<const SUSPECTS: bool>(
+    eyes: &Eyes<'_>,
+    points: &[Point],
+    slots: &[u32],
+    limits: [f32; 2],
+    sieve: &mut Sieve,
+) {
+    // One copy of the loop for each metric, whose choice is then made outside of it.
+    match eyes.config.metric {
+        Metric::Plane => {
+            let distance = |at| Metric::Plane.distance_squared(eyes.at, at);
+            see_by::<SUSPECTS>(points, slots, limits, distance, sieve);
+        }
+        Metric::Flat => {
+            let distance = |at| Metric::Flat.distance_squared(eyes.at, at);
+            see_by::<SUSPECTS>(points, slots, limits, distance, sieve);
+        }
+        Metric::Solid => {
+            let distance = |at| Metric::Solid.distance_squared(eyes.at, at);
+            see_by::<SUSPECTS>(points, slots, limits, distance, sieve);
+        }
+    }
+}
+
+#[inline]
+fn see_by<const SUSPECTS: bool>(
     points: &[Point],
     slots: &[u32],
     [enter, leave]: [f32; 2],
@@ -173,6 +205,11 @@ fn see(
 ) {
     for (&at, &slot) in points.iter().zip(slots) {
         let distance_squared = distance(at);
-        sieve.see(slot, distance_squared <= enter, distance_squared <= leave);
+        let (enters, stays) = (distance_squared <= enter, distance_squared <= leave);
+        if SUSPECTS {
+            sieve.suspect(slot, enters, stays);
+        } else {
+            sieve.see(slot, enters, stays);
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::view::View;
 use crate::world::{Laid, World};
 
 /// Entities laid out at the tick that equals their id; the even ones come as ghosts.
-fn view_of(ids: &[u64]) -> View {
+pub(crate) fn view_of(ids: &[u64]) -> View {
     let registry = registry();
     let sample = |&id: &u64| {
         let spot = (id * 37 % 1000) as f32;

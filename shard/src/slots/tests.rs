@@ -1,12 +1,14 @@
 //! Sieves and visible sets against plain sets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
+use worldshard_protocol::Tick;
 
 use super::{Sieve, Visible, Word, slots_of};
 use crate::roster::Roster;
+use crate::roster::tests::view_of;
 
 fn seen(words: &[Word]) -> BTreeSet<u32> {
     let slots = |word: &Word| slots_of(word.number, word.seen).collect::<Vec<_>>();
@@ -59,5 +61,52 @@ proptest! {
         words.clear();
         sieve.drain(&mut words);
         prop_assert!(words.is_empty(), "drained, it is empty");
+    }
+
+    /// What a set of ids knew comes out the same whether its slots are looked up before or recognised after.
+    #[test]
+    fn suspects_are_recognised_as_if_they_had_been_known(
+        on_roster in btree_set(1..2000u64, 1..200),
+        before in btree_set(1..2000u64, 1..100),
+        looked_at in vec((any::<prop::sample::Index>(), any::<bool>(), any::<bool>()), 0..300),
+    ) {
+        let ids: Vec<u64> = on_roster.into_iter().collect();
+        let mut roster = Roster::default();
+        roster.update(&view_of(&before.iter().copied().collect::<Vec<_>>()), Tick(2000));
+        let (mut sieve, mut words) = (Sieve::default(), Vec::new());
+        sieve.reset(roster.len());
+        (0..roster.len() as u32).for_each(|slot| sieve.see(slot, true, true));
+        sieve.drain(&mut words);
+        let mut visible = Visible::default();
+        visible.replace(&words, roster.edition());
+        visible.pack(&roster);
+        prop_assert!(visible.is_packed());
+        prop_assert_eq!(visible.len(), before.len());
+        roster.update(&view_of(&ids), Tick(2001));
+
+        // Whoever enters would stay too.
+        let looked_at: BTreeMap<u32, (bool, bool)> = looked_at.into_iter()
+            .map(|(index, enters, stays)| (index.index(ids.len()) as u32, (enters, enters || stays)))
+            .collect();
+        let (mut expected, mut lost) = (Vec::new(), Vec::new());
+        sieve.reset(roster.len());
+        visible.unfold(&roster, &mut sieve, &mut lost);
+        looked_at.iter().for_each(|(&slot, &(enters, stays))| sieve.see(slot, enters, stays));
+        sieve.drain(&mut expected);
+
+        let mut gone = Vec::new();
+        looked_at.iter().for_each(|(&slot, &(enters, stays))| sieve.suspect(slot, enters, stays));
+        words.clear();
+        sieve.drain(&mut words);
+        visible.recognise(&roster, &mut words, &mut gone);
+        prop_assert_eq!(seen(&words), seen(&expected));
+        prop_assert!(gone.is_sorted());
+        let left = |words: &[Word], gone: &[u64]| -> BTreeSet<u64> {
+            let slots = known(words).into_iter().filter(|slot| !seen(words).contains(slot));
+            slots.map(|slot| ids[slot as usize]).chain(gone.iter().copied()).collect()
+        };
+        prop_assert_eq!(left(&words, &gone), left(&expected, &lost));
+        let entered = |words: &[Word]| &seen(words) - &known(words);
+        prop_assert_eq!(entered(&words), entered(&expected));
     }
 }
