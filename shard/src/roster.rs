@@ -22,6 +22,8 @@ pub(crate) struct Roster {
     by_rank: Vec<u32>,
     /// By slot, as all that follow.
     rows: Vec<u32>,
+    /// As `rows` was in the edition before.
+    former_rows: Vec<u32>,
     records: Vec<[u8; RECORD_BYTES]>,
     changed_ticks: Vec<Tick>,
     /// One bit a slot: its record changed in the tick of the update.
@@ -35,7 +37,8 @@ pub(crate) struct Roster {
 struct Input {
     ids: Vec<u64>,
     slots: Vec<u32>,
-    sorted: Vec<(u64, u32)>,
+    /// Ids that are in another row than before, or that were in none, with their rows; ascending.
+    newcomers: Vec<(u64, u32)>,
 }
 
 impl Roster {
@@ -66,35 +69,52 @@ impl Roster {
             }));
     }
 
-    /// Begins another edition.
+    /// Begins another edition. Who keeps its row keeps its place among the others too: only the rest is sorted.
     fn sort(&mut self, ids: &[u64]) {
         let Input {
-            ids: input,
+            ids: former_input,
             slots,
-            sorted,
+            newcomers,
         } = &mut self.input;
-        input.clear();
-        input.extend_from_slice(ids);
-        sorted.clear();
-        sorted.extend(ids.iter().copied().zip(0u32..));
-        sorted.sort_unstable();
+        newcomers.clear();
+        let by_row = (0u32..).zip(ids);
+        let by_row = by_row.filter(|&(row, id)| former_input.get(row as usize) != Some(id));
+        newcomers.extend(by_row.map(|(row, &id)| (id, row)));
+        newcomers.sort_unstable();
+        former_input.clear();
+        former_input.extend_from_slice(ids);
         std::mem::swap(&mut self.ids, &mut self.former_ids);
+        std::mem::swap(&mut self.rows, &mut self.former_rows);
         self.ids.clear();
-        self.ids.extend(sorted.iter().map(|&(id, _)| id));
         self.rows.clear();
-        self.rows.extend(sorted.iter().map(|&(_, row)| row));
-        slots.clear();
-        slots.resize(ids.len(), 0);
-        for (slot, &(_, row)) in (0u32..).zip(sorted.iter()) {
-            slots[row as usize] = slot;
-        }
         self.moved.clear();
-        let mut now = (0u32..).zip(&self.ids).peekable();
-        self.moved.extend(self.former_ids.iter().map(|former| {
-            while now.next_if(|&(_, id)| id < former).is_some() {}
-            now.next_if(|&(_, id)| id == former)
-                .map_or(GONE, |(slot, _)| slot)
-        }));
+        slots.clear();
+        slots.resize(ids.len(), GONE);
+        let mut place = |id: u64, row: u32| {
+            let slot = self.ids.len() as u32;
+            self.ids.push(id);
+            self.rows.push(row);
+            slots[row as usize] = slot;
+            slot
+        };
+        let mut newcomers = newcomers.iter().copied().peekable();
+        for (&former, &row) in self.former_ids.iter().zip(&self.former_rows) {
+            while let Some((id, row)) = newcomers.next_if(|&(id, _)| id < former) {
+                place(id, row);
+            }
+            let slot = if ids.get(row as usize) == Some(&former) {
+                place(former, row)
+            } else if let Some((id, row)) = newcomers.next_if(|&(id, _)| id == former) {
+                place(id, row)
+            } else {
+                GONE
+            };
+            self.moved.push(slot);
+        }
+        for (id, row) in newcomers {
+            place(id, row);
+        }
+        debug_assert!(self.ids.is_sorted(), "slots ascend as ids do");
         self.edition += 1;
     }
 
