@@ -41,6 +41,8 @@ pub struct Shard {
     /// Which sessions look through an avatar of this shard.
     pub(crate) watchers: BTreeMap<EntityId, Vec<SessionId>>,
     pub(crate) joins: Vec<Command>,
+    /// Sessions whose commands are due in the running tick; empty between ticks, for its memory.
+    pub(crate) waiting: Vec<SessionId>,
     pub(crate) early: Early,
     pub(crate) departed: Departed,
     pub(crate) said: Vec<AreaMessage>,
@@ -106,6 +108,7 @@ impl Shard {
             viewers: BTreeMap::new(),
             watchers: BTreeMap::new(),
             joins: Vec::new(),
+            waiting: Vec::new(),
             early: Early::default(),
             departed: Departed::default(),
             said: Vec::new(),

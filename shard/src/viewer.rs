@@ -129,7 +129,8 @@ impl Credits {
 pub(crate) struct Inputs {
     /// The last sequence that was applied or given up.
     done: u32,
-    pending: BTreeMap<u32, Command>,
+    /// Ascending by sequence, each once. Keeps its memory: most hold one command, and that not for long.
+    pending: VecDeque<Command>,
     /// The client's own number of the last command applied.
     pub(crate) client_sequence: u32,
     /// The number that the client was last told of.
@@ -149,20 +150,28 @@ impl Inputs {
         if command.sequence <= self.done {
             return;
         }
-        self.pending.insert(command.sequence, command);
+        let sequence = command.sequence;
+        let place = self.pending.partition_point(|one| one.sequence < sequence);
+        match self.pending.get_mut(place) {
+            Some(same) if same.sequence == sequence => *same = command,
+            _ => self.pending.insert(place, command),
+        }
         if self.pending.len() > pending_max
-            && let Some((&first, _)) = self.pending.first_key_value()
+            && let Some(first) = self.pending.front()
         {
-            self.skipped += u64::from(first - self.done - 1);
-            self.done = first - 1;
+            self.skipped += u64::from(first.sequence - self.done - 1);
+            self.done = first.sequence - 1;
         }
     }
 
     /// The next command whose turn it is; none while one before it is missing.
     pub(crate) fn next(&mut self) -> Option<Command> {
-        let command = self.pending.remove(&(self.done + 1))?;
+        let first = self.pending.front()?;
+        if first.sequence != self.done + 1 {
+            return None;
+        }
         self.done += 1;
-        Some(command)
+        self.pending.pop_front()
     }
 
     /// The last sequence that was applied or given up.

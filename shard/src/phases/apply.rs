@@ -26,15 +26,14 @@ pub(crate) fn apply(shard: &mut Shard, tick: Tick) {
         begin(shard, command.session, &join, tick);
         take_early(shard, command.session, command.sequence);
     }
-    let sessions: Vec<SessionId> = shard
-        .viewers
-        .values()
-        .filter(|viewer| viewer.inputs.pending() > 0)
-        .map(|viewer| viewer.session)
-        .collect();
-    for session in sessions {
+    let mut waiting = std::mem::take(&mut shard.waiting);
+    let viewers = shard.viewers.values();
+    let viewers = viewers.filter(|viewer| viewer.inputs.pending() > 0);
+    waiting.extend(viewers.map(|viewer| viewer.session));
+    for session in waiting.drain(..) {
         due(shard, session, tick);
     }
+    shard.waiting = waiting;
 }
 
 /// Commands of the script whose viewpoint, or place of birth, is here.
