@@ -90,7 +90,7 @@ pub fn run_unpaced(
     let shards = cores::shards(recipe.options().shards);
     let (chosen, reason) = probe::choose(run.runtime, shards)?;
     tracing::debug!(runtime = chosen.name(), reason, "unpaced run");
-    let (sender, ticks_done) = flume::bounded(TICKS_UNREAD_MAX);
+    let (sender, ticks_done) = flume::bounded(LOTS_UNREAD_MAX);
     let wiring = Wiring {
         chosen,
         shards,
@@ -105,12 +105,16 @@ pub fn run_unpaced(
     };
     let server = Server::start(recipe, wiring)?;
     let began = clock::now();
+    let mut ended = began;
     let mut last = vec![None; usize::from(shards)];
-    for tick in ticks_done {
-        on_tick(&tick);
-        last[usize::from(tick.shard.0)] = Some(tick);
+    for lot in ticks_done {
+        ended = ended.max(lot.ended);
+        for tick in lot.ticks {
+            on_tick(&tick);
+            last[usize::from(tick.shard.0)] = Some(tick);
+        }
     }
-    let wall = clock::now() - began;
+    let wall = ended - began;
     server.join().map_err(Error::Runtime)?;
     let last = || last.iter().flatten();
     let entities: u64 = last().map(|tick| tick.entities).sum();
@@ -132,7 +136,14 @@ pub(crate) struct Hosting {
     ticks: u64,
     digest: bool,
     pub(crate) clients: Option<Factory>,
-    sender: Sender<ShardTick>,
+    sender: Sender<Lot>,
+}
+
+/// Some ticks of one shard, ascending. The caller's thread runs on a shard's core: to be shown each would wake it as often.
+struct Lot {
+    ticks: Vec<ShardTick>,
+    /// When the second half of the last of them was done.
+    ended: Instant,
 }
 
 /// Shows a shard's ticks to the thread that asked for the run.
@@ -141,6 +152,9 @@ pub(crate) struct Observer {
     shard: ShardId,
     phases: PhaseWatch,
     before: Instant,
+    /// What the caller was not shown yet.
+    seen: Vec<ShardTick>,
+    shown: Instant,
 }
 
 impl Hosting {
@@ -150,30 +164,37 @@ impl Hosting {
             shard: hub.shard().own(),
             phases: PhaseWatch::over(hub),
             before: now,
+            seen: Vec::new(),
+            shown: now,
         }
     }
 }
 
 impl Observer {
     pub(crate) fn observe(&mut self, tick: Tick, hub: &Hub, halves: Halves) {
-        let took = clock::now().saturating_duration_since(self.before);
+        let ended = clock::now();
         let shard = hub.shard();
         let stats = shard.stats();
-        let seen = ShardTick {
+        let is_last = tick.0 == self.hosting.ticks;
+        self.seen.push(ShardTick {
             tick,
             shard: self.shard,
             digest: self.hosting.digest.then(|| shard.digest()),
-            took,
+            took: ended.saturating_duration_since(self.before),
             advance: halves.advance,
             absorb: halves.absorb,
             phases: self.phases.take(),
             entities: stats.entities,
             handoffs_out: stats.handoffs_out,
             audit_failures: shard.audit().failures(),
-            neighbours: (tick.0 == self.hosting.ticks).then(|| neighbours(shard)),
-        };
-        // Waits when the reader is slow: an unpaced world has time. A reader that is gone wants nothing.
-        let _ = self.hosting.sender.send(seen);
+            neighbours: is_last.then(|| neighbours(shard)),
+        });
+        if is_last || ended.saturating_duration_since(self.shown) >= SHOW_INTERVAL {
+            self.shown = ended;
+            // Waits when the reader is slow: an unpaced world has time. A reader that is gone wants nothing.
+            let ticks = std::mem::take(&mut self.seen);
+            let _ = self.hosting.sender.send(Lot { ticks, ended });
+        }
         self.before = clock::now();
     }
 }
@@ -190,5 +211,8 @@ pub(crate) fn neighbours(shard: &Shard) -> u64 {
     pairs
 }
 
-/// Ticks that the caller has not looked at. Beyond: the shards wait.
-const TICKS_UNREAD_MAX: usize = 1024;
+/// Lots of ticks that the caller has not looked at. Beyond: the shards wait.
+const LOTS_UNREAD_MAX: usize = 1024;
+
+/// Between two lots of ticks that the caller is shown.
+const SHOW_INTERVAL: Duration = Duration::from_millis(100);
