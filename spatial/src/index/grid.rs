@@ -78,7 +78,9 @@ impl Grid {
         if window.stored {
             self.sort_by_counting(order);
             sorted.extend(order.iter().map(|&input| ids[input as usize]));
-            self.sort_cells(ids, order, sorted);
+            if !ids.is_sorted() {
+                self.sort_cells(ids, order, sorted);
+            }
         } else {
             self.sort_by_comparing(ids, order);
             sorted.extend(order.iter().map(|&input| ids[input as usize]));
