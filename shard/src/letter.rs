@@ -11,6 +11,7 @@ use worldshard_spatial::{Point, ShardId};
 
 use crate::audit::Account;
 use crate::ghost::GhostSet;
+use crate::registry::Registry;
 use crate::viewer::Viewer;
 use crate::world::Laid;
 use crate::zone::Crossing;
@@ -37,6 +38,25 @@ pub struct Envelope {
     pub(crate) births: Vec<Birth>,
     pub(crate) ghosts: GhostSet,
     pub(crate) area: Vec<AreaMessage>,
+}
+
+/// The long lists of an envelope that was read: the next one to its sender is written in their memory.
+#[derive(Debug)]
+pub(crate) struct Spare {
+    pub(crate) handoffs: Vec<Handoff>,
+    pub(crate) states: Vec<u8>,
+    pub(crate) ghosts: GhostSet,
+}
+
+impl Spare {
+    /// Without memory yet.
+    pub(crate) fn new(registry: &Registry) -> Self {
+        Self {
+            handoffs: Vec::new(),
+            states: Vec::new(),
+            ghosts: GhostSet::new(registry),
+        }
+    }
 }
 
 /// An entity that changes its owner, with everything it carries.

@@ -15,7 +15,7 @@ use crate::command::{Acknowledgement, Command, CommandBody, Forward};
 use crate::config::ConfigError;
 use crate::digest::world_digest;
 use crate::ghost::GhostSet;
-use crate::letter::{AreaMessage, Birth, Envelope};
+use crate::letter::{AreaMessage, Birth, Envelope, Spare};
 use crate::phases::{Phase, apply, genesis, index, observe, publish, receive, release, simulate};
 use crate::published::{Notice, Published};
 use crate::recipe::Recipe;
@@ -50,8 +50,8 @@ pub struct Shard {
     pub(crate) births: Vec<Birth>,
     /// Ghosts of entities that this shard gave away in the running tick and still sees.
     pub(crate) strays: GhostSet,
-    /// Emptied, by the shard that sent them; for their memory.
-    pub(crate) spare_ghosts: BTreeMap<ShardId, GhostSet>,
+    /// Emptied, by the shard that sent it; for its memory.
+    pub(crate) spare: BTreeMap<ShardId, Spare>,
     /// For its memory.
     pub(crate) abroad: release::Abroad,
     /// Of the last tick, by entities that are owned here now; for the systems of the next.
@@ -114,7 +114,7 @@ impl Shard {
             said: Vec::new(),
             births: Vec::new(),
             strays: GhostSet::new(&recipe.registry),
-            spare_ghosts: BTreeMap::new(),
+            spare: BTreeMap::new(),
             abroad: release::Abroad::default(),
             crossings: Vec::new(),
             account: Account::default(),

@@ -62,9 +62,9 @@ impl World {
     /// What is laid out of it starts afresh unless the builder brings it.
     ///
     /// # Panics
-    /// When the entity is owned already, or lacks a position or an appearance.
+    /// When the entity is owned already. What was decoded has a position and an appearance.
     pub(crate) fn insert(&mut self, id: EntityId, builder: &mut EntityBuilder) {
-        assert!(
+        debug_assert!(
             builder.has::<Position>() && builder.has::<Appearance>(),
             "entity {id} lacks a position or an appearance"
         );

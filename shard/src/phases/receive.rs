@@ -7,7 +7,7 @@ use worldshard_protocol::{EntityId, SessionId, Tick};
 
 use crate::audit::{Account, Tally};
 use crate::layout::{insert_newborn, push_ghost};
-use crate::letter::{AreaMessage, Birth, Envelope, Handoff};
+use crate::letter::{AreaMessage, Birth, Envelope, Handoff, Spare};
 use crate::published::Notice;
 use crate::registry::Registry;
 use crate::shard::Shard;
@@ -29,9 +29,7 @@ pub(crate) fn receive(shard: &mut Shard, tick: Tick, inbox: &mut [Envelope]) {
             held: total.held + envelope.account.held,
             removed: total.removed + envelope.account.removed,
         };
-        let mut ghosts = std::mem::take(&mut envelope.ghosts);
-        shard.ghosts.append(&mut ghosts);
-        shard.spare_ghosts.insert(envelope.from, ghosts);
+        shard.ghosts.append(&mut envelope.ghosts);
         births.append(&mut envelope.births);
         area.append(&mut envelope.area);
         for handoff in envelope.handoffs.drain(..) {
@@ -50,6 +48,13 @@ pub(crate) fn receive(shard: &mut Shard, tick: Tick, inbox: &mut [Envelope]) {
                 Viewpoint::Camera(_) => settle(shard, viewer),
             }
         }
+        envelope.states.clear();
+        let spare = Spare {
+            handoffs: std::mem::take(&mut envelope.handoffs),
+            states: std::mem::take(&mut envelope.states),
+            ghosts: std::mem::take(&mut envelope.ghosts),
+        };
+        shard.spare.insert(envelope.from, spare);
     }
     unborn.into_iter().for_each(|viewer| settle(shard, viewer));
     let born = number(shard, tick, births);

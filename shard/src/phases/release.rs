@@ -8,9 +8,8 @@ use worldshard_protocol::{EntityId, SessionId, Tick};
 use worldshard_spatial::ShardId;
 
 use crate::component::{Appearance, Position};
-use crate::ghost::GhostSet;
 use crate::layout::refresh_extras;
-use crate::letter::{Birth, Envelope, Handoff};
+use crate::letter::{Birth, Envelope, Handoff, Spare};
 use crate::published::Notice;
 use crate::shard::Shard;
 use crate::viewer::{Viewer, Viewpoint};
@@ -41,25 +40,33 @@ pub(crate) fn release(shard: &mut Shard, tick: Tick) -> Vec<Envelope> {
     envelopes
 }
 
-/// One for every other shard, ascending. Its ghosts go into the memory in which that shard sent its own: about as many,
-/// as both look over the same border.
+/// One for every other shard, ascending. What goes there goes in the memory in which that shard sent its own: about as
+/// much, as both look over the same border.
 fn envelopes(shard: &mut Shard, tick: Tick) -> Vec<Envelope> {
     let own = shard.own;
     let others = shard.cell_map.shards().filter(|&to| to != own);
-    let spare = &mut shard.spare_ghosts;
+    let spare = &mut shard.spare;
     let registry = &shard.recipe.registry;
     others
-        .map(|to| Envelope {
-            from: own,
-            to,
-            tick,
-            account: shard.account,
-            handoffs: Vec::new(),
-            states: Vec::new(),
-            viewers: Vec::new(),
-            births: Vec::new(),
-            ghosts: spare.remove(&to).unwrap_or_else(|| GhostSet::new(registry)),
-            area: Vec::new(),
+        .map(|to| {
+            let spare = spare.remove(&to).unwrap_or_else(|| Spare::new(registry));
+            let Spare {
+                handoffs,
+                states,
+                ghosts,
+            } = spare;
+            Envelope {
+                from: own,
+                to,
+                tick,
+                account: shard.account,
+                handoffs,
+                states,
+                viewers: Vec::new(),
+                births: Vec::new(),
+                ghosts,
+                area: Vec::new(),
+            }
         })
         .collect()
 }
