@@ -1,5 +1,5 @@
-//! The sockets of one shard: which are ready, and serving those. Shared by both drivers; waits only for as long as it
-//! is told. Never decides what bytes mean.
+//! The sockets of one shard: which are ready, serving those, and the loop around both. Shared by both drivers. Never
+//! decides what bytes mean.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -34,17 +34,6 @@ pub(crate) struct Sockets {
     /// Connections to serve, first come first served.
     ready: VecDeque<Slot>,
     buffer: Vec<u8>,
-}
-
-/// How long a driver may wait before it looks at the sockets again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pause {
-    /// Not at all.
-    None,
-    /// Until this instant, or readiness, or the bell.
-    Until(Instant),
-    /// The shard has ended.
-    End,
 }
 
 /// What the system told of a socket and nobody has used up: it tells each once.
@@ -85,8 +74,20 @@ impl Sockets {
         }
     }
 
-    /// A turn of the reactor; says how long to wait after it.
-    pub(crate) fn turn(&mut self) -> Pause {
+    /// Serves until the shard ends. All waiting is in the readiness call.
+    ///
+    /// # Errors
+    /// The system no longer says what is ready.
+    pub(crate) fn run(mut self) -> Result<()> {
+        while let Some(wait) = self.turn() {
+            self.look(wait)?;
+            self.serve_ready();
+        }
+        Ok(())
+    }
+
+    /// A turn of the reactor; says how long to wait for readiness or the bell after it. `None` when the shard has ended.
+    fn turn(&mut self) -> Option<Duration> {
         let next = self.reactor.turn(clock::now());
         self.attach_arrivals();
         self.apply_changes();
@@ -94,7 +95,7 @@ impl Sockets {
             self.exchange = Exchange::default();
         }
         let until = match next {
-            Next::End => return Pause::End,
+            Next::End => return None,
             Next::Again => None,
             Next::Yield => {
                 // Neighbours are waited for awake.
@@ -104,13 +105,15 @@ impl Sockets {
             Next::Wait(until) => Some(until),
         };
         match until {
-            Some(until) if self.ready.is_empty() => Pause::Until(until),
-            Some(_) | None => Pause::None,
+            Some(until) if self.ready.is_empty() => {
+                Some(until.saturating_duration_since(clock::now()))
+            }
+            Some(_) | None => Some(Duration::ZERO),
         }
     }
 
-    /// Looks for readiness, and waits for it or the bell for at most `wait`; says whether anything was found.
-    pub(crate) fn look(&mut self, wait: Duration) -> Result<bool> {
+    /// Looks for readiness, and waits for it or the bell for at most `wait`.
+    fn look(&mut self, wait: Duration) -> Result<()> {
         let mut wait = wait;
         if self.reactor.heard_only_commands() && !wait.is_zero() {
             // None of it matters before the next tick: what more comes soon is read with it, by one wake.
@@ -125,7 +128,7 @@ impl Sockets {
         }
         match self.poll.poll(&mut self.events, Some(whole)) {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             Err(source) => {
                 return Err(Error::Io {
                     what: "waiting for readiness".to_owned(),
@@ -139,7 +142,7 @@ impl Sockets {
                 queue(slot, readiness, &mut self.ready);
             }
         }
-        Ok(!self.events.is_empty())
+        Ok(())
     }
 
     /// Waits for as long or until there is something to look for; an interruption only makes it shorter.
@@ -150,7 +153,7 @@ impl Sockets {
     }
 
     /// Serves each connection that is ready once, up to a bound; the rest comes after the next turn.
-    pub(crate) fn serve_ready(&mut self) {
+    fn serve_ready(&mut self) {
         if self.ready.is_empty() {
             return;
         }
@@ -161,12 +164,6 @@ impl Sockets {
             };
             self.serve(slot, now);
         }
-    }
-
-    /// Readable when [`look`](Self::look) would find something.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn descriptor(&self) -> std::os::fd::BorrowedFd<'_> {
-        std::os::fd::AsFd::as_fd(self.poll.registry())
     }
 
     fn attach_arrivals(&mut self) {
