@@ -1,22 +1,24 @@
 //! One thread that accepts connections and gives each to the least loaded shard that lives. Never reads from one.
+//!
+//! An only shard accepts by itself; this thread then does so while that shard is stale or asks for it.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use rustix::io::Errno;
 use worldshard_spatial::ShardId;
 use worldshard_transport::{Refusal, Response};
 
 use super::clock;
 use super::control::Stop;
+use super::door::Door;
 use super::mailbox::Bell;
 use super::process::{Mail, Process};
 use super::{site, socket};
@@ -47,11 +49,19 @@ pub(crate) fn start(listener: TcpListener, process: Arc<Process>) -> io::Result<
     let waker = Waker::new(poll.registry(), WAKE)?;
     // A wake that fails is made good by the next look, at most a second later.
     let bell = Arc::new(Bell::new(move || drop(waker.wake())));
-    let raw = listener.as_raw_fd();
-    poll.registry()
-        .register(&mut SourceFd(&raw), LISTENER, Interest::READABLE)?;
+    let door = Arc::new(Door::new(listener, Arc::clone(&bell)));
+    let only_shard = (process.shards == 1).then_some(ShardId(0));
+    let given = |shard| process.post.letter(shard, Mail::Door(Arc::clone(&door)));
+    let helps = only_shard.is_some_and(|shard| given(shard).is_ok());
+    if !helps {
+        let raw = door.descriptor();
+        poll.registry()
+            .register(&mut SourceFd(&raw), LISTENER, Interest::READABLE)?;
+    }
     let accepting = Accepting {
-        listener,
+        door,
+        helps,
+        troubled: false,
         reserve: Vec::new(),
         process,
         poll,
@@ -66,7 +76,11 @@ pub(crate) fn start(listener: TcpListener, process: Arc<Process>) -> io::Result<
 }
 
 struct Accepting {
-    listener: TcpListener,
+    door: Arc<Door>,
+    /// A shard accepts by itself as long as it can.
+    helps: bool,
+    /// Some wait whom it could not accept.
+    troubled: bool,
     process: Arc<Process>,
     poll: Poll,
     bell: Arc<Bell>,
@@ -86,9 +100,14 @@ impl Accepting {
         self.fill_reserve();
         while self.process.control.stop() == Stop::No {
             self.bell.answer();
-            let wait = match self.accept_all() {
-                Ok(()) if self.refused.is_empty() => LOOK_AT_LEAST_EVERY,
-                Ok(()) => REFUSED_KEPT_FOR / 4,
+            let accepted = match self.is_needed() {
+                true => self.accept_all(),
+                false => Ok(()),
+            };
+            self.troubled = accepted.is_err();
+            let wait = match accepted {
+                Ok(()) if self.refused.is_empty() && !self.helps => LOOK_AT_LEAST_EVERY,
+                Ok(()) => LOOK_AFTER_OTHERS_EVERY,
                 Err(error) => {
                     self.tell(&error);
                     self.refuse_one();
@@ -101,16 +120,22 @@ impl Accepting {
         }
     }
 
+    /// Whether to accept now; the shard does, if it can.
+    fn is_needed(&self) -> bool {
+        let stale = || !self.process.liveness.stale(clock::now()).is_empty();
+        !self.helps || self.door.take_call() || self.troubled || stale()
+    }
+
     /// Accepts until nobody waits.
     ///
     /// # Errors
     /// When the system has nothing left to accept with; it may have later.
     fn accept_all(&mut self) -> io::Result<()> {
         loop {
-            match socket::accept(&self.listener) {
+            match self.door.accept() {
                 Ok(stream) => self.give(stream),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if is_exhaustion(&error) => return Err(error),
+                Err(error) if socket::is_exhaustion(&error) => return Err(error),
                 // The connection at the head of the queue is gone already; the next may not be.
                 Err(_) => {}
             }
@@ -155,7 +180,7 @@ impl Accepting {
     /// Answers one waiting connection with the descriptor kept for it.
     fn refuse_one(&mut self) {
         if self.reserve.pop().is_some()
-            && let Ok((stream, _)) = self.listener.accept()
+            && let Ok(stream) = self.door.accept()
         {
             answer(&stream, busy("no descriptor is left; come back later"));
         }
@@ -211,11 +236,6 @@ fn answer(mut stream: &TcpStream, mut response: Response) {
     socket::end_output(&stream);
 }
 
-fn is_exhaustion(error: &io::Error) -> bool {
-    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
-    Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
-}
-
 const LISTENER: Token = Token(0);
 const WAKE: Token = Token(1);
 
@@ -227,6 +247,9 @@ const MOMENT: Duration = Duration::from_millis(100);
 
 /// Pause before accepting again when the system had nothing left.
 const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// How long a shard that became stale, or a refused client that read why, may go unnoticed.
+const LOOK_AFTER_OTHERS_EVERY: Duration = Duration::from_millis(250);
 
 /// A wake that got lost costs no more than this.
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);

@@ -1,16 +1,18 @@
 //! Binds the listening socket by hand, for a backlog that survives a rush. Never accepts: that is `acceptor`.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::Error;
 
-/// A listening socket that does not block, at the first address of `host:port`.
+/// A listening socket that does not block, at the first address of `host:port`. Of a connection that it accepts, the
+/// kernel lets sent bytes go unacknowledged for no longer than `patience`.
 ///
 /// # Errors
 /// Names the address and what the system said.
-pub(crate) fn listen(address: &str) -> Result<TcpListener, Error> {
+pub(crate) fn listen(address: &str, patience: Duration) -> Result<TcpListener, Error> {
     let refuse = |source| Error::Io {
         what: format!("listening on {address}"),
         source,
@@ -19,10 +21,10 @@ pub(crate) fn listen(address: &str) -> Result<TcpListener, Error> {
     let first = found
         .next()
         .ok_or_else(|| refuse(std::io::ErrorKind::AddrNotAvailable.into()))?;
-    bind(first).map_err(refuse)
+    bind(first, patience).map_err(refuse)
 }
 
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+fn bind(address: SocketAddr, patience: Duration) -> std::io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -30,8 +32,13 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     )?;
     // A restart must not wait for the last connections of the process before; it does not let two processes listen.
     socket.set_reuse_address(true)?;
-    // Accepted sockets inherit it where they are made by one call.
+    // Accepted sockets inherit both where they are made by one call.
     socket.set_tcp_nodelay(true)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // A second line behind our own deadline: without it that one still holds.
+    let _ = socket.set_tcp_user_timeout(Some(patience));
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = patience;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;

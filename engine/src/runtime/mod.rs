@@ -15,6 +15,7 @@ mod simulated;
 mod unpaced;
 
 mod acceptor;
+mod door;
 mod listen;
 
 mod control;

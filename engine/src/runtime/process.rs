@@ -10,6 +10,7 @@ use worldshard_spatial::ShardId;
 use worldshard_transport::RequestHead;
 
 use super::control::Control;
+use super::door::Door;
 use super::liveness::Liveness;
 use super::mailbox::Post;
 use crate::app::AppRecipe;
@@ -65,6 +66,8 @@ pub(crate) type Place = fn(&RequestHead) -> Option<ShardId>;
 pub(crate) enum Mail {
     /// A connection just accepted.
     Accepted(OwnedFd),
+    /// Where to accept connections itself.
+    Door(Arc<Door>),
     /// A connection whose head another shard has read.
     Adopt(Box<Adopt>),
     /// What one hub says to another.

@@ -37,7 +37,9 @@ pub fn start(recipe: &Arc<AppRecipe>) -> Result<Running> {
 pub fn start_placed(recipe: &Arc<AppRecipe>, place: Place) -> Result<Running> {
     let options = recipe.options();
     // First, since it fails most often and costs least.
-    let listener = options.bind.as_deref().map(listen::listen).transpose()?;
+    let stall_max = options.limits.stall_max;
+    let listen = |address| listen::listen(address, stall_max);
+    let listener = options.bind.as_deref().map(listen).transpose()?;
     let shards = cores::shards(options.shards);
     let (mut chosen, mut reason) = probe::choose(options.runtime, shards)?;
     let wiring = |chosen| Wiring {

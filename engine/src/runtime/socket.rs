@@ -51,6 +51,12 @@ pub(crate) fn duplicate(socket: &dyn AsFd) -> io::Result<OwnedFd> {
     socket.as_fd().try_clone_to_owned()
 }
 
+/// Whether the system has nothing left to accept with; it may have later.
+pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
+}
+
 /// Accepts a connection that blocks nobody and whose small messages leave at once; `WouldBlock` when nobody waits.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
@@ -77,15 +83,6 @@ pub(crate) fn prepare_for_state(socket: &dyn AsFd) {
     let _ = socket.set_send_buffer_size(STATE_SEND_BUFFER_BYTES);
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = socket.set_tcp_notsent_lowat(STATE_UNSENT_BYTES_MAX);
-}
-
-/// The kernel drops the connection when sent bytes stay unacknowledged for so long.
-pub(crate) fn drop_after_unacknowledged(socket: &dyn AsFd, patience: Duration) {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    // A second line behind our own deadline: without it that one still holds.
-    let _ = SockRef::from(&socket.as_fd()).set_tcp_user_timeout(Some(patience));
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = (socket, patience);
 }
 
 fn retry(mut call: impl FnMut() -> Result<usize, Errno>) -> io::Result<usize> {

@@ -13,6 +13,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::clock;
+use super::door::Door;
 use super::exchange::Exchange;
 use super::mailbox::Bell;
 use super::reactor::{Arrival, Next, Reactor, Slot};
@@ -33,7 +34,15 @@ pub(crate) struct Sockets {
     exchange: Exchange,
     /// Connections to serve, first come first served.
     ready: VecDeque<Slot>,
+    door: Option<OwnDoor>,
     buffer: Vec<u8>,
+}
+
+/// Where an only shard accepts connections.
+struct OwnDoor {
+    door: Arc<Door>,
+    /// Somebody may wait at it.
+    ready: bool,
 }
 
 /// What the system told of a socket and nobody has used up: it tells each once.
@@ -41,6 +50,8 @@ pub(crate) struct Sockets {
 pub(crate) struct Readiness {
     readable: bool,
     writable: bool,
+    /// Whether the system tells when the socket is writable: nobody asks before a write was blocked.
+    tells_writable: bool,
     /// No readiness will tell of the end again.
     ended: bool,
     /// Whether it stands in the list of connections to serve.
@@ -70,6 +81,7 @@ impl Sockets {
             reactor,
             exchange: Exchange::default(),
             ready: VecDeque::new(),
+            door: None,
             buffer: vec![0; READ_BYTES_MAX],
         }
     }
@@ -80,8 +92,10 @@ impl Sockets {
     /// The system no longer says what is ready.
     pub(crate) fn run(mut self) -> Result<()> {
         while let Some(wait) = self.turn() {
+            self.watch_door()?;
             self.look(wait)?;
             self.serve_ready();
+            self.accept();
         }
         Ok(())
     }
@@ -104,10 +118,9 @@ impl Sockets {
             }
             Next::Wait(until) => Some(until),
         };
+        let more = !self.ready.is_empty() || self.door.as_ref().is_some_and(|door| door.ready);
         match until {
-            Some(until) if self.ready.is_empty() => {
-                Some(until.saturating_duration_since(clock::now()))
-            }
+            Some(until) if !more => Some(until.saturating_duration_since(clock::now())),
             Some(_) | None => Some(Duration::ZERO),
         }
     }
@@ -137,7 +150,11 @@ impl Sockets {
             }
         }
         for event in &self.events {
-            if let Some((slot, readiness)) = self.reactor.readiness_at(event.token().0) {
+            if event.token() == DOOR
+                && let Some(own) = &mut self.door
+            {
+                own.ready = true;
+            } else if let Some((slot, readiness)) = self.reactor.readiness_at(event.token().0) {
                 readiness.note(event);
                 queue(slot, readiness, &mut self.ready);
             }
@@ -166,29 +183,70 @@ impl Sockets {
         }
     }
 
-    fn attach_arrivals(&mut self) {
-        for (socket, arrival) in self.reactor.take_arrivals() {
-            if let Err(error) = self.attach(socket, arrival) {
-                tracing::warn!(%error, "a connection could not be watched");
+    /// Begins to accept where the server listens, once it does, and ceases when the server stops.
+    fn watch_door(&mut self) -> Result<()> {
+        if let Some(door) = self.reactor.take_door() {
+            let raw = door.descriptor();
+            let registry = self.poll.registry();
+            registry
+                .register(&mut SourceFd(&raw), DOOR, Interest::READABLE)
+                .map_err(|source| Error::Io {
+                    what: "watching the listening socket".to_owned(),
+                    source,
+                })?;
+            // Who came before is not told of again where the acceptor was asked meanwhile.
+            self.door = Some(OwnDoor { door, ready: true });
+        }
+        if self.reactor.is_stopping() {
+            self.door = None;
+        }
+        Ok(())
+    }
+
+    /// Accepts who waits, up to a bound; the rest comes after the next turn.
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTED_PER_TURN {
+            let Some(own) = self.door.as_mut().filter(|own| own.ready) else {
+                return;
+            };
+            if !self.reactor.make_room() {
+                own.ready = false;
+                return own.door.call_acceptor();
+            }
+            match own.door.accept() {
+                Ok(stream) => self.attach(OwnedFd::from(stream), Arrival::Accepted),
+                Err(error) => {
+                    self.reactor.give_room_back();
+                    let exhausted = socket::is_exhaustion(&error);
+                    if exhausted {
+                        own.door.call_acceptor();
+                    }
+                    // Another error is of the connection at the head of the queue, which is gone.
+                    own.ready = !exhausted && error.kind() != ErrorKind::WouldBlock;
+                }
             }
         }
     }
 
-    fn attach(&mut self, socket: OwnedFd, arrival: Arrival) -> io::Result<()> {
-        let raw: RawFd = socket.as_raw_fd();
-        let slot = self.reactor.attach(socket, arrival, clock::now());
-        let registered = self.poll.registry().register(
-            &mut SourceFd(&raw),
-            Token(slot.index()),
-            Interest::READABLE | Interest::WRITABLE,
-        );
-        if registered.is_err() {
-            self.reactor.broken(slot);
+    fn attach_arrivals(&mut self) {
+        for (socket, arrival) in self.reactor.take_arrivals() {
+            self.attach(socket, arrival);
         }
-        registered
     }
 
-    /// Drops what has moved on, and queues what may go on with readiness it was told of before.
+    fn attach(&mut self, socket: OwnedFd, arrival: Arrival) {
+        let raw: RawFd = socket.as_raw_fd();
+        let slot = self.reactor.attach(socket, arrival, clock::now());
+        let token = Token(slot.index());
+        let registry = self.poll.registry();
+        if let Err(error) = registry.register(&mut SourceFd(&raw), token, Interest::READABLE) {
+            tracing::warn!(%error, "a connection could not be watched");
+            self.reactor.broken(slot);
+        }
+    }
+
+    /// Drops what has moved on, queues what may go on with readiness it was told of before, and has the system tell
+    /// when a blocked socket is writable again.
     fn apply_changes(&mut self) {
         for socket in self.reactor.take_moved() {
             // Another shard has a descriptor of the same connection: closing ours would not end the registration.
@@ -199,8 +257,21 @@ impl Sockets {
         }
         let changed = self.reactor.take_changed();
         for slot in &changed {
-            if let Some(readiness) = self.reactor.readiness(*slot) {
-                queue(*slot, readiness, &mut self.ready);
+            let blocked = self.reactor.interest(*slot).is_some_and(|one| one.write);
+            let Some((socket, readiness)) = self.reactor.socket(*slot) else {
+                continue;
+            };
+            queue(*slot, readiness, &mut self.ready);
+            if !blocked || std::mem::replace(&mut readiness.tells_writable, true) {
+                continue;
+            }
+            // It is told at once when it is writable by now.
+            let (raw, token) = (socket.as_raw_fd(), Token(slot.index()));
+            let both = Interest::READABLE | Interest::WRITABLE;
+            let registry = self.poll.registry();
+            if let Err(error) = registry.reregister(&mut SourceFd(&raw), token, both) {
+                tracing::warn!(%error, "a connection could not be watched");
+                self.reactor.broken(*slot);
             }
         }
         self.reactor.recycle_changed(changed);
@@ -270,6 +341,7 @@ fn queue(slot: Slot, readiness: &mut Readiness, ready: &mut VecDeque<Slot>) {
 }
 
 const WAKE: Token = Token(usize::MAX);
+const DOOR: Token = Token(usize::MAX - 1);
 
 /// How long clients of a world may be kept waiting to be read, and with them a connection that arrives or a letter. A
 /// tick is never late for it.
@@ -279,6 +351,9 @@ const EVENTS_PER_LOOK: usize = 1024;
 
 /// Connections served between two turns, so that ticks and mail wait for no more than these.
 const SERVED_PER_TURN: usize = 64;
+
+/// Connections accepted between two turns, with the same reason.
+const ACCEPTED_PER_TURN: usize = 64;
 
 /// Bytes read from a connection at once, into the one buffer of its shard.
 const READ_BYTES_MAX: usize = 64 * 1024;

@@ -153,7 +153,6 @@ impl Reactor {
             message_bytes_max: options.limits.message_bytes_max,
             ..Limits::default()
         };
-        let stall_max = options.limits.stall_max;
         let opening = Opening {
             path: head.path.clone(),
             framing,
@@ -170,7 +169,6 @@ impl Reactor {
             reader: Box::new(Reader::new(Role::Server, limits)),
             lanes: framing == Framing::Lanes,
         };
-        socket::drop_after_unacknowledged(&connection.socket, stall_max);
         if framing == Framing::Lanes {
             socket::prepare_for_state(&connection.socket);
         }

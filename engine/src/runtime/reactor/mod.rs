@@ -24,6 +24,7 @@ use worldshard_transport::RequestHead;
 
 use super::clock;
 use super::control::Stop;
+use super::door::Door;
 use super::in_process::{InProcess, InProcessClient};
 use super::mailbox::{Bell, Mailbox};
 use super::pacing::{Lag, Pacer};
@@ -71,6 +72,7 @@ pub(crate) struct Reactor {
     changed: Vec<Slot>,
     arrivals: Vec<(OwnedFd, Arrival)>,
     moved: Vec<OwnedFd>,
+    door: Option<Arc<Door>>,
     output: Output,
     /// Since the start.
     writes: u64,
@@ -187,6 +189,7 @@ impl Reactor {
             changed: Vec::new(),
             arrivals: Vec::new(),
             moved: Vec::new(),
+            door: None,
             output: Output::default(),
             writes: 0,
             window: Window::new(limits.coalesce_max),
@@ -280,6 +283,33 @@ impl Reactor {
         std::mem::take(&mut self.arrivals)
     }
 
+    /// Where the driver is to accept connections, once.
+    pub(crate) fn take_door(&mut self) -> Option<Arc<Door>> {
+        self.door.take()
+    }
+
+    /// Whether connections are accepted at all.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.draining.is_some()
+    }
+
+    /// Counts a connection that this shard accepts itself; false when there is no room for it.
+    pub(crate) fn make_room(&mut self) -> bool {
+        let Process {
+            liveness, recipe, ..
+        } = &*self.process;
+        let has_room = liveness.connections() < recipe.options().limits.connections_max;
+        if has_room {
+            liveness.connection_given(self.own);
+        }
+        has_room
+    }
+
+    /// Takes back the room: nobody came.
+    pub(crate) fn give_room_back(&mut self) {
+        self.process.liveness.connection_gone(self.own);
+    }
+
     /// Sockets of connections that moved to other shards, for the driver to forget.
     pub(crate) fn take_moved(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.moved)
@@ -354,6 +384,7 @@ impl Reactor {
     fn take_mail(&mut self, mail: Mail, now: Instant) {
         match mail {
             Mail::Accepted(socket) => self.arrivals.push((socket, Arrival::Accepted)),
+            Mail::Door(door) => self.door = Some(door),
             Mail::Adopt(adopt) => {
                 let arrival = Arrival::Adopted {
                     head: adopt.head,

@@ -1,0 +1,53 @@
+//! The listening socket, and who of two threads accepts from it: the only shard of a server itself, and the acceptor
+//! whenever that shard cannot. Never waits and never reads.
+
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::mailbox::Bell;
+use super::socket;
+
+/// A listening socket that two threads may accept from.
+///
+/// With one shard there is no choice to make, and a hand from the acceptor costs a wake for each few connections: the
+/// shard accepts. What is rare stays with the acceptor, which it calls: to refuse whom there is no room for.
+#[derive(Debug)]
+pub(crate) struct Door {
+    listener: TcpListener,
+    acceptor: Arc<Bell>,
+    called: AtomicBool,
+}
+
+impl Door {
+    /// A door whose acceptor answers to `acceptor`.
+    pub(crate) fn new(listener: TcpListener, acceptor: Arc<Bell>) -> Door {
+        Door {
+            listener,
+            acceptor,
+            called: AtomicBool::new(false),
+        }
+    }
+
+    /// Accepts who waits longest; `WouldBlock` when nobody does.
+    pub(crate) fn accept(&self) -> std::io::Result<TcpStream> {
+        socket::accept(&self.listener)
+    }
+
+    /// For a readiness set; it stays open as long as the door.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.listener.as_raw_fd()
+    }
+
+    /// Lets the acceptor see to all who wait now.
+    pub(crate) fn call_acceptor(&self) {
+        self.called.store(true, Ordering::SeqCst);
+        self.acceptor.ring();
+    }
+
+    /// Whether the acceptor was called since this was last asked.
+    pub(crate) fn take_call(&self) -> bool {
+        self.called.swap(false, Ordering::SeqCst)
+    }
+}
