@@ -37,10 +37,12 @@ fn a_server_that_runs_on_holds_no_more_and_keeps_its_rhythm(runtime: &str) {
     let status = server.status();
     status.assert_bounded();
     status.assert_audited();
-    let gap = Duration::from_micros(status.each("tick_gap_us_max").max().unwrap());
+    let tick_us = |what: &str| Duration::from_micros(status.each(what).max().unwrap());
+    let gap = tick_us("tick_interval_us_max");
+    let (late, late_max) = (tick_us("tick_late_us_p99_9"), tick_us("tick_late_us_max"));
     let lag_ticks = status.each("lag_ticks").max().unwrap();
     println!(
-        "{runtime}, {length:?}, {number} clients came and went: {} to {} KiB resident, {} to {} descriptors, longest gap between ticks {gap:?}, {lag_ticks} ticks given up",
+        "{runtime}, {length:?}, {number} clients came and went: {} to {} KiB resident, {} to {} descriptors, longest gap between ticks {gap:?}, late by {late:?} at most but for one in a thousand, {lag_ticks} ticks given up",
         before.resident_kib, after.resident_kib, before.descriptors, after.descriptors
     );
     let grown_kib = after.resident_kib.saturating_sub(before.resident_kib);
@@ -50,6 +52,11 @@ fn a_server_that_runs_on_holds_no_more_and_keeps_its_rhythm(runtime: &str) {
     });
     // A driver that parks with something to do would sleep for as long as nobody speaks to it.
     assert!(gap < GAP_MAX, "no tick began for {gap:?}");
+    assert!(
+        late <= late_max && late_max < GAP_MAX,
+        "late by {late_max:?}"
+    );
+    assert!(tick_us("tick_interval_us_mean") <= gap);
     drop(fleet);
     server.end();
 }

@@ -26,6 +26,7 @@ mod process;
 mod in_process;
 mod pacing;
 mod phase_times;
+mod punctuality;
 mod reactor;
 mod site;
 mod socket;

@@ -13,6 +13,7 @@ use super::control::Control;
 use super::door::Door;
 use super::liveness::Liveness;
 use super::mailbox::Post;
+use super::punctuality::TickTimes;
 use crate::app::AppRecipe;
 use crate::hub::ShardStatus;
 use crate::letter::Letter;
@@ -35,8 +36,8 @@ pub(crate) struct Process {
 pub(crate) struct ShardReport {
     /// Time that both halves of the last tick took, waiting for other shards excluded.
     pub(crate) step_us: u64,
-    /// The longest time between the beginnings of two ticks.
-    pub(crate) tick_gap_us_max: u64,
+    #[serde(flatten)]
+    pub(crate) ticks: TickTimes,
     /// Ticks that were not made up for: the world's time was dilated by as many intervals.
     pub(crate) lag_ticks: u64,
     /// How often that happened.

@@ -29,6 +29,7 @@ use super::in_process::{InProcess, InProcessClient};
 use super::mailbox::{Bell, Mailbox};
 use super::pacing::{Lag, Pacer};
 use super::process::{Mail, Process, ShardReport};
+use super::punctuality::Punctuality;
 use super::sockets::Readiness;
 use super::unpaced::Observer;
 use crate::app::Framing;
@@ -61,9 +62,7 @@ pub(crate) struct Reactor {
     schedule: Schedule,
     /// Of the last tick.
     halves: Halves,
-    /// When the last tick began.
-    tick_began: Option<Instant>,
-    tick_gap_max: Duration,
+    punctuality: Punctuality,
     outbox: Outbox,
     /// Connections that have something new to write.
     to_write: Vec<Slot>,
@@ -178,8 +177,7 @@ impl Reactor {
             lockstep: Lockstep::new(process.shards),
             schedule,
             halves: Halves::default(),
-            tick_began: None,
-            tick_gap_max: Duration::ZERO,
+            punctuality: Punctuality::default(),
             outbox: Outbox {
                 letters,
                 ..Outbox::default()
@@ -258,7 +256,7 @@ impl Reactor {
         let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         ShardReport {
             step_us: microseconds(self.halves.advance + self.halves.absorb),
-            tick_gap_us_max: microseconds(self.tick_gap_max),
+            ticks: self.punctuality.times(),
             lag_ticks: lag.ticks,
             lag_times: lag.times,
             writes: self.writes,

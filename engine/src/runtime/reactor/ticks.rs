@@ -54,10 +54,12 @@ impl Reactor {
     fn advance(&mut self, now: Instant) {
         let tick = self.lockstep.tick();
         self.hub.tick = tick;
-        if let Some(before) = self.tick_began.replace(now) {
-            let gap = now.saturating_duration_since(before);
-            self.tick_gap_max = self.tick_gap_max.max(gap);
-        }
+        let due = match &self.schedule {
+            Schedule::Paced(pacer) => Some(pacer.due()),
+            Schedule::Unpaced { .. } => None,
+        };
+        // The turn may have had much to do before it came to this.
+        self.punctuality.begins(due, clock::now());
         if let Schedule::Paced(pacer) = &mut self.schedule {
             pacer.begin(now);
             if let Some(lag) = pacer.lag_to_tell(now) {
