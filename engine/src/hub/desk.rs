@@ -36,6 +36,8 @@ pub(crate) struct Desk {
     pub(crate) areas_said: u32,
     pub(crate) stats: HubStats,
     pub(crate) messages_queue_bytes_max: usize,
+    /// Bytes of messages that wait in all queues.
+    pub(crate) queued_bytes: usize,
     /// What the tick has for sessions, by home; empty between ticks.
     pub(crate) deliveries: Vec<Delivery>,
     /// For deltas, many of which are held by a tick.
@@ -64,6 +66,7 @@ impl Desk {
             areas_said: 0,
             stats: HubStats::default(),
             messages_queue_bytes_max: recipe.options.limits.messages_queue_bytes_max,
+            queued_bytes: 0,
             deliveries: (0..shards).map(|_| Delivery::new(Tick(0))).collect(),
             states: Blocks::for_states(),
             blocks: Blocks::for_messages(),
@@ -109,7 +112,8 @@ impl Desk {
             Connection::Closing(code, reason) => CloseReason::Server { code, reason },
             Connection::Gone => return None,
         };
-        entry.egress = Egress::default();
+        let egress = std::mem::take(&mut entry.egress);
+        self.queued_bytes -= egress.reliable_bytes;
         self.membership += 1;
         self.connected -= 1;
         self.stats.closed += 1;

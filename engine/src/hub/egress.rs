@@ -43,6 +43,7 @@ impl Desk {
             return self.close(session, close_code::TRY_AGAIN, reason);
         }
         entry.egress.reliable_bytes += bytes;
+        self.queued_bytes += bytes;
         entry.egress.queued.push_back(Queued::Reliable(bytes));
         self.give(session, frames, count, class);
     }
@@ -95,6 +96,7 @@ impl Desk {
             match entry.egress.queued.pop_front() {
                 Some(Queued::Reliable(bytes)) => {
                     entry.egress.reliable_bytes -= bytes;
+                    self.queued_bytes -= bytes;
                 }
                 Some(Queued::Delta(sequence)) => last_delta = Some(sequence),
                 Some(Queued::Overview(source)) => {
@@ -135,8 +137,11 @@ impl Desk {
         self.push_reliable(session, data_frame(MessageKind::Text, text.as_bytes()));
     }
 
-    /// The fullest message queue, in bytes.
+    /// The fullest message queue, in bytes. Where nothing waits, no session is looked at.
     pub(crate) fn queue_bytes_largest(&self) -> usize {
+        if self.queued_bytes == 0 {
+            return 0;
+        }
         let bytes = self.sessions.values().map(|one| one.egress.reliable_bytes);
         bytes.max().unwrap_or(0)
     }
