@@ -19,6 +19,7 @@ use crate::clock;
 use crate::open_files;
 use crate::waiting::wait;
 use client::{Client, Heard};
+use worldshard::runtime::submission::{Copying, Ring, Sent};
 
 mod client;
 mod frames;
@@ -42,6 +43,17 @@ pub enum Deed {
         /// Of one frame, header included.
         frame_bytes: usize,
     },
+}
+
+/// How what goes to all is given to the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Means {
+    /// A system call for each client.
+    Plain,
+    /// One submission to an io_uring for all of them.
+    Ring,
+    /// The same, without copying.
+    RingZeroCopy,
 }
 
 /// What can be read from when the process is asked to end, by ctrl-c or the system.
@@ -70,6 +82,9 @@ pub struct Floor {
     heard: Heard,
     /// Frames for all that wait for the next write, or the frame of a tick.
     shared: Vec<u8>,
+    ring: Option<(Ring, Copying)>,
+    /// What became of the sends of one submission.
+    sent: Vec<Sent>,
     next_write: Option<Duration>,
 }
 
@@ -77,8 +92,8 @@ impl Floor {
     /// Listens at `host:port`. The floor ends when there is something to be read from `stop`.
     ///
     /// # Errors
-    /// The address is none, or is taken.
-    pub fn listen(address: &str, deed: Deed, stop: UnixStream) -> io::Result<Self> {
+    /// The address is none, or is taken; the kernel gives no io_uring.
+    pub fn listen(address: &str, deed: Deed, means: Means, stop: UnixStream) -> io::Result<Self> {
         open_files::raise_to_the_most();
         let mut found = address.to_socket_addrs()?;
         let address = found.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
@@ -107,8 +122,16 @@ impl Floor {
             Deed::Broadcast { write_interval } => write_interval,
             Deed::Nothing | Deed::Echo => None,
         };
+        let copying = match means {
+            Means::Plain => None,
+            Means::Ring => Some(Copying::Now),
+            Means::RingZeroCopy => Some(Copying::Never),
+        };
+        let with_ring = |copying| Ok::<_, io::Error>((Ring::new()?, copying));
         Ok(Self {
             deed,
+            ring: copying.map(with_ring).transpose()?,
+            sent: Vec::new(),
             epoll,
             listener,
             _stop: stop,
@@ -142,11 +165,11 @@ impl Floor {
                 match event.data.u64() {
                     STOP => return Ok(()),
                     LISTENER => self.accept()?,
-                    who => self.happened(who as usize, event.flags),
+                    who => self.happened(who as usize, event.flags)?,
                 }
             }
             if self.next_write.is_some_and(|at| clock::now() >= at) {
-                self.write_to_all();
+                self.write_to_all()?;
             }
         }
     }
@@ -170,20 +193,21 @@ impl Floor {
         }
     }
 
-    fn happened(&mut self, who: usize, flags: EventFlags) {
+    fn happened(&mut self, who: usize, flags: EventFlags) -> io::Result<()> {
         let Some(client) = &mut self.clients[who] else {
-            return;
+            return Ok(());
         };
         let mut lives = true;
         if flags.contains(EventFlags::OUT) {
             lives &= client.go_on(&self.epoll, who);
         }
         if lives && flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
-            lives &= self.read(who);
+            lives &= self.read(who)?;
         }
         if !lives {
             self.forget(who);
         }
+        Ok(())
     }
 
     fn forget(&mut self, who: usize) {
@@ -193,9 +217,9 @@ impl Floor {
     }
 
     /// Whether the client lives on.
-    fn read(&mut self, who: usize) -> bool {
+    fn read(&mut self, who: usize) -> io::Result<bool> {
         let Some(client) = &mut self.clients[who] else {
-            return true;
+            return Ok(true);
         };
         let heard = &mut self.heard;
         heard.answer.clear();
@@ -212,7 +236,7 @@ impl Floor {
             lives &= client.send(&heard.answer, &self.epoll, who);
         }
         if heard.frames.is_empty() {
-            return lives;
+            return Ok(lives);
         }
         match self.deed {
             Deed::Nothing | Deed::Ticks { .. } => {}
@@ -226,18 +250,18 @@ impl Floor {
                 // One write for each message: that is what this is the floor of.
                 let frames = std::mem::take(&mut self.heard.frames);
                 for frame in frames::each(&frames) {
-                    self.send_to_all(frame);
+                    self.send_to_all(frame)?;
                 }
                 self.heard.frames = frames;
             }
         }
-        lives && self.clients[who].is_some()
+        Ok(lives && self.clients[who].is_some())
     }
 
-    fn write_to_all(&mut self) {
+    fn write_to_all(&mut self) -> io::Result<()> {
         let shared = std::mem::take(&mut self.shared);
         if !shared.is_empty() {
-            self.send_to_all(&shared);
+            self.send_to_all(&shared)?;
         }
         self.shared = shared;
         let interval = match self.deed {
@@ -246,14 +270,18 @@ impl Floor {
                 self.shared.clear();
                 write_interval.unwrap_or_default()
             }
-            Deed::Nothing | Deed::Echo => return,
+            Deed::Nothing | Deed::Echo => return Ok(()),
         };
         // A floor that is late does not make up for it: there is nothing that it would compute.
         let now = clock::now();
         self.next_write = self.next_write.map(|at| (at + interval).max(now));
+        Ok(())
     }
 
-    fn send_to_all(&mut self, bytes: &[u8]) {
+    fn send_to_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.ring.is_some() {
+            return self.submit_to_all(bytes);
+        }
         for who in 0..self.clients.len() {
             let Some(client) = &mut self.clients[who] else {
                 continue;
@@ -262,6 +290,36 @@ impl Floor {
                 self.forget(who);
             }
         }
+        Ok(())
+    }
+
+    fn submit_to_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some((ring, copying)) = &mut self.ring else {
+            return Ok(());
+        };
+        let clients = self.clients.iter().enumerate();
+        let takers =
+            clients.filter_map(|(who, client)| Some((who, client.as_ref()?.taker()?, bytes)));
+        ring.send(*copying, takers, &mut self.sent)?;
+        // Who is behind only gets more to catch up with: none of them is among those.
+        for who in 0..self.clients.len() {
+            if let Some(client) = &mut self.clients[who]
+                && client.is_behind()
+                && !client.send(bytes, &self.epoll, who)
+            {
+                self.forget(who);
+            }
+        }
+        let mut sent = std::mem::take(&mut self.sent);
+        for (who, taken) in sent.drain(..) {
+            if let Some(client) = &mut self.clients[who]
+                && !client.took(bytes, taken, &self.epoll, who)
+            {
+                self.forget(who);
+            }
+        }
+        self.sent = sent;
+        Ok(())
     }
 }
 

@@ -3,11 +3,11 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use worldshard_bench::floor::{Deed, Floor, stop_on_signals};
+use worldshard_bench::floor::{Deed, Floor, Means, stop_on_signals};
 
 use crate::cores;
 use crate::failure::Failure;
-use args::{DeedName, FloorArgs};
+use args::{DeedName, FloorArgs, MeansName};
 
 pub(crate) mod args;
 
@@ -17,10 +17,15 @@ pub(crate) fn run(args: &FloorArgs) -> Result<(), Failure> {
         cores::pin(core)?;
     }
     let (deed, words) = deed(args)?;
+    let means = match args.send {
+        MeansName::Plain => Means::Plain,
+        MeansName::Ring => Means::Ring,
+        MeansName::RingZc => Means::RingZeroCopy,
+    };
     let stop = stop_on_signals()
         .map_err(|error| Failure::runtime(format!("preparing for signals: {error}")))?;
-    let floor =
-        Floor::listen(&args.bind, deed, stop).map_err(|error| Failure::bind(&args.bind, &error))?;
+    let floor = Floor::listen(&args.bind, deed, means, stop)
+        .map_err(|error| Failure::bind(&args.bind, &error))?;
     let failed = |error: std::io::Error| Failure::runtime(format!("the floor failed: {error}"));
     let address = floor.local_addr().map_err(failed)?;
     // Whoever does not want the line may have closed stdout.

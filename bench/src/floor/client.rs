@@ -1,6 +1,6 @@
 //! One client of the floor: the upgrade, what comes, and what the kernel did not take yet.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
@@ -43,6 +43,16 @@ impl Client {
 
     pub(crate) fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// Whether the kernel did not take all that it was given.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// Its socket, if that can be given something now.
+    pub(crate) fn taker(&self) -> Option<BorrowedFd<'_>> {
+        (self.open && !self.is_behind()).then(|| self.socket.as_fd())
     }
 
     /// Reads and forgets.
@@ -118,12 +128,23 @@ impl Client {
 
     /// Gives the kernel bytes, and keeps what it does not take. Whether the client lives on.
     pub(crate) fn send(&mut self, bytes: &[u8], epoll: &OwnedFd, who: usize) -> bool {
-        if !self.output.is_empty() {
+        if self.is_behind() {
             self.output.extend_from_slice(bytes);
             return self.output.len() <= OUTPUT_BYTES_MAX;
         }
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let sent = match send(&self.socket, bytes, flags) {
+        self.took(bytes, send(&self.socket, bytes, flags), epoll, who)
+    }
+
+    /// Keeps what the kernel did not take of what it was given. Whether the client lives on.
+    pub(crate) fn took(
+        &mut self,
+        bytes: &[u8],
+        taken: Result<usize, Errno>,
+        epoll: &OwnedFd,
+        who: usize,
+    ) -> bool {
+        let sent = match taken {
             Ok(sent) => sent,
             Err(Errno::AGAIN | Errno::INTR) => 0,
             Err(_) => return false,

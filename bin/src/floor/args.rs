@@ -18,6 +18,10 @@ pub(crate) struct FloorArgs {
     #[arg(long, value_name = "MS", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) write_per_tick: Option<f64>,
 
+    /// How what goes to all clients is given to the kernel
+    #[arg(long, value_enum, default_value_t = MeansName::Plain)]
+    pub(crate) send: MeansName,
+
     /// World: frames a second to each client
     #[arg(long, value_name = "HZ", default_value = "20", value_parser = frequency, allow_negative_numbers = true)]
     pub(crate) rate: f64,
@@ -41,6 +45,16 @@ pub(crate) enum DeedName {
     World,
     /// Nothing after the upgrade
     Handshake,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MeansName {
+    /// A system call for each client
+    Plain,
+    /// One submission to an io_uring for all of them
+    Ring,
+    /// The same, the bytes not copied
+    RingZc,
 }
 
 fn bytes(text: &str) -> Result<usize, String> {

@@ -9,6 +9,10 @@ pub mod probe;
 #[cfg(target_os = "linux")]
 mod ring;
 
+#[cfg(target_os = "linux")]
+#[doc(hidden)]
+pub mod submission;
+
 mod running;
 mod server;
 mod simulated;
