@@ -56,6 +56,12 @@ impl WriteQueue {
         filled
     }
 
+    /// All that is to be written, when it is one frame or the rest of one.
+    pub fn only(&self) -> Option<&[u8]> {
+        let one = self.frames.front().filter(|_| self.frames.len() == 1)?;
+        Some(&one[self.first_written..])
+    }
+
     /// Replaces each frame by an equal one, in memory that suits its waiting.
     pub fn replace(&mut self, mut equal: impl FnMut(Bytes) -> Bytes) {
         for frame in &mut self.frames {

@@ -1,5 +1,7 @@
-//! The driver over glommio: the shard's loop as the one task of an executor. Never decides what bytes mean.
+//! The driver over glommio: the shard's loop as the one task of an executor, its writes through a ring. Never decides
+//! what bytes mean.
 //!
+//! glommio 0.9 lends no ring and has no send that many sockets share, so that ring is one of our own (`submission`).
 //! The task never yields, so the executor never parks: waiting is the readiness call's. glommio 0.9 can park with
 //! runnable tasks and sleep until something unrelated happens; an executor that does not park cannot, and needs no
 //! standing timer against it. The price: any other task on this executor would starve. There is none, and nothing
@@ -12,6 +14,7 @@ use ::glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
 
 use super::reactor::{Reactor, panic_text};
 use super::sockets::{Prepared, Sockets};
+use super::submission::Ring;
 use crate::error::{Error, Result};
 
 /// Runs a shard until it ends.
@@ -19,7 +22,15 @@ pub(crate) fn run(
     prepared: Prepared,
     make: impl FnOnce() -> Result<Reactor> + 'static,
 ) -> Result<()> {
-    make_executor()?.run(async move { Sockets::new(prepared, make()?).run() })
+    make_executor()?.run(async move {
+        let mut reactor = make()?;
+        match Ring::new() {
+            Ok(ring) => reactor.write_by(ring),
+            // Linux before 6.1 has no such ring.
+            Err(error) => tracing::info!(%error, "no ring for writes: they are made one by one"),
+        }
+        Sockets::new(prepared, reactor).run()
+    })
 }
 
 /// An executor on this thread.

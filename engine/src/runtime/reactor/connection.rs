@@ -161,6 +161,11 @@ impl Connection {
         self.queue.slices(out)
     }
 
+    /// All that waits to be written, where it lies in one piece.
+    pub(crate) fn only_slice(&self) -> Option<&[u8]> {
+        self.queue.only()
+    }
+
     /// Takes note that the kernel took `bytes`; returns how many frames of the hub's that completed.
     pub(crate) fn took(&mut self, bytes: usize) -> u32 {
         let completed = self.queue.advance(bytes);

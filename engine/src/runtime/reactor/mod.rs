@@ -3,6 +3,7 @@
 //! Synchronous: the driver brings bytes, readiness and the time, and asks what to wait for. Never waits itself.
 
 mod alarms;
+mod batch;
 mod closing;
 mod connection;
 mod guard;
@@ -31,11 +32,14 @@ use super::pacing::{Lag, Pacer};
 use super::process::{Mail, Process, ShardReport};
 use super::punctuality::Punctuality;
 use super::sockets::Readiness;
+#[cfg(target_os = "linux")]
+use super::submission::Ring;
 use super::unpaced::Observer;
 use crate::app::Framing;
 use crate::hub::{Hub, Opening, Output, ShardStatus};
 use crate::lockstep::Lockstep;
 use alarms::Alarms;
+use batch::Batch;
 use connection::Connection;
 use guard::Guard;
 use id_map::SessionMap;
@@ -66,6 +70,7 @@ pub(crate) struct Reactor {
     outbox: Outbox,
     /// Connections that have something new to write.
     to_write: Vec<Slot>,
+    batch: Batch,
     /// Connections that used their turn and have more to say, first come first served.
     waiting: VecDeque<Slot>,
     changed: Vec<Slot>,
@@ -183,6 +188,7 @@ impl Reactor {
                 ..Outbox::default()
             },
             to_write: Vec::new(),
+            batch: Batch::default(),
             waiting: VecDeque::new(),
             changed: Vec::new(),
             arrivals: Vec::new(),
@@ -199,6 +205,12 @@ impl Reactor {
             status_due: clock::now(),
             process,
         }
+    }
+
+    /// Has the writes of each turn submitted together.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn write_by(&mut self, ring: Ring) {
+        self.batch = Batch::with(ring);
     }
 
     /// One turn: what came by mail, what is due, what is to be said. Bounded by the budgets of all its parts.

@@ -2,7 +2,7 @@
 //!
 //! One write per connection and turn, whatever was queued in it; more only while the kernel takes everything.
 
-use std::io::{ErrorKind, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::time::Instant;
 
 use super::{Reactor, Slot};
@@ -46,7 +46,7 @@ impl Reactor {
 
     /// The socket takes bytes again.
     pub(crate) fn writable(&mut self, slot: Slot, now: Instant) {
-        self.write_one(slot, now);
+        self.write_one(slot, None, now);
     }
 
     /// Puts the connection on the list of those to write.
@@ -62,12 +62,14 @@ impl Reactor {
     /// Writes what this turn queued.
     pub(super) fn write(&mut self, now: Instant) {
         let mut list = std::mem::take(&mut self.to_write);
-        for slot in list.drain(..) {
+        self.batch.submit(&list, &self.slots);
+        for (at, slot) in list.drain(..).enumerate() {
+            let submitted = self.batch.take(at);
             if let Some(connection) = self.slots.find_mut(slot) {
                 connection.to_write = false;
                 // Who is blocked is written when its socket says so.
                 if connection.blocked.is_none() {
-                    self.write_one(slot, now);
+                    self.write_one(slot, submitted, now);
                 }
             }
         }
@@ -76,7 +78,8 @@ impl Reactor {
         self.to_write = list;
     }
 
-    fn write_one(&mut self, slot: Slot, now: Instant) {
+    /// Writes, beginning with what became of a write that was submitted already.
+    fn write_one(&mut self, slot: Slot, mut submitted: Option<io::Result<usize>>, now: Instant) {
         for _ in 0..WRITES_PER_TURN {
             let Some(connection) = self.slots.find(slot) else {
                 return;
@@ -87,7 +90,8 @@ impl Reactor {
                 return self.all_written(slot, now);
             }
             self.writes += 1;
-            match socket::send(&connection.socket, &slices[..filled]) {
+            let write = || socket::send(&connection.socket, &slices[..filled]);
+            match submitted.take().unwrap_or_else(write) {
                 Ok(bytes) => {
                     if self.took(slot, bytes, now) {
                         return self.all_written(slot, now);
