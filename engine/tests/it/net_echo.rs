@@ -1,6 +1,6 @@
 //! WebSocket over real sockets: messages of all sizes and types, control frames, closing.
 
-use worldshard_transport::{MessageKind, masked_frame};
+use worldshard_transport::{MessageKind, masked_close, masked_frame};
 
 use crate::socket::{Client, Heard, MASK, echo_app, end, on_each_runtime, serve};
 
@@ -113,5 +113,31 @@ fn every_shard_serves_its_share() {
             }
             end(running);
         }
+    });
+}
+
+#[test]
+fn what_is_said_right_before_a_close_is_answered_before_it() {
+    on_each_runtime(|runtime| {
+        let (running, address) = serve(&mut echo_app(runtime, 2));
+        for round in 0..20u8 {
+            let mut client = Client::connect(address, "/ws");
+            // In one piece, so that the server reads all of it at once.
+            let said = [
+                masked_frame(MessageKind::Text, b"one", [1, 2, 3, 4]),
+                masked_frame(MessageKind::Binary, &[round; 200], [5, 6, 7, 8]),
+                masked_close(1000, "bye", [9, 10, 11, 12]),
+            ];
+            client.write(&said.concat());
+            assert_eq!(
+                client.hear(),
+                Heard::Message(MessageKind::Text, b"one".to_vec())
+            );
+            let second = Heard::Message(MessageKind::Binary, vec![round; 200]);
+            assert_eq!(client.hear(), second);
+            assert!(matches!(client.hear(), Heard::Close(Some(1000), _)));
+            assert_eq!(client.hear(), Heard::End);
+        }
+        end(running);
     });
 }

@@ -11,7 +11,7 @@ use worldshard_transport::{
 use super::connection::Phase;
 use super::{Reactor, Slot};
 use crate::app::Framing;
-use crate::hub::Opening;
+use crate::hub::{Hub, Opening};
 use crate::message::CloseReason;
 use crate::runtime::process::{Adopt, Mail};
 use crate::runtime::{site, socket};
@@ -197,14 +197,14 @@ impl Reactor {
                         code,
                         reason: reason.into(),
                     };
-                    return self.close(slot, code, reason, told, now);
+                    return self.close_answered(slot, code, reason, told, now);
                 }
                 Heard::Close(code) => {
                     let told = CloseReason::Client {
                         code: code.unwrap_or(close_code::NO_STATUS),
                     };
                     let echoed = code.unwrap_or(close_code::NO_STATUS);
-                    return self.close(slot, echoed, "", told, now);
+                    return self.close_answered(slot, echoed, "", told, now);
                 }
             }
         }
@@ -212,6 +212,26 @@ impl Reactor {
             connection.held = input[at..].to_vec();
             self.waiting.push_back(slot);
             self.changed.push(slot);
+        }
+    }
+
+    /// Closes behind the answers to what was read before: who says something and then its last word is heard out.
+    fn close_answered(
+        &mut self,
+        slot: Slot,
+        code: u16,
+        text: &str,
+        told: CloseReason,
+        now: Instant,
+    ) {
+        if std::mem::take(&mut self.unheard) {
+            self.hub.call("handle", Hub::handle);
+            self.deliver(now);
+        }
+        let phase = self.slots.find(slot).map(|connection| &connection.phase);
+        // An answer may have been to close it.
+        if matches!(phase, Some(Phase::Open { .. })) {
+            self.close(slot, code, text, told, now);
         }
     }
 
