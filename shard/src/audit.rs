@@ -8,6 +8,7 @@ use std::ops::{Add, Sub};
 use worldshard_protocol::{EntityId, Tick};
 
 use crate::chance::mix;
+use crate::component::Codec;
 
 /// A set of entities, as a count and an order-free sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +68,23 @@ pub struct Audit {
     checks: u64,
     failures: u64,
     first_failure: Option<AuditFailure>,
+}
+
+/// The first failure is told when it happens; what goes on is the count.
+impl Codec for Audit {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.expected.encode(out);
+        (self.checks, self.failures).encode(out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        Some(Self {
+            expected: Option::decode(bytes)?,
+            checks: u64::decode(bytes)?,
+            failures: u64::decode(bytes)?,
+            first_failure: None,
+        })
+    }
 }
 
 /// Entities that are not where they must be.

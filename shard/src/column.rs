@@ -5,16 +5,16 @@
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
 
-use hecs::{Entity, EntityRef};
+use hecs::{Entity, EntityBuilder, EntityRef};
 
-use crate::component::Component;
+use crate::component::{Codec, Component};
 use crate::registry::Registry;
 use crate::world::Rank;
 
 /// One column per shared component type of a registry, all with the same number of rows.
 ///
 /// An entity that lacks a component has `None` in its row.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Columns {
     columns: Vec<Typed>,
     rows: usize,
@@ -23,6 +23,15 @@ pub(crate) struct Columns {
 struct Typed {
     type_id: TypeId,
     column: Box<dyn AnyColumn>,
+}
+
+impl Clone for Typed {
+    fn clone(&self) -> Self {
+        Self {
+            type_id: self.type_id,
+            column: self.column.boxed_clone(),
+        }
+    }
 }
 
 impl Columns {
@@ -67,6 +76,14 @@ impl Columns {
         self.rows += entities.len();
     }
 
+    /// Appends a row with the components in a builder; those that have no column stay in it.
+    pub(crate) fn push_from_builder(&mut self, builder: &mut EntityBuilder) {
+        for typed in &mut self.columns {
+            typed.column.push_from_builder(builder);
+        }
+        self.rows += 1;
+    }
+
     /// Moves all rows of columns of the same registry behind the own ones.
     pub(crate) fn append(&mut self, other: &mut Columns) {
         assert_eq!(self.columns.len(), other.columns.len(), "same registry");
@@ -109,6 +126,19 @@ impl Columns {
         }
     }
 
+    /// Appends the components in a row: for each column whether there is one, then its canonical bytes with their length
+    /// in front.
+    pub(crate) fn encode_row_framed(&self, row: usize, out: &mut Vec<u8>) {
+        let mut bytes = Vec::new();
+        for typed in &self.columns {
+            bytes.clear();
+            typed.column.encode_row(row, &mut bytes);
+            // What `encode_row` puts in front says whether there is one.
+            let value = (bytes[0] == 1).then(|| bytes[1..].to_vec());
+            value.encode(out);
+        }
+    }
+
     /// A component's column, in row order.
     ///
     /// # Panics
@@ -137,12 +167,14 @@ impl fmt::Debug for Columns {
 }
 
 /// A column whose type only its entry in the registry knows.
-pub(crate) trait AnyColumn: Send {
+pub(crate) trait AnyColumn: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn as_any_mut(&mut self) -> &mut dyn Any;
     fn reset(&mut self, rows: usize);
+    fn boxed_clone(&self) -> Box<dyn AnyColumn>;
     fn push_from_entity(&mut self, entity: &EntityRef<'_>);
     fn extend_from_world(&mut self, world: &hecs::World, entities: &[Entity]);
+    fn push_from_builder(&mut self, builder: &mut EntityBuilder);
     fn append(&mut self, other: &mut dyn Any);
     fn scatter_from_world(&mut self, world: &hecs::World);
     fn scatter_from_column(&mut self, other: &dyn Any, rows: &[u32]);
@@ -180,6 +212,16 @@ impl<C: Component> AnyColumn for Column<C> {
         let view = world.view::<&C>();
         let values = entities.iter().map(|&entity| view.get(entity).cloned());
         self.values.extend(values);
+    }
+
+    fn boxed_clone(&self) -> Box<dyn AnyColumn> {
+        Box::new(Self {
+            values: self.values.clone(),
+        })
+    }
+
+    fn push_from_builder(&mut self, builder: &mut EntityBuilder) {
+        self.values.push(builder.get::<&C>().cloned());
     }
 
     fn append(&mut self, other: &mut dyn Any) {

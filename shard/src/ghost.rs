@@ -34,7 +34,7 @@ impl Ghost {
 
 /// All ghosts from one shard for another in one tick, or from all others together. The default holds none, of no
 /// registry.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct GhostSet {
     pub(crate) entries: Vec<Ghost>,
     pub(crate) columns: Columns,
@@ -86,6 +86,27 @@ impl GhostSet {
             changed_tick: laid.changed_tick,
             extra_changed_tick: laid.extra_changed_tick,
             record: laid.record,
+            extra: start..offset(self.extra_bytes.len()),
+        });
+    }
+
+    /// Adds a ghost as it was told; the row of its shared components is the caller's to add.
+    pub(crate) fn push_told(
+        &mut self,
+        id: EntityId,
+        owner: ShardId,
+        [changed_tick, extra_changed_tick]: [Tick; 2],
+        record: [u8; RECORD_BYTES],
+        extra: &[u8],
+    ) {
+        let start = offset(self.extra_bytes.len());
+        self.extra_bytes.extend_from_slice(extra);
+        self.entries.push(Ghost {
+            id,
+            owner,
+            changed_tick,
+            extra_changed_tick,
+            record,
             extra: start..offset(self.extra_bytes.len()),
         });
     }

@@ -110,6 +110,28 @@ pub(crate) fn insert_newborn(
     laid.refresh_extra(&entity, registry, tick, &mut Vec::new());
 }
 
+/// Takes in an entity that was laid out before, with the ticks of the last changes of its record and its extras; `None`
+/// when it is not complete.
+pub(crate) fn insert_laid(
+    registry: &Registry,
+    world: &mut World,
+    id: EntityId,
+    builder: &mut EntityBuilder,
+    [changed, extra_changed]: [Tick; 2],
+) -> Option<()> {
+    let at = builder.get::<&Position>()?.0;
+    let appearance = *builder.get::<&Appearance>()?;
+    world.insert(id, builder);
+    let entity = world.entity_ref(id)?;
+    let mut laid = entity.get::<&mut Laid>()?;
+    laid.refresh(id, at, appearance, changed);
+    laid.refresh_extra(&entity, registry, extra_changed, &mut Vec::new());
+    // An entity may have changed back to what an empty layout looks like.
+    laid.changed_tick = changed;
+    laid.extra_changed_tick = extra_changed;
+    Some(())
+}
+
 /// Adds an entity of a world to a set of ghosts.
 pub(crate) fn push_ghost(world: &World, id: EntityId, owner: ShardId, ghosts: &mut GhostSet) {
     let entity = world

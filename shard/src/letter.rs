@@ -17,7 +17,7 @@ use crate::world::Laid;
 use crate::zone::Crossing;
 
 /// Everything one shard says to another in one tick. Complete: what it replaces, it replaces whole.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Envelope {
     /// Who wrote it.
     pub from: ShardId,
@@ -60,7 +60,7 @@ impl Spare {
 }
 
 /// An entity that changes its owner, with everything it carries.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Handoff {
     pub(crate) entity: EntityId,
     /// Where all its components are in the envelope's `states`, as `Registry::encode_entity` wrote them.

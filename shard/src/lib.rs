@@ -7,16 +7,22 @@ mod shard;
 
 mod phases;
 
+mod calls;
+
 mod config;
 mod recipe;
 
 mod command;
+mod departed;
 mod letter;
 mod published;
 mod viewer;
 
 mod component;
+mod migration;
 mod registry;
+
+mod checkpoint;
 
 mod draft;
 mod world;
@@ -49,7 +55,9 @@ mod samples;
 
 pub use around::Around;
 pub use audit::{Audit, AuditFailure, Tally};
+pub use calls::{Call, Keep};
 pub use chance::Chance;
+pub use checkpoint::{CHECKPOINT_LAYOUT, Contents, ContentsEntity, Frozen, RestoreError};
 pub use command::{Acknowledgement, Command, CommandBody, Forward, Interest, Join, Refusal};
 pub use component::{Appearance, Codec, Component, Position, Steering, Visibility};
 pub use config::{ConfigError, Limits, WorldConfig};

@@ -38,6 +38,8 @@ pub struct Recipe {
     pub predicates: Vec<Predicate>,
     /// Commands that carry their tick.
     pub script: Option<Arc<dyn Script>>,
+    /// Nothing moves, and nobody joins but with a camera: a world to look at.
+    pub still: bool,
 }
 
 impl Recipe {
@@ -54,6 +56,7 @@ impl Recipe {
             commands: BTreeMap::new(),
             predicates: Vec::new(),
             script: None,
+            still: false,
         }
     }
 

@@ -2,17 +2,23 @@
 //!
 //! The same on every shard, since all build the same recipe. Never holds a component's value.
 
+mod versions;
+
 use std::any::{TypeId, type_name};
 use std::fmt;
 use std::sync::Arc;
 
-use hecs::{EntityBuilder, EntityRef};
+use hecs::{Archetype, EntityBuilder, EntityRef};
 use worldshard_protocol::EntityId;
 
+use crate::checkpoint::{FrozenColumn, freeze_column};
 use crate::column::{AnyColumn, column};
 use crate::component::{Appearance, Codec, Component, Position, Steering, Visibility};
+use crate::migration::Migration;
 use crate::timers::Timers;
 use crate::world::{Laid, Rank};
+
+pub(crate) use versions::Known;
 
 /// The table of registered components. A clone is cheap and shares the table.
 #[derive(Clone)]
@@ -27,9 +33,13 @@ pub(crate) struct Entry {
     type_name: &'static str,
     name: Box<str>,
     visibility: Visibility,
+    /// Of its canonical bytes, as checkpoints name it.
+    version: u16,
+    migrations: Vec<Migration>,
     encode: fn(&EntityRef<'_>, &mut Vec<u8>) -> bool,
     decode: fn(&mut &[u8], &mut EntityBuilder) -> bool,
     pub(crate) column: fn() -> Box<dyn AnyColumn>,
+    freeze: fn(&Archetype) -> Option<Box<dyn FrozenColumn>>,
 }
 
 impl Registry {
@@ -88,9 +98,12 @@ impl Registry {
             type_name: type_name::<C>(),
             name: name.into(),
             visibility,
+            version: FIRST_VERSION,
+            migrations: Vec::new(),
             encode: encode_from::<C>,
             decode: decode_into::<C>,
             column: column::<C>,
+            freeze: freeze_column::<C>,
         });
         Ok(())
     }
@@ -385,6 +398,18 @@ pub enum RegistryError {
     },
     /// [`COMPONENTS_MAX`] types are registered.
     Full,
+    /// What was said of the type concerns a registered one only.
+    NotRegistered {
+        /// The type.
+        type_name: &'static str,
+    },
+    /// There is a migration from this version already.
+    MigrationTaken {
+        /// The component.
+        name: String,
+        /// The version.
+        from: u16,
+    },
 }
 
 impl fmt::Display for RegistryError {
@@ -401,6 +426,17 @@ impl fmt::Display for RegistryError {
                 )
             }
             Self::Full => write!(f, "more than {COMPONENTS_MAX} component types"),
+            Self::NotRegistered { type_name } => write!(
+                f,
+                "component {type_name} is not registered yet: its version and migrations come after \
+                 `.component::<{type_name}>(…)`"
+            ),
+            Self::MigrationTaken { name, from } => {
+                write!(
+                    f,
+                    "component {name:?} has two migrations from version {from}"
+                )
+            }
         }
     }
 }
@@ -463,6 +499,9 @@ pub const REPLICATED_BYTES_MAX: usize = LEFT_OUT as usize - 1;
 
 /// In place of the length of a component that is left out: who was told of it before must hear that it is gone.
 const LEFT_OUT: u16 = u16::MAX;
+
+/// Of components whose version nobody said.
+const FIRST_VERSION: u16 = 1;
 
 const PART_HEAD_BYTES: usize = 2 + 4;
 const EXTRA_HEAD_BYTES: usize = 2 + 2;

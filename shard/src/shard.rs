@@ -3,7 +3,8 @@
 //! All control flow of a tick is in [`Shard::advance`] and [`Shard::absorb`]; each phase is a file of its
 //! own. No clock, no socket, no channel, no thread: drivers differ around it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,8 +12,11 @@ use worldshard_protocol::{EntityId, SessionId, Tick};
 use worldshard_spatial::{Border, CellMap, Point, ShardId};
 
 use crate::audit::{Account, Audit, Tally};
+use crate::calls::{Call, Calls, Keep};
+use crate::checkpoint::Frozen;
 use crate::command::{Acknowledgement, Command, CommandBody, Forward};
 use crate::config::ConfigError;
+use crate::departed::Departed;
 use crate::digest::world_digest;
 use crate::ghost::GhostSet;
 use crate::letter::{AreaMessage, Birth, Envelope, Spare};
@@ -65,8 +69,14 @@ pub struct Shard {
     pub(crate) roster: Roster,
     pub(crate) sights: observe::Sights,
     pub(crate) news: publish::News,
+    /// What was said to it since they were last taken.
+    pub(crate) calls: Calls,
+    /// The system that runs, to be blamed.
+    pub(crate) running: Cell<Option<u16>>,
+    /// Systems that do not run any more.
+    pub(crate) quarantined: BTreeSet<u16>,
     witness: Option<Box<dyn FnMut(Option<Phase>)>>,
-    tick: Tick,
+    pub(crate) tick: Tick,
     half: Half,
 }
 
@@ -90,6 +100,18 @@ impl Shard {
         recipe: Arc<Recipe>,
         cell_map: Arc<CellMap>,
     ) -> Result<Self, ConfigError> {
+        let mut shard = Self::empty(own, recipe, cell_map)?;
+        genesis::populate(&mut shard);
+        index::index(&mut shard);
+        Ok(shard)
+    }
+
+    /// Without an entity, before tick 1.
+    pub(crate) fn empty(
+        own: ShardId,
+        recipe: Arc<Recipe>,
+        cell_map: Arc<CellMap>,
+    ) -> Result<Self, ConfigError> {
         recipe.config.validate()?;
         assert!(
             own.0 < cell_map.shard_count(),
@@ -98,7 +120,7 @@ impl Shard {
         let config = &recipe.config;
         let border = Border::new(&cell_map, own, config.border_width_m());
         let view = View::new(config, &recipe.registry)?;
-        let mut shard = Self {
+        Ok(Self {
             own,
             border,
             world: World::new(),
@@ -126,15 +148,15 @@ impl Shard {
             roster: Roster::default(),
             sights: observe::Sights::default(),
             news: publish::News::default(),
+            calls: Calls::default(),
+            running: Cell::new(None),
+            quarantined: BTreeSet::new(),
             witness: None,
             tick: Tick(0),
             half: Half::Advance,
             recipe,
             cell_map,
-        };
-        genesis::populate(&mut shard);
-        index::index(&mut shard);
-        Ok(shard)
+        })
     }
 
     /// First half: compute, up to what the neighbours must know. One envelope per other shard, ascending.
@@ -155,6 +177,7 @@ impl Shard {
             "shard {}: ticks have no gaps",
             self.own
         );
+        self.calls.keep(|| Call::Advance(tick));
         self.published.clear();
         self.account = Account {
             held: self.held,
@@ -190,6 +213,7 @@ impl Shard {
             self.own
         );
         self.half = Half::Advance;
+        self.calls.keep_absorb(tick, inbox);
         self.begin(Phase::Receive);
         receive::receive(self, tick, inbox);
         self.begin(Phase::Index);
@@ -202,6 +226,37 @@ impl Shard {
         self.forward_strays();
         self.invariants();
         &mut self.published
+    }
+
+    /// From now on what is said to it is kept until [`Shard::take_calls`]; `Keep::All` with the envelopes too.
+    pub fn keep_calls(&mut self, keep: Keep) {
+        self.calls.set(keep);
+    }
+
+    /// What was said to it since this was last asked, in order.
+    pub fn take_calls(&mut self) -> Vec<Call> {
+        self.calls.take()
+    }
+
+    /// A copy of all that later ticks depend on, for a checkpoint.
+    ///
+    /// # Panics
+    /// Within a tick: then a part of the world may be in an envelope.
+    #[must_use]
+    pub fn freeze(&self) -> Frozen {
+        assert_eq!(
+            self.half,
+            Half::Advance,
+            "shard {}: frozen within tick {}",
+            self.own,
+            self.tick
+        );
+        Frozen::of(self, self.encode_rest())
+    }
+
+    /// Puts the application's own values of another shard in place of these: they are not in a checkpoint.
+    pub fn adopt_resources(&mut self, from: &mut Shard) {
+        std::mem::swap(&mut self.resources, &mut from.resources);
     }
 
     /// Calls `witness` when a phase begins, and with none when a half ends: drivers time phases with it.
@@ -223,6 +278,7 @@ impl Shard {
 
     /// Takes a command for a session whose viewpoint is here, is coming, or was here.
     pub fn command(&mut self, command: Command) {
+        self.calls.keep(|| Call::Command(command.clone()));
         let pending_max = self.recipe.config.limits.commands_pending_max;
         if let Some(viewer) = self.viewers.get_mut(&command.session) {
             viewer.inputs.push(command, pending_max);
@@ -243,6 +299,7 @@ impl Shard {
 
     /// Takes a session's word that it has a delta.
     pub fn acknowledge(&mut self, acknowledgement: Acknowledgement) {
+        self.calls.keep(|| Call::Acknowledge(acknowledgement));
         let Acknowledgement {
             session,
             delta_sequence,
@@ -258,6 +315,7 @@ impl Shard {
 
     /// Takes a message for an area; it leaves with the next tick. False when too many wait already.
     pub fn say(&mut self, message: AreaMessage) -> bool {
+        self.calls.keep(|| Call::Say(message.clone()));
         let room = self.said.len() < self.recipe.config.limits.area_messages_max;
         if room {
             self.said.push(message);
@@ -484,48 +542,3 @@ impl Shard {
         }
     }
 }
-
-/// Where viewpoints went that were here. Bounded by time: a home knows the new owner long before.
-#[derive(Debug, Default)]
-pub(crate) struct Departed {
-    owners: BTreeMap<SessionId, (Option<ShardId>, Tick)>,
-    expiry: VecDeque<(Tick, SessionId)>,
-}
-
-impl Departed {
-    /// The viewpoint went to `owner`, or ceased to be.
-    pub(crate) fn leave(&mut self, session: SessionId, owner: Option<ShardId>, tick: Tick) {
-        self.owners.insert(session, (owner, tick));
-        self.expiry.push_back((tick, session));
-    }
-
-    /// The viewpoint is here again.
-    pub(crate) fn arrive(&mut self, session: SessionId) {
-        self.owners.remove(&session);
-    }
-
-    /// Unknown, gone for good, or gone to a shard.
-    fn owner(&self, session: SessionId) -> Option<Option<ShardId>> {
-        self.owners.get(&session).map(|&(owner, _)| owner)
-    }
-
-    fn expire(&mut self, now: Tick) {
-        while let Some(&(left, session)) = self.expiry.front()
-            && now.since(left) > DEPARTED_TICKS
-        {
-            self.expiry.pop_front();
-            // One that came back and left again has a younger mark, which stays.
-            if self
-                .owners
-                .get(&session)
-                .is_some_and(|&(_, tick)| tick == left)
-            {
-                self.owners.remove(&session);
-            }
-        }
-    }
-}
-
-/// How long a shard remembers where a viewpoint went. After that its letters wait in vain and are
-/// forgotten by the bound on early sessions.
-const DEPARTED_TICKS: u64 = 1024;

@@ -120,7 +120,7 @@ pub(crate) fn slots_of(number: u32, mut word: u64) -> impl Iterator<Item = u32> 
 }
 
 /// What a client has been told exists: slots while it stays with a roster, ids where it may not.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Visible {
     edition: u64,
     /// Number and slots of each word that has any, ascending.
@@ -158,6 +158,21 @@ impl Visible {
                 .extend(slots.map(|slot| EntityId(ids[slot as usize])));
         }
         self.words.clear();
+    }
+
+    /// The entities, ascending.
+    pub(crate) fn ids(&self, roster: &Roster) -> Vec<EntityId> {
+        let mut packed = self.clone();
+        packed.pack(roster);
+        packed.ids
+    }
+
+    /// So many entities, ascending, whatever roster there is.
+    pub(crate) fn of(ids: Vec<EntityId>) -> Self {
+        Self {
+            ids,
+            ..Self::default()
+        }
     }
 
     /// Whether its slots are not those of the roster any more.

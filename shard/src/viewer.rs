@@ -3,6 +3,8 @@
 //! Belongs to the shard that owns the viewpoint and travels with it. Never knows a connection.
 //! Invariant: the client's visible set is `visible` as of `built`, because what is built is delivered in order.
 
+mod codec;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use worldshard_protocol::{EntityId, SessionId, Tick};
@@ -14,7 +16,7 @@ use crate::letter::SpawnKey;
 use crate::slots::Visible;
 
 /// A session's viewpoint and what it has been told.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Viewer {
     pub(crate) session: SessionId,
     pub(crate) viewpoint: Viewpoint,
@@ -58,10 +60,18 @@ impl Viewer {
             inputs: Inputs::default(),
         }
     }
+
+    /// Whose eyes it has, with its session.
+    pub(crate) fn avatar(&self) -> Option<(SessionId, EntityId)> {
+        match self.viewpoint {
+            Viewpoint::Avatar(entity) => Some((self.session, entity)),
+            Viewpoint::Birth(..) | Viewpoint::Camera(_) => None,
+        }
+    }
 }
 
 /// How many more deltas may be built for a session. No credit, no delta: the newest state waits instead.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Credits {
     /// Number of the last delta built; the first is 1.
     sequence: u32,
@@ -125,7 +135,7 @@ impl Credits {
 }
 
 /// Commands of one session on their way into the world, in the order the home gave them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Inputs {
     /// The last sequence that was applied or given up.
     done: u32,

@@ -103,6 +103,10 @@ fn begin(shard: &mut Shard, session: SessionId, join: &Join, tick: Tick) {
         );
         return;
     }
+    if recipe.still && join.mode == ViewpointMode::Avatar {
+        let refusal = Refusal::not_allowed("this world stands still; join with a camera");
+        return refuse(shard, session, 0, refusal);
+    }
     let at = shard.recipe.config.bounds.clamp(join.at);
     let viewpoint = match join.mode {
         ViewpointMode::Camera => Viewpoint::Camera(at),

@@ -12,6 +12,9 @@ use crate::timers;
 
 /// Runs every system in order, then takes out what they removed and notes what they spawned.
 pub(crate) fn simulate(shard: &mut Shard, tick: Tick) {
+    if shard.recipe.still {
+        return;
+    }
     let mut fired = Vec::new();
     timers::fire(&mut shard.world, tick, &mut fired);
     shard.stats.timers_fired += fired.len() as u64;
@@ -33,9 +36,14 @@ pub(crate) fn simulate(shard: &mut Shard, tick: Tick) {
         &shard.resources,
         news,
     );
-    for system in &recipe.systems {
+    for (number, system) in (0u16..).zip(&recipe.systems) {
+        if shard.quarantined.contains(&number) {
+            continue;
+        }
+        shard.running.set(Some(number));
         (system.run)(&mut step);
     }
+    shard.running.set(None);
     let effects = step.into_effects();
     shard.stats.spawns_refused += effects.spawns_refused;
     shard.stats.timers_dropped += u64::from(timers::set(&mut shard.world, &effects.timers));

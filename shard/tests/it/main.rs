@@ -10,6 +10,7 @@ mod lockstep;
 mod crossings;
 mod drift;
 
+mod checkpoint;
 mod interest;
 mod ownership;
 mod sessions;
