@@ -50,6 +50,13 @@ pub enum Error {
         /// What it lacks.
         detail: String,
     },
+    /// A world that is kept on disk cannot be opened or kept.
+    Data {
+        /// Where it is.
+        folder: std::path::PathBuf,
+        /// Why.
+        source: crate::durable::DurableError,
+    },
     /// A driver ended against its will.
     Runtime(String),
 }
@@ -73,6 +80,7 @@ impl fmt::Display for Error {
             Self::Driver { runtime, detail } => {
                 write!(f, "the {runtime} runtime cannot start here: {detail}")
             }
+            Self::Data { folder, source } => write!(f, "{}: {source}", folder.display()),
             Self::Runtime(detail) => write!(f, "{detail}"),
         }
     }
@@ -90,6 +98,7 @@ impl std::error::Error for Error {
             Self::World(error) => Some(error),
             Self::Component(error) => Some(error),
             Self::Io { source, .. } => Some(source),
+            Self::Data { source, .. } => Some(source),
             Self::Conflict { .. }
             | Self::Option { .. }
             | Self::Startup { .. }

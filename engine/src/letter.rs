@@ -35,6 +35,8 @@ pub enum Letter {
     Subscribers(Subscribers),
     /// To a home with subscribers: the sender's part of the overview.
     Overview {
+        /// The tick that it shows.
+        tick: Tick,
         /// Whether it has the ghosts too.
         ghosts: bool,
         /// The complete frame, shared by all subscribers.
@@ -101,7 +103,9 @@ impl fmt::Debug for Letter {
             Self::Posts(posts) => f.debug_tuple("Posts").field(posts).finish(),
             Self::Close { session, code, .. } => write!(f, "Close({session}, {code})"),
             Self::Subscribers(counts) => f.debug_tuple("Subscribers").field(counts).finish(),
-            Self::Overview { ghosts, frame } => write!(f, "Overview({ghosts}, {} B)", frame.len()),
+            Self::Overview { ghosts, frame, .. } => {
+                write!(f, "Overview({ghosts}, {} B)", frame.len())
+            }
             Self::Driver(_) => f.write_str("Driver(..)"),
         }
     }

@@ -33,6 +33,9 @@ mod letter;
 
 mod frame;
 mod lockstep;
+mod panic;
+
+pub mod durable;
 
 pub mod runtime;
 
@@ -43,7 +46,8 @@ pub mod worlds;
 mod page;
 
 pub use app::{
-    App, AppRecipe, BIND_VARIABLE, Coalesce, Framing, Runtime, ServerLimits, ServerOptions,
+    App, AppRecipe, BIND_VARIABLE, Coalesce, DataOptions, Durability, Framing, Runtime,
+    ServerLimits, ServerOptions,
 };
 pub use audience::Audience;
 pub use context::Context;

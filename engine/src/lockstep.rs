@@ -16,11 +16,11 @@ pub(crate) struct Lockstep {
 }
 
 impl Lockstep {
-    /// Before the first tick of a world of `shards` shards.
-    pub(crate) fn new(shards: u16) -> Lockstep {
+    /// Before the tick that follows `after` in a world of `shards` shards.
+    pub(crate) fn new(shards: u16, after: Tick) -> Lockstep {
         Lockstep {
             neighbours: usize::from(shards) - 1,
-            tick: FIRST_TICK,
+            tick: after.next(),
             advanced: false,
             inbox: Vec::new(),
             stash: Vec::new(),
@@ -83,6 +83,3 @@ impl Lockstep {
 
 /// A neighbour may be one tick ahead, never two: it waits for our envelope of the tick between.
 pub(crate) const ENVELOPES_PER_SENDER_MAX: usize = 2;
-
-/// The first tick that runs; the state of tick 0 is what the recipe makes.
-const FIRST_TICK: Tick = Tick(1);

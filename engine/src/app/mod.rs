@@ -18,7 +18,7 @@ use worldshard_shard::{
 use worldshard_spatial::Point;
 use worldshard_transport::{RequestHead, Response};
 
-pub use options::{Coalesce, Runtime, ServerLimits, ServerOptions};
+pub use options::{Coalesce, DataOptions, Durability, Runtime, ServerLimits, ServerOptions};
 pub use plugin::{Owned, Plugin, WebSocketPlugin};
 pub use recipe::{AppRecipe, Framing};
 pub use stage::{FixedUpdate, Last, Shutdown, Stage, Startup, System, Update};
@@ -115,6 +115,34 @@ impl App {
     /// Registers a component type: its name, and who sees it.
     pub fn component<C: Component>(&mut self, name: &str, visibility: Visibility) -> &mut Self {
         if let Err(error) = self.world.registry.register::<C>(name, visibility) {
+            self.fail(error.into());
+        }
+        self
+    }
+
+    /// Lets the world stand still: no system of `FixedUpdate` runs, and only cameras may join. For recorded worlds.
+    pub fn still(&mut self) -> &mut Self {
+        self.world.still = true;
+        self
+    }
+
+    /// Says of which version the bytes of a registered component type are; 1 unless said. Raised whenever its fields
+    /// change, it keeps checkpoints of before from being misread: see [`migration`](Self::migration).
+    pub fn component_version<C: Component>(&mut self, version: u16) -> &mut Self {
+        if let Err(error) = self.world.registry.set_version::<C>(version) {
+            self.fail(error.into());
+        }
+        self
+    }
+
+    /// Registers how a component is made of the bytes that an earlier version of it left in a checkpoint: `None` when
+    /// they are not a value of it.
+    pub fn migration<C: Component>(
+        &mut self,
+        from: u16,
+        read: impl Fn(&[u8]) -> Option<C> + Send + Sync + 'static,
+    ) -> &mut Self {
+        if let Err(error) = self.world.registry.migrate::<C>(from, read) {
             self.fail(error.into());
         }
         self

@@ -1,5 +1,7 @@
 //! How a server runs: where it listens, on how many shards, within which bounds. Never what the world is.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -21,6 +23,68 @@ pub struct ServerOptions {
     pub origins: OriginPolicy,
     /// Bounds of what clients can make the server hold and do.
     pub limits: ServerLimits,
+    /// Where the world is kept; without, it ends with the process.
+    pub data: Option<DataOptions>,
+}
+
+/// Where and how a world is kept.
+#[derive(Clone, Debug)]
+pub struct DataOptions {
+    /// The folder, which is made if need be. One process at a time.
+    pub folder: PathBuf,
+    /// What a crash may lose.
+    pub durability: Durability,
+    /// World time between two checkpoints; rounded to ticks, at least one.
+    pub checkpoint_every: Duration,
+    /// Checkpoints that are kept, with the journals behind them; at least 1. Any tick since the oldest can be had again.
+    pub checkpoints_kept: usize,
+    /// Whether a journal that breaks off in its middle is followed as far as it goes, and the rest is lost.
+    pub accept_loss: bool,
+    /// A file that gets a line `TICK HEX` for every tick before any client is told of it.
+    pub digest_file: Option<PathBuf>,
+    /// For the manifest: what is needed to make the same application again.
+    pub launch: BTreeMap<String, String>,
+}
+
+impl DataOptions {
+    /// In `folder`, so that nothing is lost that a client was told.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            durability: Durability::Tick,
+            checkpoint_every: Duration::from_secs(10),
+            checkpoints_kept: 3,
+            accept_loss: false,
+            digest_file: None,
+            launch: BTreeMap::new(),
+        }
+    }
+}
+
+/// What a crash of the process or the machine may lose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Durability {
+    /// Everything.
+    None,
+    /// What happened since the last checkpoint.
+    Checkpoint,
+    /// Nothing that a client was told.
+    #[default]
+    Tick,
+}
+
+impl FromStr for Durability {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "none" => Ok(Self::None),
+            "checkpoint" => Ok(Self::Checkpoint),
+            "tick" => Ok(Self::Tick),
+            _ => Err("none, checkpoint or tick".to_owned()),
+        }
+    }
 }
 
 /// Which driver runs the shards.
@@ -107,6 +171,7 @@ impl Default for ServerOptions {
             runtime: Runtime::Auto,
             origins: OriginPolicy::SameHost,
             limits: ServerLimits::default(),
+            data: None,
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Commons {
     pub(crate) cell_map: Arc<CellMap>,
     pub(crate) moments: Moments,
     pub(crate) census: Census,
+    /// Counters of sessions up to here are of processes before.
+    pub(crate) sessions_before: u64,
 }
 
 /// One order over all openings of sessions and all messages to many: a session gets only what came after it.
@@ -47,7 +49,16 @@ impl Commons {
             census: Census {
                 counts: (0..shards).map(|_| AtomicU64::new(0)).collect(),
             },
+            sessions_before: 0,
         })
+    }
+
+    /// As the process with this number for its world, the first being 0: no session gets the id of one of a process
+    /// before.
+    #[must_use]
+    pub fn of_process(mut self, number: u32) -> Self {
+        self.sessions_before = u64::from(number) << SESSIONS_PER_PROCESS_BITS;
+        self
     }
 
     /// How many hubs there are.
@@ -97,3 +108,10 @@ impl Census {
             .sum()
     }
 }
+
+/// Sessions of one home of one process. More would get the ids of the process after.
+const SESSIONS_PER_PROCESS_BITS: u32 = 28;
+
+/// Processes that one world can have; one more is refused.
+pub(crate) const PROCESSES_MAX: u32 =
+    (worldshard_protocol::ids::SESSION_COUNTER_MAX >> SESSIONS_PER_PROCESS_BITS) as u32;

@@ -68,7 +68,7 @@ impl Hub {
                 continue;
             }
             if home == own {
-                self.deliver(own, delivery);
+                self.deliver_when_durable(own, delivery);
             } else {
                 let next = Delivery::new(delivery.tick);
                 let letter = Letter::Delivery(std::mem::replace(delivery, next));

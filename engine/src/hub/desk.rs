@@ -74,7 +74,7 @@ impl Desk {
             convoy_bytes_max: recipe.options.limits.coalesce_bytes_max(),
             membership: 0,
             connected: 0,
-            last_session: 0,
+            last_session: commons.sessions_before,
             commons,
         }
     }

@@ -37,7 +37,7 @@ impl Hub {
         Greeting {
             session: session.value(),
             layout: LAYOUT_VERSION,
-            tick: self.desk.tick.0,
+            tick: self.held.told(self.desk.tick).0,
             tick_rate_hz: 1.0 / config.tick_interval.as_secs_f64(),
             shards: cell_map.shard_count(),
             home: self.desk.own.0,

@@ -5,6 +5,7 @@
 //! [`letter`](Hub::letter) as things happen, [`handle`](Hub::handle) after each batch of them and after each half of a
 //! tick, and [`advance`](Hub::advance) and [`absorb`](Hub::absorb) in turn; after each call it takes the output.
 
+mod blame;
 mod blocks;
 mod commons;
 mod convoy;
@@ -13,6 +14,7 @@ mod desk;
 mod egress;
 mod fanout;
 mod greeting;
+mod held;
 mod ingress;
 mod overview;
 mod routing;
@@ -26,12 +28,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use worldshard_protocol::{SessionId, Tick};
-use worldshard_shard::{Envelope, Phase, Shard};
+use worldshard_shard::{Call, Envelope, Frozen, Keep, Phase, RestoreError, Shard};
 use worldshard_spatial::ShardId;
 use worldshard_transport::{MessageKind, close_code};
 
 pub(crate) use blocks::STATE_BYTES_MAX;
 pub use commons::Commons;
+pub(crate) use commons::PROCESSES_MAX;
 pub use egress::FRAME_OVERHEAD_BYTES;
 pub use fanout::Post;
 pub use ingress::CUSTOM_PAYLOAD_BYTES_MAX;
@@ -44,6 +47,9 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::letter::Letter;
 use crate::message::{CloseReason, Event, Message, Payload, Text};
+use crate::panic::panic_text;
+use blame::Blame;
+use held::Held;
 use overview::OverviewDesk;
 
 /// One shard's sessions, services and letters around its world.
@@ -52,10 +58,11 @@ pub struct Hub {
     shard: Shard,
     desk: Desk,
     overview: OverviewDesk,
+    held: Held,
     events: Vec<Event>,
     /// A tick has passed since the systems ran.
     ticked: bool,
-    faults: BTreeMap<&'static str, u64>,
+    blame: Blame,
 }
 
 /// A connection whose upgrade was answered.
@@ -98,21 +105,35 @@ impl Hub {
     /// # Panics
     /// When `own` is no shard of `commons`.
     pub fn new(own: ShardId, recipe: Arc<AppRecipe>, commons: Commons) -> Result<Self> {
-        let mut shard = Shard::new(own, recipe.world.clone(), commons.cell_map.clone())?;
+        let shard = Shard::new(own, recipe.world.clone(), commons.cell_map.clone())?;
+        Self::around(shard, recipe, commons)
+    }
+
+    /// The hub of a shard that comes from a checkpoint, after its `Startup` systems.
+    ///
+    /// # Errors
+    /// When a `Startup` system panics.
+    ///
+    /// # Panics
+    /// When the shard is none of `commons`.
+    pub fn around(mut shard: Shard, recipe: Arc<AppRecipe>, commons: Commons) -> Result<Self> {
+        let (own, tick) = (shard.own(), shard.tick());
         for make in &recipe.resources {
             make(shard.resources_mut());
         }
         let mut hub = Self {
             overview: OverviewDesk::new(commons.shard_count(), recipe.world.config.tick_interval),
             desk: Desk::new(own, &recipe, commons),
+            held: Held::default(),
             recipe,
             shard,
             events: Vec::new(),
             ticked: false,
-            faults: BTreeMap::new(),
+            blame: Blame::default(),
         };
+        hub.desk.tick = tick;
         hub.run_systems(|recipe| &recipe.startup, &[]);
-        if let Some((system, _)) = hub.faults.first_key_value() {
+        if let Some((system, _)) = hub.blame.faults().first_key_value() {
             return Err(Error::Startup { system });
         }
         hub.desk.flush_posts();
@@ -180,7 +201,7 @@ impl Hub {
         match letter {
             Letter::Command(command) => self.shard.command(command),
             Letter::Acknowledgement(acknowledgement) => self.shard.acknowledge(acknowledgement),
-            Letter::Delivery(mut delivery) => self.deliver(from, &mut delivery),
+            Letter::Delivery(mut delivery) => self.deliver_when_durable(from, &mut delivery),
             Letter::Posts(posts) => posts.iter().for_each(|post| self.desk.deliver_post(post)),
             Letter::Close {
                 session,
@@ -188,7 +209,11 @@ impl Hub {
                 reason,
             } => self.desk.close(session, code, reason),
             Letter::Subscribers(counts) => self.overview.count(from, counts),
-            Letter::Overview { ghosts, frame } => self.show_overview(from, ghosts, frame),
+            Letter::Overview {
+                tick,
+                ghosts,
+                frame,
+            } => self.show_overview_when_durable(from, tick, ghosts, frame),
             Letter::Driver(_) => tracing::error!(%from, "a driver's letter reached the hub"),
         }
     }
@@ -238,6 +263,73 @@ impl Hub {
         self.ticked = true;
     }
 
+    /// From now on sessions are told of a tick only when [`durable`](Self::durable) has said that it can be had again.
+    pub fn hold(&mut self) {
+        self.held.from(self.desk.tick);
+    }
+
+    /// All up to this tick can be had again: sessions may be told of it.
+    pub fn durable(&mut self, tick: Tick) {
+        self.release_held(tick);
+    }
+
+    /// As `Shard::keep_calls`.
+    pub fn keep_calls(&mut self, keep: Keep) {
+        self.shard.keep_calls(keep);
+    }
+
+    /// As `Shard::take_calls`.
+    pub fn take_calls(&mut self) -> Vec<Call> {
+        self.shard.take_calls()
+    }
+
+    /// As `Shard::freeze`.
+    ///
+    /// # Panics
+    /// Within a tick.
+    #[must_use]
+    pub fn freeze(&self) -> Frozen {
+        self.shard.freeze()
+    }
+
+    /// The system that ran when the shard panicked: its number and its name.
+    #[must_use]
+    pub fn blamed(&self) -> Option<(u16, &'static str)> {
+        self.shard.blamed()
+    }
+
+    /// As `Shard::quarantine`.
+    pub fn quarantine(&mut self, system: u16) {
+        self.shard.quarantine(system);
+    }
+
+    /// Puts a shard in place of one that panicked: as it was in `archive`, with all said again that was said since. What
+    /// it had for sessions and neighbours was sent the first time. Sessions, services and their resources stay.
+    ///
+    /// # Errors
+    /// When the archive is not one of this shard.
+    ///
+    /// # Panics
+    /// When the shard panics again.
+    pub fn rebuild(
+        &mut self,
+        archive: &[u8],
+        calls: impl IntoIterator<Item = Call>,
+        keep: Keep,
+    ) -> Result<(), RestoreError> {
+        let (own, world) = (self.desk.own, self.recipe.world.clone());
+        let cell_map = self.desk.commons.cell_map.clone();
+        let mut shard = Shard::restore(own, world, cell_map, archive)?;
+        for make in &self.recipe.resources {
+            make(shard.resources_mut());
+        }
+        calls.into_iter().for_each(|call| shard.say_again(call));
+        shard.keep_calls(keep);
+        shard.adopt_resources(&mut self.shard);
+        self.shard = shard;
+        Ok(())
+    }
+
     /// As `Shard::watch_phases`: drivers time phases with it.
     pub fn watch_phases(&mut self, witness: impl FnMut(Option<Phase>) + 'static) {
         self.shard.watch_phases(witness);
@@ -277,7 +369,7 @@ impl Hub {
     /// Panics of systems, by the system's name.
     #[must_use]
     pub fn faults(&self) -> &BTreeMap<&'static str, u64> {
-        &self.faults
+        self.blame.faults()
     }
 
     /// The shard's world, for checkers and digests.
@@ -319,10 +411,22 @@ impl Hub {
         events: &[Event],
         run: impl FnOnce(&mut Context<'_>),
     ) {
+        if self.blame.holds(name) {
+            return;
+        }
         let mut context = Context::new(events, &mut self.desk, self.shard.resources_mut());
-        if catch_unwind(AssertUnwindSafe(|| run(&mut context))).is_err() {
-            *self.faults.entry(name).or_default() += 1;
-            tracing::error!(system = name, shard = self.desk.own.0, "a system panicked");
+        let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(&mut context))) else {
+            return self.blame.clear(name);
+        };
+        let (shard, text) = (self.desk.own.0, panic_text(&*panic));
+        let is_last = self.blame.panicked(name, text);
+        tracing::error!(system = name, shard, panic = text, "a system panicked");
+        if is_last {
+            tracing::error!(
+                system = name,
+                shard,
+                "a system is quarantined: it panics every time"
+            );
         }
     }
 }

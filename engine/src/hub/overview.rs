@@ -141,9 +141,13 @@ impl Hub {
                 }
                 let frame = frame.clone();
                 if home == self.desk.own {
-                    self.show_overview(home, ghosts, frame);
+                    self.show_overview_when_durable(home, tick, ghosts, frame);
                 } else {
-                    let letter = Letter::Overview { ghosts, frame };
+                    let letter = Letter::Overview {
+                        tick,
+                        ghosts,
+                        frame,
+                    };
                     self.desk.output.letters.push((home, letter));
                 }
             }

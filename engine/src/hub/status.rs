@@ -62,6 +62,10 @@ pub struct ShardStatus {
     pub queue_bytes_max: usize,
     /// Panics of systems.
     pub faults: u64,
+    /// Where and with what words the last one was.
+    pub last_panic: Option<String>,
+    /// Systems that do not run here any more, because they panicked again and again.
+    pub quarantined: Vec<&'static str>,
     /// The world of this shard.
     pub world: WorldStatus,
     /// Of the sessions whose viewpoint is here those that had to wait for credits most, at most [`SLOWEST_MAX`].
@@ -160,7 +164,9 @@ impl Hub {
             overviews: stats.overviews,
             queue_bytes_largest: self.desk.queue_bytes_largest(),
             queue_bytes_max: self.desk.messages_queue_bytes_max,
-            faults: self.faults.values().sum(),
+            faults: self.blame.faults().values().sum(),
+            last_panic: self.blame.last().map(str::to_owned),
+            quarantined: self.quarantined(),
             world: self.world_status(),
             slowest: self.slowest(),
         }

@@ -12,10 +12,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ::glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
 
-use super::reactor::{Reactor, panic_text};
+use super::reactor::Reactor;
 use super::sockets::{Prepared, Sockets};
 use super::submission::Ring;
 use crate::error::{Error, Result};
+use crate::panic::panic_text;
 
 /// Runs a shard until it ends.
 pub(crate) fn run(

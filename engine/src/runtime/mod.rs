@@ -22,6 +22,8 @@ mod acceptor;
 mod door;
 mod listen;
 
+mod keeping;
+
 mod control;
 mod liveness;
 mod mailbox;
@@ -44,7 +46,8 @@ mod sockets;
 
 pub use cores::one_per_core;
 pub use in_process::{ClientFactory, InProcessClient};
+pub use keeping::{Difference, Recording, Recovery, first_difference, manifest_of, shards_kept};
 pub use phase_times::{Phase, PhaseTimes};
-pub use running::{Running, start, start_placed};
+pub use running::{Running, start, start_from, start_placed};
 pub use simulated::{SimReport, run_simulated};
 pub use unpaced::{RunReport, ShardTick, UnpacedRun, run_unpaced};

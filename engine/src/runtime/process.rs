@@ -42,6 +42,10 @@ pub(crate) struct ShardReport {
     pub(crate) lag_ticks: u64,
     /// How often that happened.
     pub(crate) lag_times: u64,
+    /// How often the shard panicked and was made again.
+    pub(crate) rebuilds: u64,
+    /// Ticks that it did again then.
+    pub(crate) ticks_rebuilt: u64,
     /// Writes to connections, each with all that waited for one of them.
     pub(crate) writes: u64,
     /// Letters in its mailbox now.
@@ -78,6 +82,8 @@ pub(crate) enum Mail {
         /// What it says.
         letter: Letter,
     },
+    /// Panics in the next first half of a tick, so that a test sees the shard come back.
+    Kill,
     /// Stands still for so long, so that a test sees what a stuck shard does to the others.
     Freeze(Duration),
 }

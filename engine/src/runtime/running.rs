@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use worldshard_shard::Shard;
 use worldshard_spatial::ShardId;
 
 use super::control::Stop;
+use super::keeping::Recovery;
 use super::probe::Chosen;
 use super::process::Place;
 use super::server::{Server, Wiring};
 use super::{cores, listen, probe};
 use crate::app::{AppRecipe, Runtime};
+use crate::durable::Replay;
 use crate::error::{Error, Result};
 
 /// A server that runs. Dropped, it stops at once and without a word to its clients.
@@ -29,18 +32,42 @@ pub struct Running {
 /// # Errors
 /// When the address is taken, the runtime cannot run here, or a world cannot be built. Nothing is left running then.
 pub fn start(recipe: &Arc<AppRecipe>) -> Result<Running> {
-    start_placed(recipe, |_| None)
+    start_wired(recipe, |_| None, None)
+}
+
+/// Starts a server whose world begins as another one stood: one shard for each of its, without its sessions.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_from(recipe: &Arc<AppRecipe>, replay: Replay) -> Result<Running> {
+    let archive = |mut shard: Shard| {
+        shard.forget_sessions();
+        Arc::new(shard.freeze().encode())
+    };
+    let archives = replay.into_shards().into_iter().map(archive).collect();
+    start_wired(recipe, |_| None, Some(archives))
 }
 
 /// Starts a server whose connections are moved to the shard that `place` names, if any.
 #[doc(hidden)]
 pub fn start_placed(recipe: &Arc<AppRecipe>, place: Place) -> Result<Running> {
+    start_wired(recipe, place, None)
+}
+
+fn start_wired(
+    recipe: &Arc<AppRecipe>,
+    place: Place,
+    archives: Option<Vec<Arc<Vec<u8>>>>,
+) -> Result<Running> {
     let options = recipe.options();
     // First, since it fails most often and costs least.
     let stall_max = options.limits.stall_max;
     let listen = |address| listen::listen(address, stall_max);
     let listener = options.bind.as_deref().map(listen).transpose()?;
-    let shards = cores::shards(options.shards);
+    let wanted = archives
+        .as_ref()
+        .map_or(options.shards, |all| all.len() as u16);
+    let shards = cores::shards(wanted);
     let (mut chosen, mut reason) = probe::choose(options.runtime, shards)?;
     let wiring = |chosen| Wiring {
         chosen,
@@ -48,6 +75,7 @@ pub fn start_placed(recipe: &Arc<AppRecipe>, place: Place) -> Result<Running> {
         ticks: None,
         hosting: None,
         place,
+        archives: archives.clone(),
     };
     let mut server = match Server::start(recipe, wiring(chosen)) {
         // The probe asks for little; what the executors take may still not be there.
@@ -150,6 +178,18 @@ impl Running {
         // It has nothing that could panic.
         let _ = listening.join();
         ended
+    }
+
+    /// How the world came back from disk; none when it was begun, or is not kept.
+    #[must_use]
+    pub fn recovery(&self) -> Option<&Recovery> {
+        self.server.recovery()
+    }
+
+    /// Lets a shard panic in its next tick, so that a test sees it come back.
+    #[doc(hidden)]
+    pub fn debug_kill(&self, shard: u16) {
+        self.server.kill(ShardId(shard));
     }
 
     /// Lets a shard stand still, so that a test sees what a stuck one does to the others.

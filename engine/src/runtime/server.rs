@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use worldshard_shard::Envelope;
+use worldshard_shard::{Envelope, Shard};
 use worldshard_spatial::ShardId;
 
 use super::acceptor::{self, Acceptor};
@@ -14,22 +14,26 @@ use super::clock;
 use super::control::{Control, Stop};
 use super::cores;
 use super::driver::Shore;
+use super::keeping::{self, Keeping, OwnKeeping, Recovery, Threads};
 use super::liveness::Liveness;
 use super::mailbox::{Bell, Mailbox, mailboxes};
 use super::pacing::Pacer;
 use super::probe::Chosen;
 use super::process::{Mail, Place, Process};
-use super::reactor::{Reactor, Schedule, panic_text};
+use super::reactor::{Reactor, Schedule};
 use super::unpaced::Hosting;
-use crate::app::AppRecipe;
+use crate::app::{AppRecipe, Durability};
 use crate::error::{Error, Result};
 use crate::hub::{Commons, Hub};
+use crate::panic::panic_text;
 
 /// The threads of one server.
 pub(crate) struct Server {
     process: Arc<Process>,
     shards: Vec<JoinHandle<()>>,
     acceptor: Option<Acceptor>,
+    keepers: Option<Threads>,
+    recovery: Option<Recovery>,
 }
 
 /// How a server is put together.
@@ -40,6 +44,8 @@ pub(crate) struct Wiring {
     pub(crate) ticks: Option<u64>,
     pub(crate) hosting: Option<Hosting>,
     pub(crate) place: Place,
+    /// The world's shards as they are to begin; as the recipe makes them, if not said.
+    pub(crate) archives: Option<Vec<Arc<Vec<u8>>>>,
 }
 
 /// What one shard's thread begins with.
@@ -54,7 +60,46 @@ struct Berth {
     hosting: Option<Hosting>,
     first_tick: Instant,
     core: Option<usize>,
+    /// The shard as it is to begin.
+    archive: Option<Arc<Vec<u8>>>,
+    keeping: Option<OwnKeeping>,
     ready: flume::Sender<Result<()>>,
+}
+
+/// What a world begins as.
+struct Beginning {
+    commons: Commons,
+    /// Of each shard; none when the recipe makes them.
+    archives: Vec<Arc<Vec<u8>>>,
+    keeping: Option<Keeping>,
+    recovery: Option<Recovery>,
+}
+
+impl Beginning {
+    fn of(recipe: &Arc<AppRecipe>, wiring: &Wiring) -> Result<Self> {
+        let commons = Commons::new(recipe, wiring.shards)?;
+        // Whoever runs a number of ticks as fast as possible measures, and keeps nothing.
+        let data = recipe
+            .options()
+            .data
+            .as_ref()
+            .filter(|data| data.durability != Durability::None && wiring.ticks.is_none());
+        let Some(data) = data else {
+            return Ok(Self {
+                commons,
+                archives: wiring.archives.clone().unwrap_or_default(),
+                keeping: None,
+                recovery: None,
+            });
+        };
+        let opened = keeping::open(recipe, &commons.cell_map, data)?;
+        Ok(Self {
+            commons: commons.of_process(opened.process),
+            keeping: Some(Keeping::new(&opened, data)?),
+            archives: opened.archives,
+            recovery: opened.recovery,
+        })
+    }
 }
 
 impl Server {
@@ -63,7 +108,12 @@ impl Server {
     /// # Errors
     /// When a thread, a driver or a shard's world cannot be made; then no thread is left.
     pub(crate) fn start(recipe: &Arc<AppRecipe>, wiring: Wiring) -> Result<Server> {
-        let commons = Commons::new(recipe, wiring.shards)?;
+        let Beginning {
+            commons,
+            archives,
+            keeping,
+            recovery,
+        } = Beginning::of(recipe, &wiring)?;
         let mut shores = Vec::new();
         for _ in 0..wiring.shards {
             shores.push(Shore::new(wiring.chosen).map_err(refused("preparing a shard's thread"))?);
@@ -86,13 +136,18 @@ impl Server {
             process: Arc::clone(&process),
             shards: Vec::new(),
             acceptor: None,
+            keepers: None,
+            recovery,
         };
         let (ready, answers) = flume::bounded(usize::from(wiring.shards));
         let mut cores = cores::to_pin(wiring.shards).into_iter();
         for (((own, shore), mailbox), bell) in (0..).map(ShardId).zip(shores).zip(boxes).zip(bells)
         {
+            let interval = recipe.world().config.tick_interval;
             let berth = Berth {
                 own,
+                archive: archives.get(usize::from(own.0)).cloned(),
+                keeping: keeping.as_ref().map(|keeping| keeping.own(own, interval)),
                 process: Arc::clone(&process),
                 commons: commons.clone(),
                 mailbox,
@@ -100,7 +155,7 @@ impl Server {
                 shore,
                 ticks: wiring.ticks,
                 hosting: wiring.hosting.clone(),
-                first_tick: now + recipe.world().config.tick_interval,
+                first_tick: now + interval,
                 core: cores.next(),
                 ready: ready.clone(),
             };
@@ -115,6 +170,11 @@ impl Server {
             }
         }
         drop(ready);
+        if let Some(keeping) = keeping {
+            let threads = keeping.start(&server.process);
+            server.keepers =
+                Some(threads.map_err(refused("starting the threads that keep the world"))?);
+        }
         server.await_shards(&answers)?;
         Ok(server)
     }
@@ -140,6 +200,16 @@ impl Server {
             process: Arc::clone(&self.process),
             acceptor: self.acceptor.as_ref().map(Acceptor::bell),
         }
+    }
+
+    /// How the world came back from disk.
+    pub(crate) fn recovery(&self) -> Option<&Recovery> {
+        self.recovery.as_ref()
+    }
+
+    /// Lets a shard panic in its next tick.
+    pub(crate) fn kill(&self, shard: ShardId) {
+        let _ = self.process.post.letter(shard, Mail::Kill);
     }
 
     /// Lets a shard stand still.
@@ -183,6 +253,10 @@ impl Server {
         }
         if let Some(acceptor) = self.acceptor.take() {
             acceptor.stop();
+        }
+        // They have written all that shards gave them.
+        if let Some(keepers) = self.keepers.take() {
+            keepers.join();
         }
     }
 }
@@ -253,12 +327,21 @@ impl Berth {
         let (mailbox, bell, commons, hosting) =
             (self.mailbox, self.bell, self.commons, self.hosting);
         let ready = self.ready;
+        let (archive, keeping) = (self.archive, self.keeping);
         let make = move || {
-            let mut hub = Hub::new(own, recipe, commons)?;
+            let mut hub = match archive {
+                None => Hub::new(own, recipe, commons)?,
+                Some(archive) => {
+                    let (world, cell_map) = (recipe.world().clone(), commons.cell_map().clone());
+                    let shard = Shard::restore(own, world, cell_map, &archive);
+                    let shard = shard.map_err(|error| Error::Runtime(error.to_string()))?;
+                    Hub::around(shard, recipe, commons)?
+                }
+            };
             let observer = hosting
                 .as_ref()
                 .map(|hosting| hosting.observer(&mut hub, clock::now()));
-            let mut reactor = Reactor::new(own, hub, process, mailbox, bell, schedule);
+            let mut reactor = Reactor::new(own, hub, process, mailbox, bell, schedule, keeping);
             if let (Some(hosting), Some(observer)) = (hosting, observer) {
                 let clients = hosting.clients.as_ref().map(|factory| factory.clients(own));
                 reactor.host(clients.unwrap_or_default(), observer);

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::clock;
 use super::phase_times::PhaseWatch;
-use super::reactor::panic_text;
 use super::unpaced::{RunReport, ShardTick, neighbours};
 use crate::app::AppRecipe;
 use crate::error::{Error, Result};
+use crate::panic::panic_text;
 use crate::sim::check::{Check, Finding};
 use crate::sim::{FaultCounts, SimOptions, Simulation};
 

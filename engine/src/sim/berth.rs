@@ -37,7 +37,7 @@ impl Berth {
             stats: hub.shard().stats(),
             hub,
             seen: None,
-            lockstep: Lockstep::new(shards),
+            lockstep: Lockstep::new(shards, Tick(0)),
             unheard: true,
             stalled_until: 0,
             absorbed: Tick(0),

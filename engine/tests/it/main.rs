@@ -37,6 +37,7 @@ mod net_http;
 mod net_interest;
 mod net_life;
 mod net_process;
+mod net_rebuild;
 mod net_subscribe;
 mod net_walker;
 mod net_world;

@@ -1,6 +1,5 @@
 //! The border at which a panic of user code ends: none passes into a driver, and no hub runs after one.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use worldshard_protocol::Tick;
 use worldshard_spatial::ShardId;
 
 use crate::hub::Hub;
+use crate::panic::panic_text;
 use crate::runtime::process::Process;
 
 /// A hub that is called only while its state can be trusted.
@@ -44,11 +44,22 @@ impl Guard {
         match catch_unwind(AssertUnwindSafe(|| call(&mut self.hub))) {
             Ok(result) => Some(result),
             Err(panic) => {
-                self.failed = true;
-                self.tell(doing, &*panic);
+                self.give_up(doing, panic_text(&*panic));
                 None
             }
         }
+    }
+
+    /// Calls the hub in such a way that a panic of it can be mended: what it said.
+    pub(crate) fn attempt<R>(&mut self, call: impl FnOnce(&mut Hub) -> R) -> Result<R, String> {
+        catch_unwind(AssertUnwindSafe(|| call(&mut self.hub)))
+            .map_err(|panic| panic_text(&*panic).to_owned())
+    }
+
+    /// The hub cannot be mended: the server ends.
+    pub(crate) fn give_up(&mut self, doing: &'static str, text: &str) {
+        self.failed = true;
+        self.tell(doing, text);
     }
 
     /// Whether the hub panicked.
@@ -56,9 +67,8 @@ impl Guard {
         self.failed
     }
 
-    fn tell(&self, doing: &'static str, panic: &(dyn Any + Send)) {
+    fn tell(&self, doing: &'static str, text: &str) {
         let (shard, tick) = (self.own.0, self.tick.0);
-        let text = panic_text(panic);
         tracing::error!(
             shard,
             tick,
@@ -69,16 +79,5 @@ impl Guard {
         self.process.fail(format!(
             "shard {shard} panicked in {doing} of tick {tick}: {text}"
         ));
-    }
-}
-
-/// What a panic said, where it said it in text.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    if let Some(text) = panic.downcast_ref::<&str>() {
-        text
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text
-    } else {
-        "no text"
     }
 }

@@ -9,6 +9,7 @@ mod connection;
 mod guard;
 mod id_map;
 mod input;
+mod mending;
 mod output;
 mod slots;
 mod ticks;
@@ -27,6 +28,7 @@ use super::clock;
 use super::control::Stop;
 use super::door::Door;
 use super::in_process::{InProcess, InProcessClient};
+use super::keeping::OwnKeeping;
 use super::mailbox::{Bell, Mailbox};
 use super::pacing::{Lag, Pacer};
 use super::process::{Mail, Process, ShardReport};
@@ -47,7 +49,6 @@ use slots::Slots;
 use window::Window;
 
 pub(crate) use connection::Interest;
-pub(crate) use guard::panic_text;
 pub(crate) use slots::Slot;
 
 /// One shard's connections, mailbox and ticks around its hub.
@@ -57,6 +58,13 @@ pub(crate) struct Reactor {
     mailbox: Mailbox<Envelope, Mail>,
     bell: Arc<Bell>,
     hub: Guard,
+    /// Its part in keeping the world on disk.
+    keeping: Option<OwnKeeping>,
+    /// How often the shard was made again.
+    rebuilds: u64,
+    ticks_rebuilt: u64,
+    /// The next first half is to panic.
+    killed: bool,
     slots: Slots,
     /// Open sessions of sockets.
     sessions: SessionMap<Slot>,
@@ -162,7 +170,12 @@ impl Reactor {
         mailbox: Mailbox<Envelope, Mail>,
         bell: Arc<Bell>,
         schedule: Schedule,
+        keeping: Option<OwnKeeping>,
     ) -> Reactor {
+        if let Some(keeping) = &keeping {
+            keeping.begin(&mut hub);
+        }
+        let after = hub.shard().tick();
         let limits = &process.recipe.options().limits;
         match schedule {
             Schedule::Paced(_) => hub.coalesce(),
@@ -175,11 +188,15 @@ impl Reactor {
             mailbox,
             bell,
             hub: Guard::new(hub, own, Arc::clone(&process)),
+            keeping,
+            rebuilds: 0,
+            ticks_rebuilt: 0,
+            killed: false,
             slots: Slots::default(),
             sessions: SessionMap::default(),
             in_process: InProcess::default(),
             alarms: Alarms::default(),
-            lockstep: Lockstep::new(process.shards),
+            lockstep: Lockstep::new(process.shards, after),
             schedule,
             halves: Halves::default(),
             punctuality: Punctuality::default(),
@@ -221,6 +238,7 @@ impl Reactor {
         }
         self.bell.answer();
         self.read_mail(now);
+        self.tell_durable();
         self.resume_waiting(now);
         self.ring_alarms(now);
         self.run_ticks(now);
@@ -278,6 +296,8 @@ impl Reactor {
             letters_kept_max: OUTBOX_LETTERS_MAX,
             envelopes: envelopes.len(),
             envelopes_max: envelopes.capacity().unwrap_or(usize::MAX),
+            rebuilds: self.rebuilds,
+            ticks_rebuilt: self.ticks_rebuilt,
             hub,
         }
     }
@@ -406,6 +426,7 @@ impl Reactor {
                 self.unheard = true;
                 self.hub.call("letter", |hub| hub.letter(from, letter));
             }
+            Mail::Kill => self.killed = true,
             Mail::Freeze(duration) => {
                 tracing::warn!(shard = self.own.0, ?duration, "frozen on request");
                 clock::stand_still(now + duration);

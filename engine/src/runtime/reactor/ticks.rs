@@ -32,6 +32,8 @@ impl Reactor {
         }
         match &self.schedule {
             Schedule::Paced(pacer) if pacer.due() > now => TickDue::At(pacer.due()),
+            // The keeper rings.
+            Schedule::Paced(_) if !self.may_advance() => TickDue::Neighbours,
             Schedule::Paced(_) | Schedule::Unpaced { .. } => TickDue::Now,
         }
     }
@@ -46,7 +48,7 @@ impl Reactor {
 
     fn is_due(&self, now: Instant) -> bool {
         match &self.schedule {
-            Schedule::Paced(pacer) => pacer.due() <= now,
+            Schedule::Paced(pacer) => pacer.due() <= now && self.may_advance(),
             Schedule::Unpaced { .. } => !self.has_run_all(),
         }
     }
@@ -73,7 +75,7 @@ impl Reactor {
                 );
             }
         }
-        let envelopes = self.hub.call("advance", |hub| hub.advance(tick));
+        let envelopes = self.advance_hub(tick);
         self.halves.advance = clock::now().saturating_duration_since(now);
         for envelope in envelopes.into_iter().flatten() {
             self.process.post.envelope(envelope.to, envelope);
@@ -83,11 +85,11 @@ impl Reactor {
 
     fn absorb_if_complete(&mut self, now: Instant) {
         let tick = self.lockstep.tick();
-        let Some(inbox) = self.lockstep.inbox() else {
+        if !self.lockstep.is_complete() {
             return;
-        };
+        }
         let began = clock::now();
-        self.hub.call("absorb", |hub| hub.absorb(tick, inbox));
+        self.absorb_hub(tick);
         self.halves.absorb = clock::now().saturating_duration_since(began);
         self.lockstep.absorbed();
         self.process.liveness.ticked(self.own, tick);

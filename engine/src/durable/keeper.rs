@@ -1,0 +1,125 @@
+//! Writes the journal of a running world, and says up to which tick it can be had again.
+//!
+//! Called by one thread, with what all shards give in any order between them. Never decides when a checkpoint is taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use worldshard_protocol::Tick;
+use worldshard_spatial::ShardId;
+
+use super::names::FileName;
+use super::retention::outdated;
+use super::store::Store;
+
+/// The journal of a running world.
+pub struct Keeper {
+    store: Arc<dyn Store>,
+    shards: Vec<Kept>,
+    /// Appended to since the last commit.
+    dirty: BTreeSet<Tick>,
+    /// Of which generations which shards' checkpoints are written.
+    written: BTreeMap<Tick, BTreeSet<ShardId>>,
+    whole: BTreeSet<Tick>,
+    generations_kept: usize,
+}
+
+/// One shard's part.
+#[derive(Clone, Copy)]
+struct Kept {
+    /// Whose journal its pieces go to.
+    generation: Tick,
+    /// The last tick of which the first half is in the journal.
+    advanced: Tick,
+}
+
+impl Keeper {
+    /// Goes on behind a generation that is whole. `generations_kept` is at least 1.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, shards: u16, from: Tick, generations_kept: usize) -> Self {
+        let kept = Kept {
+            generation: from,
+            advanced: from,
+        };
+        Self {
+            store,
+            shards: vec![kept; usize::from(shards)],
+            dirty: BTreeSet::new(),
+            written: BTreeMap::new(),
+            whole: BTreeSet::from([from]),
+            generations_kept: generations_kept.max(1),
+        }
+    }
+
+    /// Appends the bytes of a piece ([`write_chunk`](super::write_chunk)) that leads a shard to a tick. One that `closes`
+    /// ends at a checkpoint of that tick: the shard's next belongs to that.
+    ///
+    /// # Errors
+    /// What the store says. A part of the piece may be written then: nothing may be appended behind it.
+    pub fn append(
+        &mut self,
+        shard: ShardId,
+        tick: Tick,
+        piece: &[u8],
+        closes: bool,
+    ) -> io::Result<()> {
+        let kept = &mut self.shards[usize::from(shard.0)];
+        let name = FileName::Journal(kept.generation).to_string();
+        self.dirty.insert(kept.generation);
+        if closes {
+            kept.generation = tick;
+        }
+        kept.advanced = tick;
+        self.store.append(&name, piece)
+    }
+
+    /// Makes what was appended durable; the last tick that all shards have in it.
+    ///
+    /// # Errors
+    /// What the store says; then nothing is known of what was appended since the last commit.
+    pub fn commit(&mut self) -> io::Result<Tick> {
+        // In their order: what is behind a checkpoint counts for nothing without what is before it.
+        while let Some(generation) = self.dirty.first().copied() {
+            self.store
+                .sync(&FileName::Journal(generation).to_string())?;
+            self.dirty.remove(&generation);
+        }
+        let advanced = self.shards.iter().map(|kept| kept.advanced);
+        Ok(advanced.min().expect("a world has a shard"))
+    }
+
+    /// Takes note that a shard's checkpoint is written. When that makes its generation whole, files of generations
+    /// before those that are kept go.
+    ///
+    /// # Errors
+    /// What the store says of files that were to go.
+    pub fn checkpointed(&mut self, tick: Tick, shard: ShardId) -> io::Result<()> {
+        let written = self.written.entry(tick).or_default();
+        written.insert(shard);
+        if written.len() < self.shards.len() {
+            return Ok(());
+        }
+        // One that is older and still not whole never will be.
+        self.written.retain(|of, _| *of > tick);
+        self.whole.insert(tick);
+        let names = self.store.list()?;
+        let names: Vec<FileName> = names
+            .iter()
+            .filter_map(|name| FileName::parse(name))
+            .collect();
+        for name in outdated(&names, &self.whole, self.generations_kept) {
+            self.store.remove(&name.to_string())?;
+        }
+        while self.whole.len() > self.generations_kept {
+            self.whole.pop_first();
+        }
+        Ok(())
+    }
+
+    /// The last generation that is whole.
+    #[must_use]
+    pub fn newest(&self) -> Tick {
+        *self.whole.last().expect("it began behind one")
+    }
+}

@@ -1,0 +1,97 @@
+//! Lets all shards of a world do again what they did, in one thread, tick by tick. Never reads a file.
+
+use std::collections::VecDeque;
+
+use worldshard_protocol::Tick;
+use worldshard_shard::{Call, Envelope, Shard};
+
+/// A world that does again what it did.
+pub struct Replay {
+    shards: Vec<Shard>,
+    /// What was said to each shard and is not said again yet.
+    calls: Vec<VecDeque<Call>>,
+    tick: Tick,
+}
+
+impl Replay {
+    /// A world as it was after `tick`, and what was said to each of its shards after that.
+    ///
+    /// # Panics
+    /// When there are not as many lists as shards.
+    #[must_use]
+    pub fn new(shards: Vec<Shard>, calls: Vec<VecDeque<Call>>, tick: Tick) -> Self {
+        assert_eq!(shards.len(), calls.len(), "every shard has its calls");
+        Self {
+            shards,
+            calls,
+            tick,
+        }
+    }
+
+    /// The last tick that is whole.
+    #[must_use]
+    pub fn tick(&self) -> Tick {
+        self.tick
+    }
+
+    /// The shards after [`tick`](Self::tick).
+    #[must_use]
+    pub fn shards(&self) -> &[Shard] {
+        &self.shards
+    }
+
+    /// The digest of all entities.
+    #[must_use]
+    pub fn digest(&self) -> u128 {
+        let digests = self.shards.iter().map(Shard::digest);
+        digests.fold(0, u128::wrapping_add)
+    }
+
+    /// One tick. False when it was not said to every shard: then nothing happened.
+    pub fn step(&mut self) -> bool {
+        let tick = self.tick.next();
+        let advances = |call: &Call| matches!(call, Call::Advance(of) if *of == tick);
+        if !self.calls.iter().all(|calls| calls.iter().any(advances)) {
+            return false;
+        }
+        let mut inboxes: Vec<Vec<Envelope>> = self.shards.iter().map(|_| Vec::new()).collect();
+        for (shard, calls) in self.shards.iter_mut().zip(&mut self.calls) {
+            say(shard, calls, advances);
+            let envelopes = shard.advance(tick);
+            for envelope in envelopes {
+                inboxes[usize::from(envelope.to.0)].push(envelope);
+            }
+        }
+        for ((shard, calls), inbox) in self
+            .shards
+            .iter_mut()
+            .zip(&mut self.calls)
+            .zip(&mut inboxes)
+        {
+            // What was said before the second half of the last tick may not have been written any more.
+            let absorbs = |call: &Call| matches!(call, Call::Absorb(of, _) if *of == tick);
+            if calls.iter().any(absorbs) {
+                say(shard, calls, absorbs);
+            }
+            shard.absorb(tick, inbox);
+        }
+        self.tick = tick;
+        true
+    }
+
+    /// What the shards are made of.
+    #[must_use]
+    pub fn into_shards(self) -> Vec<Shard> {
+        self.shards
+    }
+}
+
+/// Says all calls up to the half of a tick, which is taken off too.
+fn say(shard: &mut Shard, calls: &mut VecDeque<Call>, is_half: impl Fn(&Call) -> bool) {
+    while let Some(call) = calls.pop_front() {
+        if is_half(&call) {
+            return;
+        }
+        shard.say_again(call);
+    }
+}

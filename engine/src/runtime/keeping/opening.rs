@@ -1,0 +1,207 @@
+//! Opens the world of a folder before any shard runs: as it was, or begun, and a fresh generation to go on behind.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use worldshard_protocol::Tick;
+use worldshard_shard::{Command, CommandBody, Shard};
+use worldshard_spatial::CellMap;
+
+use super::directory::Directory;
+use crate::app::{AppRecipe, DataOptions};
+use crate::durable::{
+    DurableError, FileName, Manifest, Opening, Recovered, Store, checkpoint_file, recover,
+};
+use crate::error::{Error, Result};
+use crate::hub::PROCESSES_MAX;
+use crate::runtime::clock;
+
+/// A world that was opened, in bytes: shards are made of them on their own threads.
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn Store>,
+    /// The tick after which the world goes on.
+    pub(crate) tick: Tick,
+    /// The archive of each shard.
+    pub(crate) archives: Vec<Arc<Vec<u8>>>,
+    /// How many processes have had the world before this one.
+    pub(crate) process: u32,
+    /// How it came back; none when it was begun.
+    pub(crate) recovery: Option<Recovery>,
+}
+
+/// How a world came back.
+#[derive(Clone, Debug)]
+pub struct Recovery {
+    /// The last tick that was kept.
+    pub tick: Tick,
+    /// The tick of the checkpoint from which it was done again.
+    pub checkpoint: Tick,
+    /// How long that took, the checkpoint of the new process included.
+    pub took: Duration,
+    /// What was passed over or cut off.
+    pub notes: Vec<String>,
+}
+
+/// The number of shards of the world in a folder; none when there is no world.
+///
+/// # Errors
+/// When there is a manifest that cannot be read.
+pub fn shards_kept(folder: &Path) -> Result<Option<u16>> {
+    manifest_of(folder).map(|manifest| manifest.map(|manifest| manifest.shards))
+}
+
+/// The manifest of the world in a folder; none when there is no world.
+///
+/// # Errors
+/// When there is one that cannot be read.
+pub fn manifest_of(folder: &Path) -> Result<Option<Manifest>> {
+    match std::fs::read(folder.join(FileName::Manifest.to_string())) {
+        Ok(bytes) => Manifest::parse(&bytes)
+            .map(Some)
+            .map_err(|source| data(folder, source)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => {
+            let what = "reading world.json".to_owned();
+            Err(data(folder, DurableError::Io { what, source }))
+        }
+    }
+}
+
+/// Opens the world in a folder for this process alone.
+pub(crate) fn open(
+    recipe: &AppRecipe,
+    cell_map: &Arc<CellMap>,
+    options: &DataOptions,
+) -> Result<Opened> {
+    let began = clock::now();
+    let folder = &options.folder;
+    let refused = |what: &str| {
+        let what = what.to_owned();
+        move |source| data(folder, DurableError::Io { what, source })
+    };
+    let store: Arc<dyn Store> = match Directory::open(folder) {
+        Ok(directory) => Arc::new(directory),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            return Err(refused("another process has it")(error));
+        }
+        Err(error) => return Err(refused("opening it")(error)),
+    };
+    let process = sign(recipe, cell_map, options, &*store)?;
+    let opening = Opening {
+        recipe: Arc::clone(recipe.world()),
+        cell_map: Arc::clone(cell_map),
+        until: None,
+        accept_loss: options.accept_loss,
+    };
+    let recovered = recover(&*store, &opening).map_err(|source| data(folder, source))?;
+    let (shards, tick, found) = match recovered {
+        None if process > 0 => return Err(data(folder, DurableError::Empty)),
+        None => (begin(&opening)?, Tick(0), None),
+        Some(Recovered {
+            mut shards,
+            tick,
+            checkpoint,
+            notes,
+        }) => {
+            shards.iter_mut().for_each(dismiss);
+            (shards, tick, Some((checkpoint, notes)))
+        }
+    };
+    let mut archives = Vec::new();
+    for shard in shards {
+        let archive = shard.freeze().encode();
+        let name = FileName::Checkpoint(tick, shard.own()).to_string();
+        let written = store.write(&name, &checkpoint_file(&archive));
+        written.map_err(refused(&format!("writing {name}")))?;
+        archives.push(Arc::new(archive));
+    }
+    let recovery = found.map(|(checkpoint, notes)| Recovery {
+        tick,
+        checkpoint,
+        took: took(began),
+        notes,
+    });
+    Ok(Opened {
+        store,
+        tick,
+        archives,
+        process,
+        recovery,
+    })
+}
+
+/// Compares the manifest, and counts this process in it. How many there were before.
+fn sign(
+    recipe: &AppRecipe,
+    cell_map: &CellMap,
+    options: &DataOptions,
+    store: &dyn Store,
+) -> Result<u32> {
+    let folder = &options.folder;
+    let (name, shards) = (recipe.world_name(), cell_map.shard_count());
+    let mut wanted = Manifest::of(name, recipe.world(), shards, options.launch.clone());
+    if let Some(found) = manifest_of(folder)? {
+        found
+            .check(&wanted)
+            .map_err(|source| data(folder, source))?;
+        wanted.launch = found.launch;
+        wanted.processes = found.processes + 1;
+    }
+    if wanted.processes > PROCESSES_MAX {
+        return Err(data(
+            folder,
+            DurableError::Manifest {
+                what: "the number of processes that had it".to_owned(),
+                found: wanted.processes.to_string(),
+                expected: format!("at most {PROCESSES_MAX}"),
+            },
+        ));
+    }
+    let written = store.write(&FileName::Manifest.to_string(), &wanted.to_bytes());
+    written.map_err(|source| {
+        let what = "writing world.json".to_owned();
+        data(folder, DurableError::Io { what, source })
+    })?;
+    Ok(wanted.processes)
+}
+
+fn begin(opening: &Opening) -> Result<Vec<Shard>> {
+    let shards = opening.cell_map.shards();
+    shards
+        .map(|own| {
+            Ok(Shard::new(
+                own,
+                opening.recipe.clone(),
+                opening.cell_map.clone(),
+            )?)
+        })
+        .collect()
+}
+
+/// Its sessions were those of another process.
+fn dismiss(shard: &mut Shard) {
+    let sessions: BTreeMap<_, _> = shard
+        .sessions()
+        .filter_map(|session| Some((session, shard.viewer(session)?.commands_done)))
+        .collect();
+    for (session, done) in sessions {
+        shard.command(Command {
+            session,
+            sequence: done + 1,
+            client_sequence: 0,
+            body: CommandBody::Leave,
+        });
+    }
+}
+
+pub(super) fn data(folder: &Path, source: DurableError) -> Error {
+    let folder = folder.to_owned();
+    Error::Data { folder, source }
+}
+
+fn took(began: Instant) -> Duration {
+    clock::now().saturating_duration_since(began)
+}

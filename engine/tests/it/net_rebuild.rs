@@ -1,0 +1,284 @@
+//! A shard that panics under clients: it is made again from its checkpoint and what was said to it, nobody is disconnected,
+//! nothing is lost, and what comes after is what its journal says.
+//!
+//! WORLDSHARD_FULL=1 has five hundred clients and prints the time of each tick around the panic.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use worldshard::prelude::*;
+use worldshard::runtime::{Recording, Running};
+use worldshard::worlds::{WorldName, world};
+use worldshard::{AppRecipe, DataOptions, Runtime};
+use worldshard_client::{Connection, Event as Heard};
+use worldshard_protocol::{InterestWish, ViewpointMode};
+
+use crate::socket::{PATIENCE, end, eventually, get, now, on_each_runtime, serve};
+
+const ENTITIES: u64 = 1000;
+const SHARDS: u16 = 4;
+
+fn full() -> bool {
+    std::env::var("WORLDSHARD_FULL").is_ok_and(|full| full == "1")
+}
+
+/// A folder of a test's own, removed when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str, runtime: Runtime) -> Self {
+        let name = format!("worldshard-{name}-{runtime}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn data(&self) -> DataOptions {
+        let mut data = DataOptions::new(self.0.join("world"));
+        data.checkpoint_every = Duration::from_secs(1);
+        data.digest_file = Some(self.0.join("digests"));
+        data
+    }
+
+    fn digests(&self) -> BTreeMap<Tick, u128> {
+        let text = fs::read_to_string(self.0.join("digests")).unwrap();
+        let line = |line: &str| {
+            let (tick, digest) = line.split_once(' ')?;
+            Some((
+                Tick(tick.parse().ok()?),
+                u128::from_str_radix(digest, 16).ok()?,
+            ))
+        };
+        text.lines().filter_map(line).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn app(runtime: Runtime, folder: &Folder) -> App {
+    let mut app = App::new();
+    app.plugin(world(WorldName::Flock, ENTITIES, 7))
+        .bind("127.0.0.1:0")
+        .runtime(runtime)
+        .shards(SHARDS)
+        .options(|options| options.data = Some(folder.data()));
+    app
+}
+
+struct Fleet(Vec<Connection>);
+
+impl Fleet {
+    fn join(address: SocketAddr, clients: usize) -> Self {
+        let joined = (0..clients).map(|number| {
+            let mut client = Connection::enter(address, "/world", PATIENCE).unwrap();
+            let mode = match number % 4 {
+                0 => ViewpointMode::Camera,
+                _ => ViewpointMode::Avatar,
+            };
+            client.join(mode, None, InterestWish::Default);
+            client.flush().unwrap();
+            client
+        });
+        Self(joined.collect())
+    }
+
+    /// Everybody reads what is there and steers, for so long; the times between new ticks of the first.
+    fn run(&mut self, length: Duration) -> Vec<Duration> {
+        let (began, mut gaps) = (now(), Vec::new());
+        let mut last: Option<Instant> = None;
+        let mut turn = 0.0_f32;
+        while began.elapsed() < length {
+            turn += 0.1;
+            for (number, client) in self.0.iter_mut().enumerate() {
+                let before = client.view().tick();
+                while let Some(event) = client.try_receive().unwrap() {
+                    assert!(
+                        !matches!(event, Heard::Closed { .. }),
+                        "client {number}: {event:?}"
+                    );
+                }
+                if number == 0 && client.view().tick() > before {
+                    gaps.extend(last.replace(now()).map(|last| last.elapsed()));
+                }
+                if number % 4 != 0 && turn.fract() < 0.1 {
+                    client.steer([turn.sin(), turn.cos(), 0.0]);
+                }
+                client.flush().unwrap();
+            }
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+        gaps
+    }
+
+    /// What each sees against the world as its recording has it at that tick.
+    fn compare(&self, recording: &Recording) {
+        let mut replays = BTreeMap::new();
+        for client in &self.0 {
+            let tick = client.view().tick();
+            let replay = replays
+                .entry(tick)
+                .or_insert_with(|| recording.at(Some(tick)).unwrap());
+            for (id, seen) in client.view().iter() {
+                let at = replay.shards().iter().find_map(|shard| shard.position(id));
+                let at = at.unwrap_or_else(|| panic!("{id} is seen and not there, tick {tick}"));
+                assert_eq!(
+                    [seen.record.x, seen.record.y, seen.record.z],
+                    at.to_array(),
+                    "{id}"
+                );
+            }
+        }
+    }
+}
+
+fn sum(address: SocketAddr, name: &str) -> u64 {
+    let (_, body) = get(address, "/status");
+    let status: Value = serde_json::from_str(&body).unwrap();
+    let shards = status["shards"].as_array().unwrap();
+    let of = |shard: &Value| shard[name].as_u64().or(shard["world"][name].as_u64());
+    shards
+        .iter()
+        .map(|shard| of(shard).unwrap_or_else(|| panic!("no {name}")))
+        .sum()
+}
+
+/// Ends the server, and does again all that its folder holds: each tick has the digest that was written for it.
+fn judge(running: Running, folder: &Folder, recipe: &Arc<AppRecipe>) -> Recording {
+    end(running);
+    let recording = Recording::open(&folder.0.join("world"), recipe).unwrap();
+    let digests = folder.digests();
+    let mut compared = 0;
+    for &generation in &recording.generations().unwrap() {
+        let mut replay = recording.after(generation).unwrap();
+        while replay.step() {
+            compared += u64::from(digests.contains_key(&replay.tick()));
+            if let Some(&digest) = digests.get(&replay.tick()) {
+                assert_eq!(replay.digest(), digest, "tick {}", replay.tick());
+            }
+        }
+    }
+    assert!(compared > 20, "{compared} ticks compared");
+    recording
+}
+
+#[test]
+fn a_shard_that_is_killed_under_clients_comes_back_and_nobody_is_disconnected() {
+    on_each_runtime(|runtime| {
+        let folder = Folder::new("killed-shard", runtime);
+        let mut app = app(runtime, &folder);
+        let recipe = app.build().unwrap();
+        let (running, address) = serve(&mut self::app(runtime, &folder));
+        let clients = if full() { 500 } else { 40 };
+        let mut fleet = Fleet::join(address, clients);
+        let quiet = fleet.run(Duration::from_millis(1700));
+        let avatars = clients as u64 - clients as u64 / 4;
+        eventually(PATIENCE, "all avatars are born", || {
+            sum(address, "entities") == ENTITIES + avatars
+        });
+        for (round, shard) in [(1, 1), (2, 1), (3, 3)] {
+            let before = sum(address, "ticks_rebuilt");
+            running.debug_kill(shard);
+            let gaps = fleet.run(Duration::from_millis(1100));
+            assert_eq!(sum(address, "rebuilds"), round);
+            let ticks = sum(address, "ticks_rebuilt") - before;
+            let longest = gaps.iter().max().unwrap();
+            let usual = quiet.iter().max().unwrap();
+            println!(
+                "{runtime}, {clients} clients: shard {shard} did {ticks} ticks again; longest time between ticks {longest:.1?}, {usual:.1?} before"
+            );
+            if full() {
+                println!(
+                    "ms between ticks: {:?}",
+                    gaps.iter().map(|gap| gap.as_millis()).collect::<Vec<_>>()
+                );
+            }
+        }
+        // Shards show their numbers at moments of their own: one that is on its way is in two of them, or in none.
+        eventually(PATIENCE, "all entities are there", || {
+            sum(address, "entities") == ENTITIES + avatars
+        });
+        assert_eq!(sum(address, "audit_failures"), 0);
+        assert_eq!(sum(address, "sessions"), clients as u64);
+        fleet.compare(&judge(running, &folder, &recipe));
+    });
+}
+
+/// A command that is poison: the system that finds it panics, until the command is gone.
+#[derive(Clone, Copy, Default, Component)]
+struct Poison(u8);
+
+#[test]
+fn a_command_that_makes_its_tick_panic_is_dropped_and_a_system_that_always_does_is_quarantined() {
+    on_each_runtime(|runtime| {
+        let folder = Folder::new("poison", runtime);
+        let ran = Arc::new(AtomicU32::new(0));
+        let make = || {
+            let counted = Arc::clone(&ran);
+            let mut app = App::new();
+            app.bind("127.0.0.1:0")
+                .runtime(runtime)
+                .shards(SHARDS)
+                .options(|options| options.data = Some(folder.data()))
+                .world(world(WorldName::Flock, ENTITIES, 7).config)
+                .populate(ENTITIES, |genesis, entity| {
+                    let Bounds { min, max } = genesis.config.bounds;
+                    let mut chance = genesis.chance(entity, "birth");
+                    Draft::at(Point::flat(
+                        chance.range(min.x, max.x),
+                        chance.range(min.y, max.y),
+                    ))
+                })
+                .component::<Poison>("poison", Visibility::Private)
+                .avatar(|_, at| Draft::at(at).with(Poison::default()))
+                .command(200, |subject, payload| {
+                    subject.change(|poison: &mut Poison| poison.0 = payload[0]);
+                    Ok(())
+                })
+                .system(FixedUpdate, move |step: &mut Step<'_>| {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    for poison in step.query::<&Poison>().iter() {
+                        assert_ne!(poison.0, 1, "poisoned");
+                    }
+                    assert!(step.tick() < Tick(100), "out of order from tick 100 on");
+                });
+            app
+        };
+        let recipe = make().build().unwrap();
+        let (running, address) = serve(&mut make());
+        let mut fleet = Fleet::join(address, 8);
+        fleet.run(Duration::from_millis(600));
+        assert_eq!(sum(address, "rebuilds"), 0);
+        fleet.0[1].say(&worldshard_protocol::ClientMessage::Custom {
+            opcode: 200,
+            payload: &[1],
+        });
+        fleet.run(Duration::from_millis(600));
+        let rebuilds = sum(address, "rebuilds");
+        // Once as it was, once without the command: that was enough.
+        assert_eq!(rebuilds, 2, "the command is dropped, and its tick goes on");
+        eventually(PATIENCE, "tick 100", || {
+            fleet.run(Duration::from_millis(100));
+            sum(address, "tick") > 110 * u64::from(SHARDS)
+        });
+        // On every shard the system is quarantined at the third attempt; nothing else stopped.
+        assert_eq!(sum(address, "rebuilds"), 2 + 3 * u64::from(SHARDS));
+        let runs = ran.load(Ordering::Relaxed);
+        fleet.run(Duration::from_millis(300));
+        assert_eq!(ran.load(Ordering::Relaxed), runs, "it runs no more");
+        let (_, body) = get(address, "/status");
+        assert!(body.contains("quarantined"), "{body}");
+        assert_eq!(sum(address, "audit_failures"), 0);
+        judge(running, &folder, &recipe);
+    });
+}
