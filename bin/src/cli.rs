@@ -1,11 +1,12 @@
 //! The command line: flags, their defaults, units and limits. Never does what they ask for.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use worldshard::sim::check::Check;
 use worldshard::worlds::WorldName;
-use worldshard::{Coalesce, Runtime};
+use worldshard::{Coalesce, Durability, Runtime};
 
 /// A sharded, thread-per-core world: simulates it, serves it, and measures it.
 #[derive(Parser, Debug)]
@@ -28,6 +29,11 @@ pub(crate) enum Command {
     /// Run a world as fast as it can, without a network, and say what it cost and whether it held
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
+    /// Go to any tick of a world that was served with --data, and look at it
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(ReplayArgs),
+    /// Name the first tick, shard, entity and component in which two kept worlds differ
+    Diff(DiffArgs),
     /// Put many clients on a server, check all they hear, and say what the server spent on them
     #[cfg(target_os = "linux")]
     #[command(after_help = crate::load::args::EXAMPLES)]
@@ -84,6 +90,75 @@ pub(crate) struct ServeArgs {
     /// of at most 40, crowd 24 of 30, swarm3d 20 of 24. The border between shards is a little wider
     #[arg(long, value_name = "M", value_parser = metres, allow_negative_numbers = true, help_heading = "World")]
     pub(crate) interest_radius: Option<f32>,
+
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// Where and how a world is kept.
+#[derive(Args, Debug)]
+pub(crate) struct DataArgs {
+    /// Keep the world in this folder: the next start goes on where this one ended, however it ended. Without, the world
+    /// ends with the process
+    #[arg(long, value_name = "DIR", help_heading = "Data")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// What a crash may lose: none keeps nothing, so everything; checkpoint what happened since the last one; tick
+    /// nothing that a client was told
+    #[arg(long, value_name = "LEVEL", default_value = "tick", value_parser = durability, help_heading = "Data")]
+    pub(crate) durability: Durability,
+
+    /// Seconds of world time between two checkpoints
+    #[arg(long, value_name = "S", default_value_t = 10.0, value_parser = checkpoint_seconds, allow_negative_numbers = true, help_heading = "Data")]
+    pub(crate) checkpoint_every: f64,
+
+    /// Checkpoints to keep, with what happened since the oldest: as far back as replay can go
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Data")]
+    pub(crate) checkpoints_kept: u32,
+
+    /// Open a world whose journal is damaged in its middle, and lose what clients were told after that
+    #[arg(long, requires = "data", help_heading = "Data")]
+    pub(crate) accept_loss: bool,
+
+    /// Append a line TICK HEX to this file for each tick, before any client is told of it: the digest of all entities
+    #[arg(long, value_name = "FILE", requires = "data", help_heading = "Data")]
+    pub(crate) digest: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReplayArgs {
+    /// The folder that the world was kept in. It is only read
+    #[arg(long, value_name = "DIR", help_heading = "Recording")]
+    pub(crate) data: PathBuf,
+
+    /// The tick to go to; without, the last one
+    #[arg(long, value_name = "TICK", help_heading = "Recording")]
+    pub(crate) to: Option<u64>,
+
+    /// Serve the world as it was after that tick, to look at, until ctrl-c
+    #[arg(long, help_heading = "Recording")]
+    pub(crate) serve: bool,
+
+    /// Where to serve it; port 0 takes any free one
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8080",
+        requires = "serve",
+        help_heading = "Recording"
+    )]
+    pub(crate) bind: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DiffArgs {
+    /// The folder of a kept world
+    #[arg(value_name = "RUN_A")]
+    pub(crate) one: PathBuf,
+
+    /// The folder of another
+    #[arg(value_name = "RUN_B")]
+    pub(crate) other: PathBuf,
 }
 
 /// Which world, as `serve` and `simulate` both ask.
@@ -201,6 +276,17 @@ fn tick_interval(text: &str) -> Result<TickRate, String> {
     })
 }
 
+fn durability(text: &str) -> Result<Durability, String> {
+    text.parse()
+}
+
+fn checkpoint_seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("between 0.001 s and a day, 86400 s".to_owned()),
+    }
+}
+
 fn coalesce(text: &str) -> Result<Coalesce, String> {
     text.parse()
 }
@@ -272,8 +358,17 @@ Examples:
   worldshard serve --bind 0.0.0.0:8080 --tick-rate 30 --interest-radius 60
   worldshard serve --app echo --bind 127.0.0.1:9000
   worldshard serve --app broadcast --coalesce tick  everyone's messages in one write a tick for each client
+  worldshard serve --data world                     goes on where it ended, also after kill -9
 
 One line on stdout says when it serves and where. Ctrl-c tells every client and ends; a second one ends at once.";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  worldshard serve --data world --checkpoints-kept 100     keep a thousand seconds
+  worldshard replay --data world                           the last tick: its number and its digest
+  worldshard replay --data world --to 4000 --serve         the world as it was, in the browser
+
+Exit status 1 when the tick is not kept; the message says which are.";
 
 const SIMULATE_EXAMPLES: &str = "\
 Examples:

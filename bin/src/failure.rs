@@ -47,6 +47,16 @@ impl Failure {
         Self::runtime(format!("--bind {address}: {remedy}"))
     }
 
+    /// A server does not start; says which flag to change when it is the address that cannot be had.
+    pub(crate) fn start(error: Error, address: &str) -> Self {
+        if let Error::Io { what, source } = &error
+            && what.starts_with("listening")
+        {
+            return Self::bind(address, source);
+        }
+        error.into()
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.status)
     }
@@ -71,6 +81,7 @@ impl From<Error> for Failure {
             | Error::Startup { .. }
             | Error::Io { .. }
             | Error::Driver { .. }
+            | Error::Data { .. }
             | Error::Runtime(_)) => Self::runtime(error.to_string()),
         }
     }

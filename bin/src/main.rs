@@ -2,6 +2,9 @@
 
 mod cli;
 
+mod diff;
+mod kept;
+mod replay;
 mod serve;
 
 #[cfg(target_os = "linux")]
@@ -37,6 +40,8 @@ fn main() -> ExitCode {
     let done = start_log(cli.log.as_deref()).and_then(|()| match &cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Simulate(args) => simulate::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Diff(args) => diff::run(args),
         #[cfg(target_os = "linux")]
         Command::Load(args) => load::run(args),
         #[cfg(target_os = "linux")]

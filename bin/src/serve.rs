@@ -3,21 +3,29 @@
 use std::io::Write as _;
 
 use worldshard::prelude::{App, Update, WebSocketPlugin};
-use worldshard::runtime::one_per_core;
-use worldshard::{Error, MessagesPagePlugin, PagePlugin, Running, worlds};
+use worldshard::runtime::{Recovery, one_per_core, shards_kept};
+use worldshard::{MessagesPagePlugin, PagePlugin, Running, worlds};
 
 use crate::apps;
 use crate::cli::{AppName, RuntimeName, ServeArgs};
 use crate::failure::Failure;
+use crate::kept;
 
 /// Serves; returns when told to stop and all is said.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
-    let shards = shards(args);
+    let data = kept::options(args);
+    if data.is_some() && args.app != AppName::World {
+        return Err(Failure::usage(
+            "--data: only a world can be kept; leave it out, or take --app world",
+        ));
+    }
+    let shards = shards(args)?;
     let mut app = App::new();
     app.plugin(WebSocketPlugin::bind(args.bind.clone()))
         .shards(shards)
         .runtime(args.runtime.into())
-        .coalesce(args.coalesce);
+        .coalesce(args.coalesce)
+        .options(|options| options.data = data);
     match args.app {
         AppName::World => {
             app.plugin((world(args), PagePlugin));
@@ -30,10 +38,19 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
                 .system(Update, apps::broadcast);
         }
     }
-    let running = app.start().map_err(|error| explained(error, args))?;
+    let running = app
+        .start()
+        .map_err(|error| Failure::start(error, &args.bind))?;
     let announce = |running: &Running| {
         // Whoever does not want the line may have closed stdout; the server is there for its clients.
-        let _ = writeln!(std::io::stdout(), "{}", ready_line(args, shards, running));
+        let mut out = std::io::stdout();
+        let notes = running
+            .recovery()
+            .map_or(&[][..], |recovery| &recovery.notes);
+        for note in notes {
+            tracing::warn!(note, "while the world was opened");
+        }
+        let _ = writeln!(out, "{}", ready_line(args, shards, running));
     };
     running
         .join_or_signal_after(announce)
@@ -52,8 +69,10 @@ fn ready_line(args: &ServeArgs, shards: u16, running: &Running) -> String {
     }
     match args.app {
         AppName::World => format!(
-            "worldshard: http://{addr}/  world {}, {} entities, {shards} shards, {hz} Hz, runtime {runtime}",
-            wanted.world, wanted.entities
+            "worldshard: http://{addr}/  world {}, {} entities, {shards} shards, {hz} Hz, runtime {runtime}{}",
+            wanted.world,
+            wanted.entities,
+            running.recovery().map_or(String::new(), came_back),
         ),
         AppName::Echo => {
             format!("worldshard: http://{addr}/  echo at /ws, {shards} shards, runtime {runtime}")
@@ -62,6 +81,17 @@ fn ready_line(args: &ServeArgs, shards: u16, running: &Running) -> String {
             "worldshard: http://{addr}/  broadcast at /ws, {shards} shards, runtime {runtime}"
         ),
     }
+}
+
+/// How a world that was kept came back.
+fn came_back(recovery: &Recovery) -> String {
+    let Recovery {
+        tick,
+        checkpoint,
+        took,
+        ..
+    } = recovery;
+    format!(", goes on after tick {tick} (checkpoint of {checkpoint}, {took:.0?})")
 }
 
 fn world(args: &ServeArgs) -> worlds::WorldSetup {
@@ -74,21 +104,15 @@ fn world(args: &ServeArgs) -> worlds::WorldSetup {
     }
 }
 
-/// A world on one core has two shards, so that there is a border to see.
-fn shards(args: &ServeArgs) -> u16 {
+/// A world on one core has two shards, so that there is a border to see; one that is kept has as many as it had.
+fn shards(args: &ServeArgs) -> Result<u16, Failure> {
     if args.shards > 0 {
-        return args.shards;
+        return Ok(args.shards);
+    }
+    let folder = args.data.data.as_deref();
+    if let Some(kept) = folder.map(shards_kept).transpose()?.flatten() {
+        return Ok(kept);
     }
     let least = if args.app == AppName::World { 2 } else { 1 };
-    one_per_core().max(least)
-}
-
-/// Says which flag to change when the port cannot be had.
-fn explained(error: Error, args: &ServeArgs) -> Failure {
-    if let Error::Io { what, source } = &error
-        && what.starts_with("listening")
-    {
-        return Failure::bind(&args.bind, source);
-    }
-    error.into()
+    Ok(one_per_core().max(least))
 }

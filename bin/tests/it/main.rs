@@ -22,6 +22,7 @@ mod bench;
 mod bounded;
 mod commands;
 mod descriptors;
+mod kept;
 #[cfg(target_os = "linux")]
 mod load;
 mod messages;

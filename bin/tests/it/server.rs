@@ -45,6 +45,13 @@ impl Server {
         Self::spawn(command, runtime, args)
     }
 
+    /// Starts `worldshard replay` on a free port and waits for the line of its server.
+    pub(crate) fn replay(args: &[&str]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--log", "off", "replay"]);
+        Self::await_line(command, args)
+    }
+
     /// Starts `worldshard floor` on a free port.
     #[cfg(target_os = "linux")]
     pub(crate) fn floor(args: &[&str]) -> Self {
@@ -67,9 +74,11 @@ impl Server {
         command.args(["--bind", "127.0.0.1:0"]).args(args);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        // What it says before it serves is not for those who connect.
+        while stdout.read_line(&mut line).unwrap() > 0 && !line.contains("://") {
+            line.clear();
+        }
         let addr = line
             .split("://")
             .nth(1)
