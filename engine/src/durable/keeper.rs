@@ -17,8 +17,13 @@ use super::store::Store;
 pub struct Keeper {
     store: Arc<dyn Store>,
     shards: Vec<Kept>,
-    /// Appended to since the last commit.
-    dirty: BTreeSet<Tick>,
+    /// The generation whose journal is written to.
+    open: Tick,
+    /// Whether its journal was appended to since it was last synchronised.
+    dirty: bool,
+    /// Pieces that belong behind a checkpoint that not all shards have reached. They wait: a journal that is there says that
+    /// the one before it is complete.
+    waiting: BTreeMap<Tick, Vec<u8>>,
     /// Of which generations which shards' checkpoints are written.
     written: BTreeMap<Tick, BTreeSet<ShardId>>,
     whole: BTreeSet<Tick>,
@@ -45,7 +50,9 @@ impl Keeper {
         Self {
             store,
             shards: vec![kept; usize::from(shards)],
-            dirty: BTreeSet::new(),
+            open: from,
+            dirty: false,
+            waiting: BTreeMap::new(),
             written: BTreeMap::new(),
             whole: BTreeSet::from([from]),
             generations_kept: generations_kept.max(1),
@@ -65,13 +72,19 @@ impl Keeper {
         closes: bool,
     ) -> io::Result<()> {
         let kept = &mut self.shards[usize::from(shard.0)];
-        let name = FileName::Journal(kept.generation).to_string();
-        self.dirty.insert(kept.generation);
+        let generation = kept.generation;
         if closes {
             kept.generation = tick;
         }
         kept.advanced = tick;
-        self.store.append(&name, piece)
+        if generation > self.open {
+            let waiting = self.waiting.entry(generation).or_default();
+            waiting.extend_from_slice(piece);
+            return Ok(());
+        }
+        self.dirty = true;
+        self.store
+            .append(&FileName::Journal(generation).to_string(), piece)
     }
 
     /// Makes what was appended durable; the last tick that all shards have in it.
@@ -79,14 +92,34 @@ impl Keeper {
     /// # Errors
     /// What the store says; then nothing is known of what was appended since the last commit.
     pub fn commit(&mut self) -> io::Result<Tick> {
-        // In their order: what is behind a checkpoint counts for nothing without what is before it.
-        while let Some(generation) = self.dirty.first().copied() {
+        loop {
+            if self.dirty {
+                self.store.sync(&FileName::Journal(self.open).to_string())?;
+                self.dirty = false;
+            }
+            let reached = self.shards.iter().map(|kept| kept.generation).min();
+            let reached = reached.expect("a world has a shard");
+            let next = self.waiting.first_entry();
+            let Some(next) = next.filter(|next| *next.key() <= reached) else {
+                self.open = reached;
+                break;
+            };
+            // What is behind a checkpoint counts for nothing without what is before it, and that is durable now.
+            let (generation, pieces) = next.remove_entry();
+            self.open = generation;
+            self.dirty = true;
             self.store
-                .sync(&FileName::Journal(generation).to_string())?;
-            self.dirty.remove(&generation);
+                .append(&FileName::Journal(generation).to_string(), &pieces)?;
         }
         let advanced = self.shards.iter().map(|kept| kept.advanced);
         Ok(advanced.min().expect("a world has a shard"))
+    }
+
+    /// The newest generation whose checkpoints may be written: all that leads to them is durable. One that was written
+    /// sooner could not be done without.
+    #[must_use]
+    pub fn complete(&self) -> Tick {
+        self.open
     }
 
     /// Takes note that a shard's checkpoint is written. When that makes its generation whole, files of generations

@@ -11,7 +11,8 @@ mod recording;
 mod threads;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use worldshard_protocol::Tick;
 use worldshard_shard::Frozen;
@@ -28,6 +29,9 @@ pub(crate) use threads::{Keeping, Threads};
 pub(crate) struct Shared {
     /// Clients may be told of all up to here.
     told: AtomicU64,
+    /// Checkpoints up to here may be written.
+    complete: Mutex<Tick>,
+    completed: Condvar,
     /// The newest archive of each shard, until the shard has taken it.
     images: Vec<Mutex<Option<Image>>>,
 }
@@ -65,9 +69,11 @@ pub(crate) struct ToWrite {
 }
 
 impl Shared {
-    fn new(shards: u16, told: Tick) -> Self {
+    pub(crate) fn new(shards: u16, told: Tick) -> Self {
         Self {
             told: AtomicU64::new(told.0),
+            complete: Mutex::new(told),
+            completed: Condvar::new(),
             images: (0..shards).map(|_| Mutex::new(None)).collect(),
         }
     }
@@ -76,11 +82,35 @@ impl Shared {
         Tick(self.told.load(Ordering::Acquire))
     }
 
-    fn tell(&self, tick: Tick) -> bool {
+    pub(crate) fn tell(&self, tick: Tick) -> bool {
         self.told.fetch_max(tick.0, Ordering::AcqRel) < tick.0
     }
 
-    fn show(&self, shard: ShardId, image: Image) {
+    /// Checkpoints up to this tick may be written.
+    fn complete(&self, tick: Tick) {
+        *self.lock_complete() = tick;
+        self.completed.notify_all();
+    }
+
+    /// Waits until the checkpoint of a tick may be written. False when `is_over` before that: it may never be.
+    fn await_complete(&self, tick: Tick, is_over: impl Fn() -> bool) -> bool {
+        let mut complete = self.lock_complete();
+        while *complete < tick {
+            let was_over = is_over();
+            let waited = self.completed.wait_timeout(complete, OVER_INTERVAL);
+            complete = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if was_over && *complete < tick {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn lock_complete(&self) -> MutexGuard<'_, Tick> {
+        self.complete.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn show(&self, shard: ShardId, image: Image) {
         let place = &self.images[usize::from(shard.0)];
         *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(image);
     }
@@ -90,6 +120,9 @@ impl Shared {
         place.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
+
+/// Between two looks whether the shards have ended.
+const OVER_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Ticks that a world may be ahead of what is durable. Beyond: it waits, and its time is dilated.
 pub(crate) const AHEAD_MAX: u64 = 8;

@@ -120,6 +120,7 @@ impl Keeping {
             folder: options.folder.clone(),
         };
         let scribe = Scribe {
+            waits: options.durability == Durability::Tick,
             shared,
             store,
             to_keeper,
@@ -195,6 +196,7 @@ impl Journal {
             let durable = self.keeper.commit();
             self.durable =
                 durable.map_err(|error| ("synchronising the journal".to_owned(), error))?;
+            self.shared.complete(self.keeper.complete());
         }
         if self.durability != Durability::Tick {
             self.durable = Tick(u64::MAX);
@@ -245,6 +247,8 @@ impl Digests {
 /// The scribe at work.
 struct Scribe {
     shared: Arc<Shared>,
+    /// For the journal that leads to a checkpoint.
+    waits: bool,
     store: Arc<dyn Store>,
     to_keeper: Sender<Kept>,
 }
@@ -258,6 +262,11 @@ impl Scribe {
             drop(frozen);
             let file = checkpoint_file(&archive);
             self.shared.show(shard, Image { tick, archive });
+            // The journal that leads to it comes first. Without an end of that, it is left out.
+            let is_over = || to_write.is_disconnected();
+            if self.waits && !self.shared.await_complete(tick, is_over) {
+                continue;
+            }
             let name = FileName::Checkpoint(tick, shard).to_string();
             match self.store.write(&name, &file) {
                 Ok(()) => {
