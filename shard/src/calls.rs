@@ -6,6 +6,7 @@ use worldshard_protocol::Tick;
 
 use crate::command::{Acknowledgement, Command};
 use crate::component::Codec;
+use crate::departed::Departed;
 use crate::letter::{AreaMessage, Envelope};
 use crate::published::Published;
 use crate::shard::Shard;
@@ -23,6 +24,8 @@ pub enum Call {
     Advance(Tick),
     /// [`Shard::quarantine`].
     Quarantine(u16),
+    /// [`Shard::dismiss`].
+    Dismiss,
     /// [`Shard::absorb`]; with the inbox, if envelopes are kept.
     Absorb(Tick, Vec<Envelope>),
 }
@@ -95,6 +98,19 @@ impl Shard {
         self.quarantined.insert(system);
     }
 
+    /// Lets go of all sessions, because their process is no more: viewpoints leave with the next tick, and what waits for
+    /// any of them is dropped.
+    pub fn dismiss(&mut self) {
+        self.calls.keep(|| Call::Dismiss);
+        self.joins.clear();
+        self.early.clear();
+        self.said.clear();
+        self.departed = Departed::default();
+        for (&session, viewer) in &mut self.viewers {
+            viewer.inputs.end(session);
+        }
+    }
+
     /// Does again what a call made it do: the envelopes that it wrote or what it had for sessions is dropped, because it
     /// was sent the first time.
     ///
@@ -108,6 +124,7 @@ impl Shard {
                 self.say(message);
             }
             Call::Quarantine(system) => self.quarantine(system),
+            Call::Dismiss => self.dismiss(),
             Call::Advance(tick) => drop(self.advance(tick)),
             Call::Absorb(tick, mut inbox) => {
                 let published: &mut Published = self.absorb(tick, &mut inbox);
@@ -136,6 +153,7 @@ impl Codec for Call {
             Self::Advance(tick) => (3u8, *tick).encode(out),
             Self::Quarantine(system) => (5u8, *system).encode(out),
             Self::Absorb(tick, _) => (4u8, *tick).encode(out),
+            Self::Dismiss => out.push(6),
         }
     }
 
@@ -147,6 +165,7 @@ impl Codec for Call {
             3 => Self::Advance(Tick::decode(bytes)?),
             4 => Self::Absorb(Tick::decode(bytes)?, Vec::new()),
             5 => Self::Quarantine(u16::decode(bytes)?),
+            6 => Self::Dismiss,
             _ => return None,
         })
     }

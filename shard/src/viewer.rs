@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use worldshard_protocol::{EntityId, SessionId, Tick};
 use worldshard_spatial::Point;
 
-use crate::command::{Command, Interest, Join};
+use crate::command::{Command, CommandBody, Interest, Join};
 use crate::config::Limits;
 use crate::letter::SpawnKey;
 use crate::slots::Visible;
@@ -184,6 +184,18 @@ impl Inputs {
         self.pending.pop_front()
     }
 
+    /// Nothing follows but the end of the viewpoint.
+    pub(crate) fn end(&mut self, session: SessionId) {
+        self.pending.clear();
+        let leave = Command {
+            session,
+            sequence: self.done + 1,
+            client_sequence: 0,
+            body: CommandBody::Leave,
+        };
+        self.pending.push_back(leave);
+    }
+
     /// The last sequence that was applied or given up.
     pub(crate) fn done(&self) -> u32 {
         self.done
@@ -243,6 +255,12 @@ impl Early {
         let letters = self.waiting.remove(&session)?;
         self.arrivals.retain(|&arrived| arrived != session);
         Some(letters)
+    }
+
+    /// Forgets all that waits.
+    pub(crate) fn clear(&mut self) {
+        self.waiting.clear();
+        self.arrivals.clear();
     }
 
     pub(crate) fn sessions(&self) -> Vec<SessionId> {

@@ -13,6 +13,7 @@ mod names;
 mod recover;
 mod replay;
 mod retention;
+mod settle;
 mod store;
 
 pub use error::DurableError;
@@ -23,6 +24,7 @@ pub use names::FileName;
 pub use recover::{Loaded, Opening, Recovered, load, load_from, recover};
 pub use replay::Replay;
 pub use retention::outdated;
+pub use settle::settle;
 pub use store::Store;
 
 pub use codec::{checkpoint_file, checkpoint_of};

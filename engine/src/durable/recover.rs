@@ -179,7 +179,7 @@ fn finish(
     })
 }
 
-fn files(store: &dyn Store) -> Result<Vec<FileName>, DurableError> {
+pub(super) fn files(store: &dyn Store) -> Result<Vec<FileName>, DurableError> {
     let names = store.list().map_err(|source| DurableError::Io {
         what: "listing the folder".to_owned(),
         source,
@@ -190,7 +190,7 @@ fn files(store: &dyn Store) -> Result<Vec<FileName>, DurableError> {
         .collect())
 }
 
-fn generation(name: &FileName) -> Option<Tick> {
+pub(super) fn generation(name: &FileName) -> Option<Tick> {
     match name {
         FileName::Checkpoint(tick, _) | FileName::Journal(tick) => Some(*tick),
         FileName::Manifest => None,
@@ -281,10 +281,11 @@ fn follow(
             break;
         }
     }
+    let reach = progress.reach();
     Ok(Candidate {
         checkpoint,
-        reach: progress.reach(),
-        calls: progress.calls,
+        reach,
+        calls: progress.calls_up_to(reach),
         break_off,
         notes,
     })
@@ -292,7 +293,7 @@ fn follow(
 
 /// How far the calls of each shard lead, while journals are followed.
 struct Progress {
-    calls: Vec<VecDeque<Call>>,
+    chunks: Vec<Vec<Chunk>>,
     /// The half that comes next, of each shard.
     next: Vec<Half>,
 }
@@ -306,7 +307,7 @@ enum Half {
 impl Progress {
     fn after(checkpoint: Tick, shards: usize) -> Self {
         Self {
-            calls: (0..shards).map(|_| VecDeque::new()).collect(),
+            chunks: vec![Vec::new(); shards],
             next: vec![Half::Advance(checkpoint.next()); shards],
         }
     }
@@ -334,7 +335,8 @@ impl Progress {
                     Call::Command(_)
                     | Call::Acknowledge(_)
                     | Call::Say(_)
-                    | Call::Quarantine(_) => continue,
+                    | Call::Quarantine(_)
+                    | Call::Dismiss => continue,
                 };
                 if half != *next {
                     return Err(format!(
@@ -346,8 +348,17 @@ impl Progress {
                     Half::Absorb(tick) => Half::Advance(tick.next()),
                 };
             }
-            self.calls[shard].extend(chunk.calls);
+            self.chunks[shard].push(chunk);
         }
         Ok(())
+    }
+
+    /// What leads every shard to a tick, and no further: what some were told of the next one is not of this world.
+    fn calls_up_to(self, tick: Tick) -> Vec<VecDeque<Call>> {
+        let up_to = |chunks: Vec<Chunk>| {
+            let chunks = chunks.into_iter().filter(|chunk| chunk.tick <= tick);
+            chunks.flat_map(|chunk| chunk.calls).collect()
+        };
+        self.chunks.into_iter().map(up_to).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! A world on a disk of memory: it comes back whatever was on its way, or says what is missing.
 
+mod reopening;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -69,6 +71,8 @@ struct Living {
     /// The digest after each tick.
     digests: BTreeMap<Tick, u128>,
     sequence: u32,
+    /// How many processes had the world before.
+    process: u64,
 }
 
 fn piece(chunk: &Chunk) -> Vec<u8> {
@@ -121,18 +125,30 @@ impl Living {
             tick,
             digests: BTreeMap::new(),
             sequence: 0,
+            process: 0,
         }
     }
 
-    fn session(number: u64) -> SessionId {
-        SessionId::new(0, number + 1)
+    /// The world as the next process has it.
+    fn reopened(&self) -> Self {
+        let Recovered { shards, tick, .. } = self.recover().unwrap();
+        settle(&*self.store, &shards, tick).unwrap();
+        let mut next = Self::around(self.store.clone(), shards, self.opening.clone(), tick);
+        next.shards.iter_mut().for_each(Shard::dismiss);
+        next.digests = self.digests.clone();
+        next.process = self.process + 1;
+        next
+    }
+
+    fn session(&self, number: u64) -> SessionId {
+        SessionId::new(0, (self.process << 28) + number + 1)
     }
 
     /// Every session joins once and steers in every tick; what it has it acknowledges.
     fn command(&mut self) {
         self.sequence += 1;
         for number in 0..6 {
-            let session = Self::session(number);
+            let session = self.session(number);
             let body = if self.sequence == 1 {
                 let at =
                     self.opening.recipe.config.bounds.min + Point::flat(50.0, 30.0) * number as f32;

@@ -283,6 +283,11 @@ impl Hub {
         self.shard.take_calls()
     }
 
+    /// As `Shard::dismiss`.
+    pub fn dismiss(&mut self) {
+        self.shard.dismiss();
+    }
+
     /// As `Shard::freeze`.
     ///
     /// # Panics

@@ -1,19 +1,18 @@
 //! Opens the world of a folder before any shard runs: as it was, or begun, and a fresh generation to go on behind.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use worldshard_protocol::Tick;
-use worldshard_shard::{Command, CommandBody, Shard};
+use worldshard_shard::Shard;
 use worldshard_spatial::CellMap;
 
 use super::directory::Directory;
 use crate::app::{AppRecipe, DataOptions};
 use crate::durable::{
-    DurableError, FileName, Manifest, Opening, Recovered, Store, checkpoint_file, recover,
+    DurableError, FileName, Manifest, Opening, Recovered, Store, recover, settle,
 };
 use crate::error::{Error, Result};
 use crate::hub::PROCESSES_MAX;
@@ -101,23 +100,13 @@ pub(crate) fn open(
         None if process > 0 => return Err(data(folder, DurableError::Empty)),
         None => (begin(&opening)?, Tick(0), None),
         Some(Recovered {
-            mut shards,
+            shards,
             tick,
             checkpoint,
             notes,
-        }) => {
-            shards.iter_mut().for_each(dismiss);
-            (shards, tick, Some((checkpoint, notes)))
-        }
+        }) => (shards, tick, Some((checkpoint, notes))),
     };
-    let mut archives = Vec::new();
-    for shard in shards {
-        let archive = shard.freeze().encode();
-        let name = FileName::Checkpoint(tick, shard.own()).to_string();
-        let written = store.write(&name, &checkpoint_file(&archive));
-        written.map_err(refused(&format!("writing {name}")))?;
-        archives.push(Arc::new(archive));
-    }
+    let archives = settle(&*store, &shards, tick).map_err(|source| data(folder, source))?;
     let recovery = found.map(|(checkpoint, notes)| Recovery {
         tick,
         checkpoint,
@@ -179,22 +168,6 @@ fn begin(opening: &Opening) -> Result<Vec<Shard>> {
             )?)
         })
         .collect()
-}
-
-/// Its sessions were those of another process.
-fn dismiss(shard: &mut Shard) {
-    let sessions: BTreeMap<_, _> = shard
-        .sessions()
-        .filter_map(|session| Some((session, shard.viewer(session)?.commands_done)))
-        .collect();
-    for (session, done) in sessions {
-        shard.command(Command {
-            session,
-            sequence: done + 1,
-            client_sequence: 0,
-            body: CommandBody::Leave,
-        });
-    }
 }
 
 pub(super) fn data(folder: &Path, source: DurableError) -> Error {
