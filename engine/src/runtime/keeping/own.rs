@@ -13,6 +13,9 @@ use crate::app::Durability;
 use crate::durable::{Chunk, write_chunk};
 use crate::hub::Hub;
 
+/// The ways to the keeper and the scribe.
+pub(crate) type Ways = (Sender<Kept>, Sender<ToWrite>);
+
 /// One shard's part in keeping the world.
 pub(crate) struct OwnKeeping {
     shard: ShardId,
@@ -26,6 +29,8 @@ pub(crate) struct OwnKeeping {
     image: Option<Image>,
     /// What was said since the image, or since a frozen shard that may become one.
     calls: Vec<Call>,
+    /// How many of those are in the journal.
+    given: usize,
     /// How many of those are older than the images that are being laid out.
     marks: VecDeque<(Tick, usize)>,
     to_keeper: Sender<Kept>,
@@ -33,14 +38,14 @@ pub(crate) struct OwnKeeping {
 }
 
 impl OwnKeeping {
-    pub(super) fn new(
+    pub(crate) fn new(
         shard: ShardId,
         shared: Arc<Shared>,
         durability: Durability,
         checkpoint_ticks: u64,
         digests: bool,
         image: Image,
-        (to_keeper, to_scribe): (Sender<Kept>, Sender<ToWrite>),
+        (to_keeper, to_scribe): Ways,
     ) -> Self {
         Self {
             shard,
@@ -51,6 +56,7 @@ impl OwnKeeping {
             shared,
             image: Some(image),
             calls: Vec::new(),
+            given: 0,
             marks: VecDeque::new(),
             to_keeper,
             to_scribe,
@@ -60,6 +66,8 @@ impl OwnKeeping {
     /// Before the first tick.
     pub(crate) fn begin(&self, hub: &mut Hub) {
         hub.keep_calls(Keep::All);
+        // Those of a process before: the word that they go is kept, as any other.
+        hub.dismiss();
         if self.holds() {
             hub.hold();
         }
@@ -72,6 +80,11 @@ impl OwnKeeping {
     /// Whether this tick may begin: not too far ahead of what is durable.
     pub(crate) fn may_advance(&self, tick: Tick) -> bool {
         !self.holds() || tick.since(self.shared.told()) <= AHEAD_MAX
+    }
+
+    /// Whether [`news`](Self::news) has any.
+    pub(crate) fn has_news(&self) -> bool {
+        self.shared.told() > self.told
     }
 
     /// The tick that clients may be told of, if it is a later one than before.
@@ -107,9 +120,19 @@ impl OwnKeeping {
         self.calls.append(&mut hub.take_calls());
     }
 
-    /// What was said since the image, the last first half included; it may be changed before it is said again.
-    pub(crate) fn calls(&mut self) -> &mut Vec<Call> {
-        &mut self.calls
+    /// What was said since the image, the last first half included.
+    pub(crate) fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// Takes back the last call, and calls that are not in the journal and `is_dropped`: they are not said again.
+    pub(crate) fn take_back(&mut self, is_dropped: impl Fn(&Call) -> bool) -> Option<Call> {
+        let half = self.calls.pop();
+        let open = self.given.min(self.calls.len());
+        let mut open = self.calls.split_off(open);
+        open.retain(|call| !is_dropped(call));
+        self.calls.append(&mut open);
+        half
     }
 
     /// The shard as it was before all of [`calls`](Self::calls); none when the shard cannot be made again.
@@ -119,11 +142,10 @@ impl OwnKeeping {
 
     fn give(&mut self, hub: &mut Hub, tick: Tick, closes: bool) {
         let shard = self.shard;
-        let mut chunk = Chunk {
-            shard,
-            tick,
-            calls: hub.take_calls(),
-        };
+        // What a shard was told before it was made again is in its hub no longer.
+        self.listen(hub);
+        let calls = self.calls.split_off(self.given);
+        let mut chunk = Chunk { shard, tick, calls };
         if self.durability == Durability::Tick {
             let mut piece = Vec::new();
             write_chunk(&chunk, &mut piece);
@@ -137,6 +159,7 @@ impl OwnKeeping {
         if self.image.is_some() || !self.marks.is_empty() {
             self.calls.append(&mut chunk.calls);
         }
+        self.given = self.calls.len();
     }
 
     fn freeze(&mut self, hub: &mut Hub, tick: Tick) {
@@ -167,6 +190,7 @@ impl OwnKeeping {
             self.marks.pop_front();
             if tick == image.tick {
                 self.calls.drain(..calls);
+                self.given -= calls;
                 self.marks.iter_mut().for_each(|(_, later)| *later -= calls);
             }
         }
@@ -190,7 +214,8 @@ impl OwnKeeping {
                 "no checkpoint for long: until there is one, a panic of this shard ends the server"
             );
             self.image = None;
-            self.calls = Vec::new();
+            self.calls.drain(..self.given);
+            self.given = 0;
             self.marks.clear();
         }
     }

@@ -90,12 +90,9 @@ impl Reactor {
             self.hub.give_up(doing, text);
             return None;
         };
-        let calls = keeping.calls();
-        let half = calls.pop()?;
-        if attempt > 1 && matches!(half, Call::Advance(_)) {
-            drop_commands(calls, shard, tick);
-        }
-        let calls = calls.clone();
+        let drops = attempt > 1 && doing == "advance";
+        let half = keeping.take_back(|call| drops && is_dropped(call, shard, tick))?;
+        let calls = keeping.calls().to_vec();
         let is_tick = |call: &&Call| matches!(call, Call::Absorb(..));
         let ticks = calls.iter().filter(is_tick).count() as u64;
         let mended = self
@@ -136,21 +133,14 @@ impl Reactor {
     }
 }
 
-/// Takes out the commands that the half was the first to apply.
-fn drop_commands(calls: &mut Vec<Call>, shard: u16, tick: Tick) {
-    let since = calls
-        .iter()
-        .rposition(|call| matches!(call, Call::Advance(_)));
-    let mut at = since.map_or(0, |last| last + 1);
-    while at < calls.len() {
-        if let Call::Command(command) = &calls[at] {
-            let (session, sequence) = (command.session, command.sequence);
-            tracing::error!(shard, tick = tick.0, %session, sequence, "a command is dropped: its tick panics");
-            calls.remove(at);
-        } else {
-            at += 1;
-        }
-    }
+/// Whether a call is not said again, because its tick panics: then it is named.
+fn is_dropped(call: &Call, shard: u16, tick: Tick) -> bool {
+    let Call::Command(command) = call else {
+        return false;
+    };
+    let (session, sequence) = (command.session, command.sequence);
+    tracing::error!(shard, tick = tick.0, %session, sequence, "a command is dropped: its tick panics");
+    true
 }
 
 /// Once as it was, once without its commands, once without the system that panicked.
