@@ -17,5 +17,8 @@ pub fn outdated(names: &[FileName], whole: &BTreeSet<Tick>, kept: usize) -> Vec<
         FileName::Manifest => false,
         FileName::Checkpoint(tick, _) | FileName::Journal(tick) => *tick < oldest,
     };
-    names.iter().filter(is_older).copied().collect()
+    let mut outdated: Vec<FileName> = names.iter().filter(is_older).copied().collect();
+    // Checkpoints first: one without its journal would lead nowhere.
+    outdated.sort_unstable();
+    outdated
 }
