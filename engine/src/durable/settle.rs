@@ -2,11 +2,13 @@
 //!
 //! Never decides which world that is.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
 use worldshard_protocol::Tick;
 use worldshard_shard::{Call, Shard};
+use worldshard_spatial::ShardId;
 
 use super::codec::checkpoint_file;
 use super::error::DurableError;
@@ -21,15 +23,15 @@ use super::store::Store;
 ///
 /// # Errors
 /// What the store says.
-pub fn settle(
+pub fn settle<'a>(
     store: &dyn Store,
-    shards: &[Shard],
+    shards: impl IntoIterator<Item = &'a Shard>,
     tick: Tick,
 ) -> Result<Vec<Arc<Vec<u8>>>, DurableError> {
     let files = files(store)?;
     let before = files.iter().filter_map(generation);
     if let Some(last) = before.filter(|of| *of < tick).max() {
-        end_journal(store, last, shards.len(), tick)?;
+        end_journal(store, last, tick)?;
     }
     for name in files {
         let beyond = match name {
@@ -54,12 +56,7 @@ pub fn settle(
 }
 
 /// What was told of a later tick goes, and every shard that has not done the second half of this one does it.
-fn end_journal(
-    store: &dyn Store,
-    last: Tick,
-    shards: usize,
-    tick: Tick,
-) -> Result<(), DurableError> {
+fn end_journal(store: &dyn Store, last: Tick, tick: Tick) -> Result<(), DurableError> {
     let name = FileName::Journal(last);
     let bytes = match store.read(&name.to_string()) {
         Ok(bytes) => bytes,
@@ -68,16 +65,14 @@ fn end_journal(
     };
     let (chunks, _) = read_journal(&bytes);
     let mut ended = Vec::new();
-    let mut open = vec![false; shards];
+    let mut open: BTreeMap<ShardId, bool> = BTreeMap::new();
     for chunk in chunks.iter().filter(|chunk| chunk.tick <= tick) {
         write_chunk(chunk, &mut ended);
         let last = chunk.calls.last();
-        if let Some(open) = open.get_mut(usize::from(chunk.shard.0)) {
-            *open = matches!(last, Some(Call::Advance(of)) if *of == tick);
-        }
+        let is_open = matches!(last, Some(Call::Advance(of)) if *of == tick);
+        open.insert(chunk.shard, is_open);
     }
-    for (shard, _) in (0..).zip(open).filter(|(_, open)| *open) {
-        let shard = worldshard_spatial::ShardId(shard);
+    for (shard, _) in open.into_iter().filter(|(_, open)| *open) {
         let calls = vec![Call::Absorb(tick, Vec::new())];
         write_chunk(&Chunk { shard, tick, calls }, &mut ended);
     }

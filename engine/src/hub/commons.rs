@@ -43,14 +43,7 @@ impl Commons {
         let population = recipe.world.population_by_cell(&grid);
         let cell_map = CellMap::balanced(grid, shards, population.as_deref())
             .map_err(worldshard_shard::ConfigError::Space)?;
-        Ok(Self {
-            cell_map: Arc::new(cell_map),
-            moments: Moments::default(),
-            census: Census {
-                counts: (0..shards).map(|_| AtomicU64::new(0)).collect(),
-            },
-            sessions_before: 0,
-        })
+        Ok(Self::over(Arc::new(cell_map)))
     }
 
     /// As the process with this number for its world, the first being 0: no session gets the id of one of a process
@@ -59,6 +52,24 @@ impl Commons {
     pub fn of_process(mut self, number: u32) -> Self {
         self.sessions_before = u64::from(number) << SESSIONS_PER_PROCESS_BITS;
         self
+    }
+
+    /// For the hubs of the process with this number, over the same map: nothing that was counted is known to them.
+    pub(crate) fn begun_anew(&self, number: u32) -> Self {
+        let cell_map = Arc::clone(&self.cell_map);
+        Self::over(cell_map).of_process(number)
+    }
+
+    fn over(cell_map: Arc<CellMap>) -> Self {
+        let shards = 0..cell_map.shard_count();
+        Self {
+            moments: Moments::default(),
+            census: Census {
+                counts: shards.map(|_| AtomicU64::new(0)).collect(),
+            },
+            sessions_before: 0,
+            cell_map,
+        }
     }
 
     /// How many hubs there are.

@@ -22,7 +22,7 @@ mod acceptor;
 mod door;
 mod listen;
 
-mod keeping;
+pub(crate) mod keeping;
 
 mod control;
 mod liveness;

@@ -35,12 +35,12 @@ impl Berth {
             own,
             digest: hub.shard().digest(),
             stats: hub.shard().stats(),
-            hub,
             seen: None,
-            lockstep: Lockstep::new(shards, Tick(0)),
+            lockstep: Lockstep::new(shards, hub.shard().tick()),
             unheard: true,
             stalled_until: 0,
-            absorbed: Tick(0),
+            absorbed: hub.shard().tick(),
+            hub,
         }
     }
 

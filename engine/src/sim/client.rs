@@ -26,6 +26,8 @@ pub struct SimClient {
     seen: Option<ClientSeen>,
     /// Frames that the engine gave it and it has not read.
     unread: VecDeque<Bytes>,
+    /// The last tick that it was told of, on whatever connection.
+    told: Tick,
 }
 
 /// How a client believes to stand in the world.
@@ -51,6 +53,7 @@ impl SimClient {
             standing: ClientStanding::Out,
             seen: None,
             unread: VecDeque::new(),
+            told: Tick(0),
         }
     }
 
@@ -106,7 +109,7 @@ impl SimClient {
 
     /// It is connected from now on, as a session that nobody knows.
     pub(crate) fn opened(&mut self, session: SessionId, honest: bool, interest: Interest) {
-        *self = Self::new(self.number);
+        self.closed();
         let mut seen = ClientSeen::new(self.number, session, interest);
         seen.honest = honest;
         self.seen = Some(seen);
@@ -114,7 +117,16 @@ impl SimClient {
 
     /// It is connected no longer, and what it had not read is lost.
     pub(crate) fn closed(&mut self) {
-        *self = Self::new(self.number);
+        *self = Self {
+            told: self.told,
+            ..Self::new(self.number)
+        };
+    }
+
+    /// The last tick that it was told of, in whatever frame it was given.
+    pub(crate) fn told(&mut self) -> Tick {
+        while self.read_one() {}
+        self.told
     }
 
     /// For checkers: what it asked for and believes, and what it read since the last call.
@@ -157,9 +169,15 @@ impl SimClient {
         // A text of the ext lane is a JSON object; the hot lane begins with its version.
         let read = if payload.first() == Some(&b'{') {
             let text = String::from_utf8_lossy(payload);
-            read_text(&text, seen, &mut self.standing, &mut self.view)
+            read_text(
+                &text,
+                seen,
+                &mut self.standing,
+                &mut self.view,
+                &mut self.told,
+            )
         } else {
-            read_binary(payload, seen, &mut self.view)
+            read_binary(payload, seen, &mut self.view, &mut self.told)
         };
         if let Err(trouble) = read {
             seen.trouble.get_or_insert(trouble);
@@ -172,11 +190,13 @@ fn read_text(
     seen: &mut ClientSeen,
     standing: &mut ClientStanding,
     view: &mut View,
+    told: &mut Tick,
 ) -> Result<(), String> {
     let envelope = ExtEnvelope::parse(text).map_err(|error| error.to_string())?;
     match (&*envelope.svc, &*envelope.kind) {
         ("sys", "authed") => {
             let greeting = Greeting::parse(text).map_err(|error| error.to_string())?;
+            *told = Tick(greeting.tick).max(*told);
             if greeting.session != seen.session.value() {
                 return Err(format!("it is greeted as session {}", greeting.session));
             }
@@ -189,7 +209,8 @@ fn read_text(
             seen.refused.extend(envelope.seq);
         }
         ("world", "joined") => {
-            let JoinedData { entity } = data(&envelope)?;
+            let JoinedData { entity, tick } = data(&envelope)?;
+            *told = Tick(tick).max(*told);
             // Who has asked to leave meanwhile waits for that.
             if *standing != ClientStanding::Leaving {
                 *standing = ClientStanding::In;
@@ -220,7 +241,12 @@ fn data<T: serde::de::DeserializeOwned>(envelope: &ExtEnvelope<'_>) -> Result<T,
     envelope.data_as().map_err(|error| error.to_string())
 }
 
-fn read_binary(payload: &[u8], seen: &mut ClientSeen, view: &mut View) -> Result<(), String> {
+fn read_binary(
+    payload: &[u8],
+    seen: &mut ClientSeen,
+    view: &mut View,
+    told: &mut Tick,
+) -> Result<(), String> {
     let (header, payload) = HotHeader::parse(payload).map_err(|error| error.to_string())?;
     if header.opcode != OPCODE_S2C_DELTA {
         // The overview claims no exactness.
@@ -228,6 +254,7 @@ fn read_binary(payload: &[u8], seen: &mut ClientSeen, view: &mut View) -> Result
     }
     let sequence = header.seq.ok_or("a delta has no number")?;
     let delta = read_delta(payload).map_err(|error| error.to_string())?;
+    *told = Tick(delta.tick.to_native()).max(*told);
     let command_sequence = delta.command_sequence.to_native();
     let applied = view
         .apply(payload)
@@ -246,6 +273,7 @@ fn read_binary(payload: &[u8], seen: &mut ClientSeen, view: &mut View) -> Result
 #[derive(Deserialize)]
 struct JoinedData {
     entity: Option<u64>,
+    tick: u64,
 }
 
 #[derive(Deserialize)]

@@ -71,6 +71,11 @@ impl Disk {
         self.lock().is_full = true;
     }
 
+    /// There is room again.
+    pub(crate) fn make_room(&self) {
+        self.lock().is_full = false;
+    }
+
     /// After so many more changes it takes none.
     pub(crate) fn stop_after(&self, changes: u64) {
         self.lock().changes_left = Some(changes);

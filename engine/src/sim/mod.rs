@@ -42,7 +42,9 @@ mod berth;
 mod mail;
 mod stopwatch;
 
+mod disk;
 mod faults;
+mod keeping;
 
 mod client;
 mod live;
@@ -54,11 +56,13 @@ pub mod check;
 
 pub use client::{ClientStanding, SimClient};
 pub use faults::{
-    FaultCounts, Faults, LATE_TICKS_MAX, LATE_TURNS_MAX, STALL_TICKS_MAX, STALL_TURNS_MAX,
+    CrashCounts, FaultCounts, FaultKind, Faults, LATE_TICKS_MAX, LATE_TURNS_MAX, SLOW_TURNS_MAX,
+    STALL_TICKS_MAX, STALL_TURNS_MAX,
 };
+pub use keeping::SimKeeping;
 pub use observed::{
-    ClientSeen, DeltaSeen, EntitySeen, EventKind, EventSeen, EventTap, GhostSeen, HubSeen,
-    MailboxSeen, Observed, SeenByClient, ShardSeen, ViewerSeen,
+    CameBack, ClientSeen, DeltaSeen, EntitySeen, EventKind, EventSeen, EventTap, GhostSeen,
+    HubSeen, Inherited, MailboxSeen, Observed, SeenByClient, ShardSeen, ViewerSeen,
 };
 pub use script::ClientScript;
 pub use simulation::{SimClients, SimOptions, Simulation};

@@ -36,6 +36,35 @@ pub struct Observed {
     pub events: Vec<EventSeen>,
     /// Every mailbox, when the last shard has absorbed `tick`.
     pub mailboxes: Vec<MailboxSeen>,
+    /// What processes before left to this one.
+    pub inherited: Inherited,
+}
+
+/// What a process of a world cannot know from what it sees, because it happened before it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inherited {
+    /// Commands that shards count and no home of this process admitted: those of processes before, and the end of their
+    /// sessions.
+    pub commands: u64,
+    /// The last number that was given to an entity.
+    pub last_entity: u64,
+}
+
+/// A world that came back after its process had ended.
+#[derive(Clone, Debug, Default)]
+pub struct CameBack {
+    /// The last tick that came back.
+    pub tick: Tick,
+    /// The last tick that any client was told of.
+    pub told: Tick,
+    /// The digest of each shard after `tick`.
+    pub digests: Vec<u128>,
+    /// The same after every tick that is kept, if all of them were done again.
+    pub replayed: Vec<(Tick, Vec<u128>)>,
+    /// The entities that came back.
+    pub entities: Vec<EntityId>,
+    /// The last number that was given to an entity by then.
+    pub last_entity: u64,
 }
 
 /// One shard.

@@ -4,6 +4,8 @@
 
 mod checks;
 mod clients;
+mod crash;
+mod damage;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -15,15 +17,18 @@ use worldshard_shard::{Chance, WorldConfig};
 use worldshard_spatial::ShardId;
 
 use crate::app::AppRecipe;
+use crate::durable::settle;
 use crate::error::{Error, Result};
 use crate::hub::{Commons, Hub};
 use crate::sim::berth::Berth;
 use crate::sim::check::{Check, Checkers, Finding};
 use crate::sim::client::SimClient;
-use crate::sim::faults::{FaultCounts, Faults};
+use crate::sim::disk::Disk;
+use crate::sim::faults::{CrashCounts, FaultCounts, Faults};
+use crate::sim::keeping::{Keeping, SimKeeping};
 use crate::sim::live::Mind;
 use crate::sim::mail::Mail;
-use crate::sim::observed::EventTap;
+use crate::sim::observed::{EventTap, Inherited};
 use crate::sim::script::ClientScript;
 use crate::sim::stopwatch::Stopwatch;
 use turn::Action;
@@ -43,6 +48,8 @@ pub struct SimOptions {
     pub check: Check,
     /// The tap that was added to the application as a plugin, if the order of events is to be checked.
     pub events: Option<EventTap>,
+    /// How the world is kept, if it is: only then processes and shards may end in it.
+    pub keeping: Option<SimKeeping>,
 }
 
 /// The clients of a simulation.
@@ -63,6 +70,7 @@ impl Default for SimOptions {
             faults: Faults::NONE,
             check: Check::None,
             events: None,
+            keeping: None,
         }
     }
 }
@@ -94,6 +102,22 @@ pub struct Simulation {
     check: Check,
     checkers: Checkers,
     events: Option<EventTap>,
+    /// What keeps the world; none if nobody does.
+    keeping: Option<Keeping>,
+    /// How it does.
+    options: SimKeeping,
+    /// How many processes have had the world before.
+    process: u32,
+    /// What they left to this one.
+    inherited: Inherited,
+    /// From this turn on the process ends.
+    crash_at: Option<u64>,
+    /// The world cannot be kept: the process ends at once.
+    is_broken: bool,
+    /// From this turn on a shard is lost.
+    mend_at: Option<u64>,
+    /// How many turns the last tick took.
+    tick_turns: u64,
     stopwatch: Stopwatch,
 }
 
@@ -114,6 +138,12 @@ impl Simulation {
             let hub = Hub::new(ShardId(own), recipe.clone(), commons.clone())?;
             Ok(Berth::new(ShardId(own), hub, shards))
         };
+        let is_scripted = matches!(options.clients, SimClients::Scripted(_));
+        if is_scripted && options.faults.process_crashes > 0 {
+            let detail = "process crashes: a script knows no session of another process".to_owned();
+            let name = "faults";
+            return Err(Error::Option { name, detail });
+        }
         let (clients, script) = match options.clients {
             SimClients::Scripted(script) => (script.clients(), Some(script)),
             SimClients::Live(clients) => (clients, None),
@@ -139,8 +169,19 @@ impl Simulation {
             check: options.check,
             checkers: Checkers::new(options.check),
             events: options.events,
+            keeping: None,
+            options: options.keeping.unwrap_or_default(),
+            process: 0,
+            inherited: Inherited::default(),
+            crash_at: None,
+            is_broken: false,
+            mend_at: None,
+            tick_turns: 0,
             stopwatch: Stopwatch::default(),
         };
+        if options.keeping.is_some() {
+            simulation.begin_to_keep()?;
+        }
         simulation.connect_scripted();
         for at in 0..simulation.berths.len() {
             simulation.collect(at);
@@ -148,7 +189,8 @@ impl Simulation {
         Ok(simulation)
     }
 
-    /// Runs until every shard has absorbed the next tick; says which. Some may have begun the one after it.
+    /// Runs until every shard has absorbed the next tick; says which. Some may have begun the one after it. When the process
+    /// ends meanwhile, the next one is that after the tick that came back.
     ///
     /// # Errors
     /// What the checkers found.
@@ -156,7 +198,7 @@ impl Simulation {
     /// # Panics
     /// When a system of the world panics.
     pub fn step(&mut self) -> Result<Tick, Finding> {
-        let tick = self.run_tick();
+        let tick = self.run_tick()?;
         if self.checkers.due(tick) {
             let observed = self.observe();
             self.checkers.look(&observed)?;
@@ -175,16 +217,34 @@ impl Simulation {
     /// When a system of the world panics.
     pub fn finish(&mut self) -> Result<(), Finding> {
         self.is_ending = true;
+        (self.crash_at, self.mend_at) = (None, None);
+        if self.is_broken {
+            self.crash()?;
+        } else if let Some(keeping) = &self.keeping {
+            keeping.disk.make_room();
+        }
         for _ in 0..TICKS_TO_END {
             self.settle();
             self.step()?;
         }
         self.settle();
-        self.run_tick();
+        self.run_tick()?;
         self.settle();
         let observed = self.observe();
         self.checkers.look(&observed)?;
         self.checkers.finish(&observed)
+    }
+
+    /// A fresh disk with the first generation on it.
+    fn begin_to_keep(&mut self) -> Result<()> {
+        let disk = Arc::new(Disk::default());
+        let shards = self.berths.iter().map(|berth| berth.hub.shard());
+        let archives = settle(&*disk, shards, Tick(0));
+        let archives = archives.map_err(|error| Error::Runtime(error.to_string()))?;
+        self.keep(Keeping::new(self.options, disk, Tick(0), archives));
+        self.counts.crashes = Some(CrashCounts::default());
+        self.checkers.keep();
+        Ok(())
     }
 
     /// The last tick that every shard has absorbed.

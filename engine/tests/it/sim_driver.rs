@@ -162,6 +162,7 @@ fn check_faults(seed: u64, check: Check) -> Simulation {
         faults: Faults::ALL,
         check,
         events: Some(tap),
+        keeping: None,
     };
     let mut simulation = Simulation::new(&recipe, options).unwrap();
     let good = |found: Finding| panic!("seed {seed}: {found}");

@@ -170,6 +170,7 @@ impl Run {
                 Check::All
             },
             events: Some(events),
+            keeping: None,
         };
         let mut simulation = Simulation::new(&recipe, options).unwrap();
         while !done(&Totals::of(&simulation)) {

@@ -61,7 +61,7 @@ impl Checker for Continuity {
         }
         let checks = viewers.len() + now.clients.len() + 1;
         (self.before, self.viewers) = (Some(now.tick), viewers);
-        let (admitted, done) = commands(&now.shards);
+        let (admitted, done) = commands(now);
         if done > admitted {
             let detail = format!("{done} commands were done, only {admitted} were admitted");
             return Err(of_world(now, detail));
@@ -70,7 +70,7 @@ impl Checker for Continuity {
     }
 
     fn finish(&mut self, now: &Observed) -> Result<u64, Finding> {
-        let (admitted, done) = commands(&now.shards);
+        let (admitted, done) = commands(now);
         if done != admitted {
             let detail = format!("{admitted} commands were admitted, {done} were done at the end");
             return Err(of_world(now, detail));
@@ -134,13 +134,17 @@ fn of_world(now: &Observed, detail: String) -> Finding {
 
 /// Commands that homes admitted, and what became of them: every one is a join, or is applied or refused. A script's
 /// commands come from no home.
-fn commands(shards: &[ShardSeen]) -> (u64, u64) {
-    let admitted = shards.iter().map(|one| one.hub.commands).sum();
+fn commands(now: &Observed) -> (u64, u64) {
+    let shards = &now.shards;
+    let admitted: u64 = shards.iter().map(|one| one.hub.commands).sum();
     let done = |one: &ShardSeen| {
         let stats = &one.stats;
         stats.joins + stats.commands_applied + stats.commands_refused - stats.commands_scripted
     };
-    (admitted, shards.iter().map(done).sum())
+    (
+        admitted + now.inherited.commands,
+        shards.iter().map(done).sum(),
+    )
 }
 
 /// One viewpoint from one tick to the next, on whichever shards.

@@ -9,8 +9,10 @@ mod ground;
 mod audit;
 mod bounds;
 mod continuity;
+mod durable;
 mod events;
 mod ghosts;
+mod mended;
 mod owners;
 mod visible;
 
@@ -18,9 +20,9 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use worldshard_protocol::Tick;
-use worldshard_spatial::Point;
+use worldshard_spatial::{Point, ShardId};
 
-use crate::sim::observed::{EntitySeen, Observed};
+use crate::sim::observed::{CameBack, EntitySeen, Observed, ShardSeen};
 
 pub use finding::{Finding, Subject};
 
@@ -42,6 +44,9 @@ pub type Oracle = fn(Point, &EntitySeen) -> bool;
 pub struct Checkers {
     check: Check,
     checkers: Vec<Box<dyn Checker>>,
+    /// Of a world that is kept: it goes on when all others begin anew.
+    durable: Option<durable::Durable>,
+    oracles: Vec<Oracle>,
     checks: BTreeMap<&'static str, u64>,
 }
 
@@ -70,21 +75,52 @@ impl Checkers {
     /// As [`Checkers::new`], for a world with custom interests: one oracle for each, in their order.
     #[must_use]
     pub fn with_oracles(check: Check, oracles: Vec<Oracle>) -> Self {
-        let checkers: Vec<Box<dyn Checker>> = vec![
-            Box::new(owners::Owners::default()),
-            Box::new(audit::AuditAgrees::default()),
-            Box::new(ghosts::Ghosts::default()),
-            Box::new(visible::Visible::new(oracles)),
-            Box::new(continuity::Continuity::default()),
-            Box::new(bounds::Bounded),
-            Box::new(events::Events::default()),
-        ];
+        let checkers = of_one_process(oracles.clone());
         let checks = checkers.iter().map(|one| (one.name(), 0)).collect();
         Self {
             check,
             checkers,
+            durable: None,
+            oracles,
             checks,
         }
+    }
+
+    /// The world is kept: what comes back of it is compared with what was.
+    pub(crate) fn keep(&mut self) {
+        if self.check != Check::None {
+            self.durable = Some(durable::Durable::new());
+            self.checks.extend([("durable", 0), ("mended", 0)]);
+        }
+    }
+
+    /// What a shard has after a tick.
+    pub(crate) fn note(&mut self, tick: Tick, shard: ShardId, digest: u128) {
+        if let Some(durable) = &mut self.durable {
+            durable.note(tick, shard, digest);
+        }
+    }
+
+    /// Looks at a world that came back. All that is of one process begins anew with what it sees next.
+    pub(crate) fn came_back(&mut self, back: &CameBack) -> Result<(), Finding> {
+        self.checkers = of_one_process(self.oracles.clone());
+        if let Some(durable) = &mut self.durable {
+            let checks = durable.compare(back)?;
+            *self.checks.entry("durable").or_default() += checks;
+        }
+        Ok(())
+    }
+
+    /// Looks at a shard that was made again.
+    pub(crate) fn mended(
+        &mut self,
+        tick: Tick,
+        lost: &ShardSeen,
+        made: &ShardSeen,
+    ) -> Result<(), Finding> {
+        let checks = mended::compare(tick, lost, made)?;
+        *self.checks.entry("mended").or_default() += checks;
+        Ok(())
     }
 
     /// Whether this tick is looked at: what is not need not be observed.
@@ -121,8 +157,14 @@ impl Checkers {
         if self.check == Check::None {
             return Ok(());
         }
-        for checker in &mut self.checkers {
-            let checks = ask(checker.as_mut())?;
+        let durable = self.durable.as_mut();
+        let durable = durable.map(|durable| durable as &mut dyn Checker);
+        let checkers = self
+            .checkers
+            .iter_mut()
+            .map(|one| one.as_mut() as &mut dyn Checker);
+        for checker in checkers.chain(durable) {
+            let checks = ask(checker)?;
             *self.checks.entry(checker.name()).or_default() += checks;
         }
         Ok(())
@@ -133,6 +175,18 @@ impl Checkers {
     pub fn checks(&self) -> &BTreeMap<&'static str, u64> {
         &self.checks
     }
+}
+
+fn of_one_process(oracles: Vec<Oracle>) -> Vec<Box<dyn Checker>> {
+    vec![
+        Box::new(owners::Owners::default()),
+        Box::new(audit::AuditAgrees::default()),
+        Box::new(ghosts::Ghosts::default()),
+        Box::new(visible::Visible::new(oracles)),
+        Box::new(continuity::Continuity::default()),
+        Box::new(bounds::Bounded),
+        Box::new(events::Events::default()),
+    ]
 }
 
 impl FromStr for Check {

@@ -61,7 +61,7 @@ impl Checker for Owners {
         let books = Books::of(&now.shards);
         let highest = owners.last_key_value().map_or(0, |(id, _)| id.0);
         let last_id = match &self.before {
-            None => highest,
+            None => highest.max(now.inherited.last_entity),
             Some(before) => balance(now, before, &owners, books)?,
         };
         self.before = Some(Before {

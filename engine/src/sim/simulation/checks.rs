@@ -38,6 +38,7 @@ impl Simulation {
                 .map(EventTap::drain)
                 .unwrap_or_default(),
             mailboxes,
+            inherited: self.inherited,
         }
     }
 }

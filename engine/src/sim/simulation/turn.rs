@@ -3,7 +3,9 @@
 use worldshard_protocol::Tick;
 
 use super::Simulation;
-use crate::sim::faults::{LATE_TURNS_MAX, STALL_TURNS_MAX, strikes, up_to};
+use crate::sim::check::Finding;
+use crate::sim::faults::{Faults, LATE_TURNS_MAX, SLOW_TURNS_MAX, STALL_TURNS_MAX, strikes, up_to};
+use crate::sim::keeping::{Chore, Keeping};
 use crate::sim::mail::Way;
 use crate::sim::observed::ShardSeen;
 
@@ -16,20 +18,33 @@ pub(crate) enum Action {
     Envelope(Way),
     Letter(Way),
     Client(usize),
+    Keep(Chore),
 }
 
 impl Simulation {
     /// Turns until every shard has absorbed the next tick.
-    pub(super) fn run_tick(&mut self) -> Tick {
-        let tick = self.tick.next();
+    pub(super) fn run_tick(&mut self) -> Result<Tick, Finding> {
+        let (mut tick, began) = (self.tick.next(), self.turn);
         self.foresee_leaves(tick);
+        self.plan_crashes();
         self.stopwatch.go();
         while self.berths.iter().any(|berth| berth.absorbed < tick) {
-            self.turn(tick);
+            let is_due = |at: Option<u64>| at.is_some_and(|at| at <= self.turn);
+            let crashes = self.is_broken || is_due(self.crash_at);
+            let mends = is_due(self.mend_at);
+            if crashes {
+                self.crash()?;
+                tick = self.tick.next();
+            } else if mends {
+                self.mend()?;
+            } else {
+                self.turn(tick);
+            }
         }
         self.stopwatch.halt();
+        self.tick_turns = self.turn - began;
         self.tick = tick;
-        tick
+        Ok(tick)
     }
 
     /// One thing happens; or, when nothing may, time passes until something may.
@@ -52,6 +67,7 @@ impl Simulation {
             }
             Action::Letter(way) => self.deliver(way),
             Action::Client(number) => self.act(number, tick),
+            Action::Keep(chore) => self.do_chore(chore),
         }
     }
 
@@ -62,7 +78,10 @@ impl Simulation {
             if berth.stalled_until > self.turn {
                 continue;
             }
-            if berth.may_advance(tick) {
+            let keeping = self.keeping.as_ref();
+            let is_ahead =
+                keeping.is_some_and(|keeping| !keeping.own[at].may_advance(berth.lockstep.tick()));
+            if berth.may_advance(tick) && !is_ahead {
                 self.may.push(Action::Advance(at));
             }
             if berth.lockstep.is_complete() {
@@ -78,6 +97,9 @@ impl Simulation {
         self.may.extend(envelopes.map(Action::Envelope));
         let letters = self.mail.letters_due(tick).filter(awake);
         self.may.extend(letters.map(Action::Letter));
+        if let Some(keeping) = &self.keeping {
+            self.may.extend(keeping.chores(self.turn).map(Action::Keep));
+        }
         for number in 0..self.clients.len() {
             if self.may_act(number, tick) {
                 self.may.push(Action::Client(number));
@@ -88,7 +110,8 @@ impl Simulation {
     /// When the first shard wakes or the first envelope arrives.
     fn next_turn(&self) -> u64 {
         let stalls = self.berths.iter().map(|berth| berth.stalled_until);
-        let turns = stalls.chain(self.mail.next_envelope_turn());
+        let busy = self.keeping.iter().flat_map(Keeping::next_turn);
+        let turns = stalls.chain(self.mail.next_envelope_turn()).chain(busy);
         let next = turns.filter(|&turn| turn > self.turn).min();
         next.expect("a world whose shards are awake and whose mail has arrived goes on")
     }
@@ -98,6 +121,9 @@ impl Simulation {
         let tick = berth.lockstep.tick();
         let envelopes = berth.hub.advance(tick);
         berth.lockstep.advanced();
+        if let Some(keeping) = &mut self.keeping {
+            keeping.own[at].advanced(&mut berth.hub, tick);
+        }
         let (faults, counts, chance) = (&self.faults, &mut self.counts, &mut self.chance);
         if strikes(faults.shard_stalls, &mut counts.shard_stalls, chance) {
             berth.stalled_until = self.turn + up_to(STALL_TURNS_MAX, chance);
@@ -120,16 +146,67 @@ impl Simulation {
         let inbox = berth.lockstep.inbox().expect("it was listed as complete");
         berth.hub.absorb(tick, inbox);
         berth.lockstep.absorbed();
+        if let Some(keeping) = &mut self.keeping {
+            keeping.own[at].absorbed(&mut berth.hub, tick);
+        }
         berth.absorbed = tick;
         berth.unheard = true;
         self.stopwatch.halt();
         berth.digest = berth.hub.shard().digest();
+        self.checkers.note(tick, berth.own, berth.digest);
         berth.stats = berth.hub.shard().stats();
         if self.is_ending || self.checkers.due(tick) {
             berth.seen = Some(ShardSeen::of(&berth.hub));
         }
         self.stopwatch.go();
         self.collect(at);
+    }
+
+    /// What the keeper or the scribe does next. What the journal does not take ends the process.
+    fn do_chore(&mut self, chore: Chore) {
+        let Some(keeping) = &mut self.keeping else {
+            return;
+        };
+        let faults = if self.is_ending {
+            &Faults::NONE
+        } else {
+            &self.faults
+        };
+        let (turn, crashes, chance) = (self.turn, self.counts.crashes(), &mut self.chance);
+        let slow = || {
+            let is_slow = strikes(faults.slow_disks, &mut crashes.slow_disks, chance);
+            is_slow.then(|| turn + up_to(SLOW_TURNS_MAX, chance))
+        };
+        if keeping.waits_for(chore, slow) {
+            return;
+        }
+        let done = match chore {
+            Chore::Append => {
+                if strikes(faults.full_disks, &mut crashes.full_disks, chance) {
+                    keeping.disk.fill();
+                }
+                keeping.append()
+            }
+            Chore::Commit => keeping.commit(),
+            Chore::LayOut => {
+                keeping.lay_out();
+                Ok(())
+            }
+            Chore::Write => {
+                keeping.write();
+                Ok(())
+            }
+            Chore::Tell(at) => {
+                if let Some(tick) = keeping.own[at].news() {
+                    self.berths[at].hub.durable(tick);
+                    self.collect(at);
+                }
+                Ok(())
+            }
+        };
+        if done.is_err() {
+            self.is_broken = true;
+        }
     }
 
     fn handle(&mut self, at: usize) {
@@ -156,6 +233,14 @@ impl Simulation {
             let mut quiet = true;
             for number in 0..self.clients.len() {
                 quiet &= !self.catch_up(number);
+            }
+            while let Some(chore) = self
+                .keeping
+                .as_ref()
+                .and_then(|keeping| keeping.chores(u64::MAX).next())
+            {
+                self.do_chore(chore);
+                quiet = false;
             }
             while let Some(way) = self.mail.any_letter() {
                 self.deliver(way);

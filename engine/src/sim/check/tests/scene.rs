@@ -12,7 +12,7 @@ use worldshard_transport::MessageKind;
 
 use crate::hub::{Commons, Hub, Opening};
 use crate::prelude::*;
-use crate::sim::{ClientSeen, DeltaSeen, EventTap, MailboxSeen, Observed, ShardSeen};
+use crate::sim::{ClientSeen, DeltaSeen, EventTap, Inherited, MailboxSeen, Observed, ShardSeen};
 use crate::worlds::{self, WorldName};
 
 /// What walks, crosses, is born and is removed, and who watches.
@@ -159,6 +159,7 @@ impl Scene {
             seen
         };
         Observed {
+            inherited: Inherited::default(),
             tick: self.tick,
             config: Arc::new(self.hubs[0].recipe().world().config.clone()),
             mailboxes: cell_map.shards().map(mailbox).collect(),
