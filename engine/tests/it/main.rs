@@ -42,6 +42,7 @@ mod net_subscribe;
 mod net_walker;
 mod net_world;
 mod pump;
+mod sim_crashes;
 mod sim_driver;
 mod sim_faults;
 mod tidy;
