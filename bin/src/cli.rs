@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use worldshard::sim::FaultKind;
 use worldshard::sim::check::Check;
 use worldshard::worlds::WorldName;
 use worldshard::{Coalesce, Durability, Runtime};
@@ -162,7 +163,7 @@ pub(crate) struct DiffArgs {
 }
 
 /// Which world, as `serve` and `simulate` both ask.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct WorldArgs {
     /// The world: flock (birds in a plane), crowd (walkers who gather), swarm3d (birds in the air)
     #[arg(long, value_name = "NAME", default_value = "flock", value_parser = world_name, help_heading = "World")]
@@ -177,7 +178,7 @@ pub(crate) struct WorldArgs {
     pub(crate) seed: u64,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct SimulateArgs {
     #[command(flatten)]
     pub(crate) world: WorldArgs,
@@ -203,6 +204,20 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "SEED", help_heading = "Run")]
     pub(crate) faults: Option<u64>,
 
+    /// Keep the world on a disk of memory, and let the process, any shard and that disk fail too, at any moment. What
+    /// clients were told must come back
+    #[arg(long, requires = "faults", help_heading = "Run")]
+    pub(crate) crashes: bool,
+
+    /// Ticks between two checkpoints of a world that is kept
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..), requires = "crashes", help_heading = "Run")]
+    pub(crate) checkpoint_ticks: u64,
+
+    /// Leave out these kinds of faults: late-envelopes, late-letters, shard-stalls, client-stalls, disconnects, lies,
+    /// process-crashes, shard-crashes, torn-tails, damaged-checkpoints, damaged-journals, full-disks, slow-disks
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = fault_kind, requires = "faults", help_heading = "Run")]
+    pub(crate) without: Vec<FaultKind>,
+
     /// How much is checked against brute force over all shards and clients: nothing, some ticks, or every tick. What
     /// that takes counts in no figure but memory. Only with --runtime sim [default: sample]
     #[arg(long, value_name = "none|sample|all", value_parser = check, help_heading = "Run")]
@@ -211,6 +226,30 @@ pub(crate) struct SimulateArgs {
     /// Print a line `TICK HEX` to stdout for every tick: the digest of all entities
     #[arg(long, help_heading = "Run")]
     pub(crate) digest: bool,
+
+    /// Run one small world after another for so many seconds, each another one, with all faults and crashes. Prints the
+    /// line that runs a failure again, and the smallest run that still fails
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Swarm",
+        conflicts_with_all = ["world", "entities", "seed", "shards", "ticks", "clients", "faults", "check", "digest", "runtime"])]
+    pub(crate) swarm: Option<u64>,
+
+    /// Threads of a swarm; 0 for one per usable core
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024), requires = "swarm", help_heading = "Swarm")]
+    pub(crate) jobs: u16,
+
+    /// The number of a swarm's first run: all that a run is follows from its number
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        requires = "swarm",
+        help_heading = "Swarm"
+    )]
+    pub(crate) first: u64,
+
+    /// End a swarm after so many runs, if its time is not up before
+    #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true, requires = "swarm", help_heading = "Swarm")]
+    pub(crate) runs: u64,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -330,6 +369,10 @@ fn check(text: &str) -> Result<Check, String> {
     text.parse()
 }
 
+fn fault_kind(text: &str) -> Result<FaultKind, String> {
+    text.parse()
+}
+
 fn world_name(text: &str) -> Result<WorldName, String> {
     text.parse()
 }
@@ -375,6 +418,8 @@ Examples:
   worldshard simulate --world swarm3d --entities 10000 --shards 8
   worldshard simulate --entities 10000 --shards 2 --runtime glommio
   worldshard simulate --entities 500 --shards 4 --ticks 200 --faults 7 --check all
+  worldshard simulate --entities 100 --shards 4 --ticks 200 --faults 7 --crashes --check all
+  worldshard simulate --swarm 600
   worldshard simulate --entities 10000 --digest > one; worldshard simulate --entities 10000 --shards 4 --digest |
       cmp - one
 

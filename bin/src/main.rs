@@ -19,6 +19,7 @@ mod load;
 mod doctor;
 mod simulate;
 mod simulated;
+mod swarm;
 
 mod apps;
 mod failure;

@@ -16,10 +16,14 @@ use worldshard::worlds;
 use crate::cli::SimulateArgs;
 use crate::failure::Failure;
 use crate::simulated;
+use crate::swarm;
 use table::PhaseTable;
 
 /// Runs the world and prints the summary.
 pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
+    if let Some(seconds) = args.swarm {
+        return swarm::run(args, Duration::from_secs(seconds));
+    }
     let wanted = &args.world;
     let setup = worlds::world(wanted.world, wanted.entities, wanted.seed);
     let script = ClientScript::new(setup.config.clone(), args.shards, args.clients, wanted.seed);

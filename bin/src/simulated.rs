@@ -6,7 +6,7 @@ use std::sync::Arc;
 use worldshard::AppRecipe;
 use worldshard::runtime::{RunReport, ShardTick, SimReport, run_simulated};
 use worldshard::sim::check::Check;
-use worldshard::sim::{ClientScript, EventTap, Faults, SimClients, SimOptions};
+use worldshard::sim::{ClientScript, EventTap, Faults, SimClients, SimKeeping, SimOptions};
 
 use crate::cli::SimulateArgs;
 use crate::failure::Failure;
@@ -19,18 +19,7 @@ pub(crate) fn run(
     events: EventTap,
     on_tick: impl FnMut(&ShardTick),
 ) -> Result<(RunReport, String), Failure> {
-    let (seed, clients, faults) = match args.faults {
-        Some(seed) => (seed, SimClients::Live(args.clients), Faults::ALL),
-        None => (args.world.seed, SimClients::Scripted(script), Faults::NONE),
-    };
-    let options = SimOptions {
-        shards: args.shards,
-        seed,
-        clients,
-        faults,
-        check: check(args),
-        events: Some(events),
-    };
+    let options = options(args, script, events);
     let again = |what: String| Failure::runtime(format!("{what}\n{}", replay_line(args)));
     let report = run_simulated(recipe, options, args.ticks, on_tick)
         .map_err(|error| again(error.to_string()))?;
@@ -38,6 +27,32 @@ pub(crate) fn run(
     match report.finding {
         Some(finding) => Err(again(format!("{story}found by {finding}"))),
         None => Ok((report.run, story)),
+    }
+}
+
+/// What the flags ask for.
+pub(crate) fn options(
+    args: &SimulateArgs,
+    script: Arc<ClientScript>,
+    events: EventTap,
+) -> SimOptions {
+    let (seed, clients, faults) = match args.faults {
+        Some(seed) if args.crashes => (seed, SimClients::Live(args.clients), Faults::CRASHES),
+        Some(seed) => (seed, SimClients::Live(args.clients), Faults::ALL),
+        None => (args.world.seed, SimClients::Scripted(script), Faults::NONE),
+    };
+    let checkpoint_ticks = args.checkpoint_ticks;
+    SimOptions {
+        shards: args.shards,
+        seed,
+        clients,
+        faults: args
+            .without
+            .iter()
+            .fold(faults, |faults, kind| faults.without(*kind)),
+        check: check(args),
+        events: Some(events),
+        keeping: args.crashes.then_some(SimKeeping { checkpoint_ticks }),
     }
 }
 
@@ -61,9 +76,17 @@ pub(crate) fn refuse_on_threads(args: &SimulateArgs) -> Result<(), Failure> {
 /// The command that runs the same again, with every check.
 pub(crate) fn replay_line(args: &SimulateArgs) -> String {
     let world = &args.world;
-    let faults = args
+    let mut faults = args
         .faults
         .map_or(String::new(), |seed| format!(" --faults {seed}"));
+    if args.crashes {
+        let ticks = args.checkpoint_ticks;
+        let _ = write!(faults, " --crashes --checkpoint-ticks {ticks}");
+    }
+    if !args.without.is_empty() {
+        let kinds: Vec<String> = args.without.iter().map(ToString::to_string).collect();
+        let _ = write!(faults, " --without {}", kinds.join(","));
+    }
     format!(
         "again: worldshard simulate --world {} --entities {} --shards {} --ticks {} --seed {} --clients {}{faults} --check all",
         world.world, world.entities, args.shards, args.ticks, world.seed, args.clients,

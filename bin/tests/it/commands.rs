@@ -22,7 +22,7 @@ fn said(run: &Output) -> String {
 
 #[test]
 fn mistakes_on_the_command_line_name_the_flag() {
-    let mistakes: [(&[&str], &str); 15] = [
+    let mistakes: [(&[&str], &str); 18] = [
         (&["serve", "--shards", "many"], "--shards"),
         (&["serve", "--shards", "1025"], "--shards"),
         (&["serve", "--world", "ocean"], "flock, crowd or swarm3d"),
@@ -35,6 +35,12 @@ fn mistakes_on_the_command_line_name_the_flag() {
         (&["simulate", "--ticks", "0"], "--ticks"),
         (&["simulate", "--faults", "many"], "--faults"),
         (&["simulate", "--check", "some"], "none, sample or all"),
+        (&["simulate", "--crashes"], "--faults"),
+        (
+            &["simulate", "--faults", "1", "--without", "rain"],
+            "slow-disks",
+        ),
+        (&["simulate", "--swarm", "1", "--ticks", "9"], "--swarm"),
         (
             &["simulate", "--check", "all", "--runtime", "portable"],
             "--check: only a simulation",
@@ -93,6 +99,13 @@ fn help_names_every_flag_and_gives_examples() {
         "--runtime",
         "--clients",
         "--faults",
+        "--crashes",
+        "--checkpoint-ticks",
+        "--without",
+        "--swarm",
+        "--jobs",
+        "--first",
+        "--runs",
         "--check",
         "--digest",
         "Examples:",
