@@ -5,6 +5,7 @@ use crate::prelude::*;
 use crate::sim::{EventKind, EventSeen, Observed, ViewerSeen};
 use scene::Scene;
 
+mod kept;
 mod scene;
 
 /// A good run: ticks in a row, with entities crossing, ghosts, births, deltas and commands.
