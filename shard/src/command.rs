@@ -45,6 +45,12 @@ pub enum CommandBody {
         /// As the client sent it.
         payload: Bytes,
     },
+    /// All over again: the client knows nothing any more, and deltas are numbered from 1. Given by the home, never by a
+    /// client.
+    Refresh {
+        /// Which resumption of the session it is for, from 1.
+        generation: u32,
+    },
 }
 
 /// A viewpoint that is wanted.

@@ -59,6 +59,13 @@ pub enum Notice {
         /// The first tick that has it.
         tick: Tick,
     },
+    /// The viewpoint tells everything anew: its deltas are numbered from 1 again.
+    Refreshed {
+        /// As in the command.
+        generation: u32,
+        /// The first tick whose delta it is.
+        tick: Tick,
+    },
     /// The session has no viewpoint any more.
     Left,
     /// The avatar was removed by the world; the session looks on as a camera from where it was.

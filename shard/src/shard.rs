@@ -491,6 +491,7 @@ impl Shard {
             commands_pending: viewer.inputs.pending(),
             commands_skipped: viewer.inputs.skipped,
             client_sequence: viewer.inputs.client_sequence,
+            generation: viewer.generation,
         })
     }
 

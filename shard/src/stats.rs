@@ -94,4 +94,6 @@ pub struct ViewerStats {
     pub commands_skipped: u64,
     /// The client's number of the last command applied.
     pub client_sequence: u32,
+    /// Of the last refresh; 0 before the first.
+    pub generation: u32,
 }

@@ -30,6 +30,8 @@ pub(crate) struct Viewer {
     pub(crate) sent: Option<Tick>,
     pub(crate) credits: Credits,
     pub(crate) inputs: Inputs,
+    /// Of the last refresh; 0 before the first.
+    pub(crate) generation: u32,
 }
 
 /// Where a session looks from.
@@ -58,7 +60,17 @@ impl Viewer {
             sent: None,
             credits: Credits::new(limits.credits_max),
             inputs: Inputs::default(),
+            generation: 0,
         }
+    }
+
+    /// Forgets what the client was told and what is on its way to it: the next delta is whole, and the first.
+    pub(crate) fn refresh(&mut self, generation: u32) {
+        self.visible = Visible::default();
+        self.built = None;
+        self.sent = None;
+        self.credits.restart();
+        self.generation = generation;
     }
 
     /// Whose eyes it has, with its session.
@@ -93,6 +105,13 @@ impl Credits {
             window_max,
             starved_ticks: 0,
         }
+    }
+
+    /// Nothing is on its way any more, and numbers start again.
+    fn restart(&mut self) {
+        self.sequence = 0;
+        self.in_flight.clear();
+        self.window = WINDOW_MIN;
     }
 
     pub(crate) fn available(&self) -> bool {
@@ -194,6 +213,11 @@ impl Inputs {
             body: CommandBody::Leave,
         };
         self.pending.push_back(leave);
+    }
+
+    /// Gives up what waits for its turn: nobody remembers what was said before it.
+    pub(crate) fn forget(&mut self) {
+        self.pending.clear();
     }
 
     /// The last sequence that was applied or given up.

@@ -172,6 +172,7 @@ impl Codec for CommandBody {
                 (6u8, *opcode).encode(out);
                 payload.encode(out);
             }
+            Self::Refresh { generation } => (7u8, *generation).encode(out),
         }
     }
 
@@ -186,6 +187,9 @@ impl Codec for CommandBody {
             6 => Self::Custom {
                 opcode: u8::decode(bytes)?,
                 payload: Bytes::decode(bytes)?,
+            },
+            7 => Self::Refresh {
+                generation: u32::decode(bytes)?,
             },
             _ => return None,
         })

@@ -206,6 +206,10 @@ fn execute(
             }
             Ok(())
         }
+        CommandBody::Refresh { generation } => {
+            refresh(shard, session, generation, tick);
+            Ok(())
+        }
         CommandBody::Custom { opcode, payload } => {
             avatar(shard, session).and_then(|entity| custom(shard, entity, opcode, &payload, tick))
         }
@@ -285,6 +289,15 @@ fn custom(
         config: &recipe.config,
     };
     handler(&mut subject, payload)
+}
+
+fn refresh(shard: &mut Shard, session: SessionId, generation: u32, tick: Tick) {
+    let Some(viewer) = shard.viewers.get_mut(&session) else {
+        return;
+    };
+    viewer.refresh(generation);
+    let notice = Notice::Refreshed { generation, tick };
+    shard.published.notices.push((session, notice));
 }
 
 fn leave(shard: &mut Shard, session: SessionId, tick: Tick) {

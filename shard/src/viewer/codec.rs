@@ -26,6 +26,7 @@ impl Viewer {
             sent,
             credits,
             inputs,
+            generation,
         } = self;
         session.encode(out);
         match viewpoint {
@@ -40,6 +41,7 @@ impl Viewer {
         sent.encode(out);
         credits.encode(out);
         inputs.encode(out);
+        generation.encode(out);
     }
 
     /// Takes one off the front; `None` when the bytes are not one.
@@ -58,6 +60,7 @@ impl Viewer {
             sent: Option::<Tick>::decode(bytes)?,
             credits: Credits::decode(bytes)?,
             inputs: Inputs::decode(bytes)?,
+            generation: u32::decode(bytes)?,
         })
     }
 }

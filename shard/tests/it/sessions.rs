@@ -100,7 +100,11 @@ fn refused_commands_name_what_was_wrong_and_change_nothing() {
         .iter()
         .filter_map(|(_, notice)| match notice {
             Notice::Refused { code, detail, .. } => Some((*code, detail.to_string())),
-            Notice::Owner(_) | Notice::Joined { .. } | Notice::Left | Notice::AvatarLost(_) => None,
+            Notice::Owner(_)
+            | Notice::Joined { .. }
+            | Notice::Refreshed { .. }
+            | Notice::Left
+            | Notice::AvatarLost(_) => None,
         })
         .collect();
     assert_eq!(refusals.len(), 5, "{refusals:?}");
@@ -222,5 +226,40 @@ fn acknowledgements_that_overtake_each_other_on_the_way_to_a_viewpoint_return_ev
         let since = viewer.delta_sequence - 2;
         assert!(since > 0, "nothing more was built: {viewer:?}");
         assert_eq!(viewer.in_flight, since as usize, "{viewer:?}");
+    }
+}
+
+#[test]
+fn a_refresh_tells_everything_anew_from_number_one_and_only_once() {
+    for shards in [1, 2, 8] {
+        let mut world = quiet(shards);
+        let at = Point::flat(0.0, -50.0);
+        let walker = world.join(5, ViewpointMode::Avatar, at, Interest::Radius(30.0), false);
+        for _ in 0..3 {
+            world.command(walker, CommandBody::Steer(Point::flat(1.0, 0.0)));
+            world.step();
+        }
+        let before: Vec<_> = world.clients[&walker].view.ids().collect();
+        assert!(world.clients[&walker].last_seq > 1);
+        world.clients.get_mut(&walker).unwrap().last_seq = 0;
+        world.notices.clear();
+        world.command(walker, CommandBody::Refresh { generation: 3 });
+        world.step();
+        let notice = Notice::Refreshed {
+            generation: 3,
+            tick: world.tick,
+        };
+        assert!(world.notices.contains(&(walker, notice)));
+        let owner = usize::from(world.clients[&walker].owner.0);
+        assert_eq!(world.shards[owner].viewer(walker).unwrap().generation, 3);
+        assert_eq!(world.clients[&walker].last_seq, 1);
+        let delta = worldshard_protocol::read_delta(&world.clients[&walker].last_delta).unwrap();
+        assert!(delta.is_full());
+        let after: Vec<_> = world.clients[&walker].view.ids().collect();
+        assert_eq!(before, after);
+        world.command(walker, CommandBody::Steer(Point::ORIGIN));
+        world.step();
+        let delta = worldshard_protocol::read_delta(&world.clients[&walker].last_delta).unwrap();
+        assert!(!delta.is_full());
     }
 }
