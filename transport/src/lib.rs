@@ -24,5 +24,5 @@ pub use frame::{
 };
 pub use http::{HEAD_BYTES_MAX, HEADERS_MAX, Refusal, RequestHead, Response, parse_head};
 pub use reader::{Event, Failure, Limits, Reader, Role, Step};
-pub use upgrade::{OriginPolicy, upgrade};
+pub use upgrade::{OriginPolicy, upgrade, upgrade_speaking};
 pub use write_queue::WriteQueue;

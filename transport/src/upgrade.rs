@@ -1,5 +1,5 @@
-//! Decides whether a request becomes a WebSocket, and lays out the answer that says so. Negotiates nothing: offered
-//! extensions and subprotocols are declined by silence.
+//! Decides whether a request becomes a WebSocket, and lays out the answer that says so. Negotiates nothing: extensions are
+//! declined by silence, and so are subprotocols but the one that the caller takes.
 
 use bytes::Bytes;
 use tungstenite::handshake::derive_accept_key;
@@ -23,6 +23,21 @@ pub enum OriginPolicy {
 /// A [`Refusal`]: 405 for another method than GET, 426 for another version than 13 or no upgrade at all, 403 for an
 /// origin that `origins` does not name, 400 for everything malformed.
 pub fn upgrade(head: &RequestHead, origins: &OriginPolicy) -> Result<Bytes, Refusal> {
+    upgrade_speaking(head, origins, None)
+}
+
+/// The same with an answer that takes one of the subprotocols offered, as [`RequestHead::offered_protocols`] has it.
+///
+/// # Errors
+/// As [`upgrade`].
+///
+/// # Panics
+/// When `protocol` was not offered: no client may be given what it did not ask for.
+pub fn upgrade_speaking(
+    head: &RequestHead,
+    origins: &OriginPolicy,
+    protocol: Option<&str>,
+) -> Result<Bytes, Refusal> {
     let fields = head.fields();
     if head.method != "GET" {
         return Err(Refusal::new(405, "a WebSocket begins with GET"));
@@ -45,11 +60,18 @@ pub fn upgrade(head: &RequestHead, origins: &OriginPolicy) -> Result<Bytes, Refu
         return Err(Refusal::new(400, "no well-formed WebSocket key"));
     };
     check_origin(head, origins)?;
-    Ok(Bytes::from(format!(
+    let mut answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {}\r\n\r\n",
+         Sec-WebSocket-Accept: {}\r\n",
         derive_accept_key(key.as_bytes())
-    )))
+    );
+    if let Some(protocol) = protocol {
+        let offered = head.offered_protocols().any(|offered| offered == protocol);
+        assert!(offered, "a subprotocol that was not offered");
+        answer.extend(["Sec-WebSocket-Protocol: ", protocol, "\r\n"]);
+    }
+    answer.push_str("\r\n");
+    Ok(Bytes::from(answer))
 }
 
 /// Sixteen bytes in base64: 22 digits, of which the last holds two bits, and two signs of padding.

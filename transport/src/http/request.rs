@@ -78,6 +78,13 @@ impl RequestHead {
         Some(decode(value))
     }
 
+    /// The WebSocket subprotocols offered, in order; what is not a token is none.
+    pub fn offered_protocols(&self) -> impl Iterator<Item = &str> {
+        let lines = self.fields.all("sec-websocket-protocol");
+        let offered = lines.flat_map(|line| line.split(',')).map(str::trim);
+        offered.filter(|one| !one.is_empty() && one.bytes().all(is_token_byte))
+    }
+
     /// Whether the request wants to be a WebSocket, well formed or not: one for `upgrade`, not for a route.
     pub fn is_upgrade(&self) -> bool {
         self.fields.lists("upgrade", "websocket")
