@@ -35,6 +35,8 @@ pub struct Client {
     output: Vec<u8>,
     sequence: u32,
     deltas: Deltas,
+    /// What another connection resumes this session by.
+    resume: Option<String>,
 }
 
 /// How a path's messages are meant; the server decides it per path.
@@ -68,7 +70,7 @@ enum Phase {
 }
 
 /// What came of the deltas so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Deltas {
     view: View,
     interval: Duration,
@@ -104,7 +106,35 @@ impl Client {
             output: client_request(host, path, &key).to_vec(),
             sequence: 0,
             deltas: Deltas::default(),
+            resume: None,
         }
+    }
+
+    /// A client that goes on with the session of another one, which it takes as lost: its messages are numbered on, and
+    /// what it saw stands until the first delta comes. None when the server gave no token.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    #[must_use]
+    pub fn resuming(host: &str, path: &str, last: &Self, seed: u64) -> Option<Self> {
+        let token = last.resume.as_deref()?;
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let path = format!("{path}{joint}resume={token}");
+        let mut client = Self::new(host, &path, last.framing, seed);
+        client.acks = last.acks;
+        client.sequence = last.sequence;
+        client.deltas = Deltas {
+            sequence: 0,
+            acknowledged: 0,
+            ..last.deltas.clone()
+        };
+        Some(client)
+    }
+
+    /// What another connection resumes this session by, once; as the last greeting had it.
+    #[must_use]
+    pub fn resume_token(&self) -> Option<&str> {
+        self.resume.as_deref()
     }
 
     /// How deltas are acknowledged from now on; announced by the next [`join`](Self::join).
@@ -356,7 +386,11 @@ impl Client {
                 payload,
             }) => {
                 let text = std::str::from_utf8(payload).expect("the reader passes UTF-8 only");
-                Heard::Event(hear_text(text, self.framing, &mut self.deltas)?)
+                let event = hear_text(text, self.framing, &mut self.deltas)?;
+                if let Event::Greeting(greeting) = &event {
+                    self.resume.clone_from(&greeting.resume);
+                }
+                Heard::Event(event)
             }
             Some(FrameEvent::Message {
                 kind: MessageKind::Binary,

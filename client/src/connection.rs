@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::client::{Client, Framing};
 use crate::event::{ClientError, Event};
+use worldshard_protocol::Greeting;
 
 /// One connection. Derefs to its [`Client`]: say something there, then [`flush`](Self::flush) or receive.
 #[derive(Debug)]
@@ -44,6 +45,14 @@ impl Connection {
     /// # Errors
     /// The socket is not connected or takes no options.
     pub fn over(stream: TcpStream, path: &str, framing: Framing) -> Result<Self, ClientError> {
+        let make = |host: &str, seed| Some(Client::new(host, path, framing, seed));
+        Self::with(stream, make)
+    }
+
+    fn with(
+        stream: TcpStream,
+        make: impl FnOnce(&str, u64) -> Option<Client>,
+    ) -> Result<Self, ClientError> {
         let host = stream.peer_addr()?.to_string();
         // Seeded by the system once per hasher: no two connections share their masks.
         let seed = RandomState::new().hash_one(&host);
@@ -51,7 +60,7 @@ impl Connection {
         stream.set_read_timeout(Some(FIRST_WAIT))?;
         let mut connection = Self {
             stream,
-            client: Client::new(&host, path, framing, seed),
+            client: make(&host, seed).ok_or(ClientError::NoToken)?,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             mode: Mode::Waiting(FIRST_WAIT),
         };
@@ -73,6 +82,32 @@ impl Connection {
             matches!(event, Event::Greeting(_)).then_some(())
         })?;
         Ok(connection)
+    }
+
+    /// Goes on with the session of a client whose connection broke, and waits for the greeting. The next delta is whole;
+    /// commands beyond the greeting's `command_sequence` were lost and may be said again.
+    ///
+    /// # Errors
+    /// As [`enter`](Self::enter); [`ClientError::NoToken`] when the session cannot be resumed, and
+    /// [`ClientError::Handshake`] with 410 when it is no more.
+    pub fn resume(
+        addr: impl ToSocketAddrs,
+        path: &str,
+        last: &Client,
+        timeout: Duration,
+    ) -> Result<(Self, Greeting), ClientError> {
+        let stream = TcpStream::connect(addr)?;
+        stream.set_nodelay(true)?;
+        let mut connection = Self::with(stream, |host, seed| {
+            Client::resuming(host, path, last, seed)
+        })?;
+        let greeting = connection.until(timeout, |event| {
+            let Event::Greeting(greeting) = event else {
+                return None;
+            };
+            Some((**greeting).clone())
+        })?;
+        Ok((connection, greeting))
     }
 
     /// The next event, after waiting up to `timeout` for bytes; `None` when none came in that time. Bytes that

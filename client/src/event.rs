@@ -62,6 +62,8 @@ pub enum ClientError {
     Wire(WireError),
     /// A delta is malformed or contradicts the view.
     View(ViewError),
+    /// The server gave no token to resume the session by.
+    NoToken,
     /// What was waited for did not come in time.
     TimedOut,
     /// The connection closed while more was waited for.
@@ -83,6 +85,7 @@ impl fmt::Display for ClientError {
             Self::Framing(failure) => write!(f, "framing: {failure}"),
             Self::Wire(error) => write!(f, "message: {error}"),
             Self::View(error) => write!(f, "delta: {error}"),
+            Self::NoToken => write!(f, "the session cannot be resumed"),
             Self::TimedOut => write!(f, "timed out"),
             Self::Closed { code, reason } => write!(f, "closed: {code} {reason}"),
         }

@@ -37,6 +37,12 @@ pub struct Greeting {
     /// The client's avatar, once it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity: Option<u64>,
+    /// On a connection that goes on with a session: the highest number of a command that was taken from the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_sequence: Option<u32>,
+    /// What another connection resumes this session by, once; absent where none can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
 }
 
 /// The world's extent, in metres.

@@ -26,6 +26,8 @@ pub enum Call {
     Quarantine(u16),
     /// [`Shard::dismiss`].
     Dismiss,
+    /// [`Shard::settle_sessions`].
+    Settle,
     /// [`Shard::absorb`]; with the inbox, if envelopes are kept.
     Absorb(Tick, Vec<Envelope>),
 }
@@ -98,6 +100,18 @@ impl Shard {
         self.quarantined.insert(system);
     }
 
+    /// Lets go of what sessions wanted and did not get: their homes remember nothing of it. Viewpoints stay as they are.
+    pub fn settle_sessions(&mut self) {
+        self.calls.keep(|| Call::Settle);
+        self.joins.clear();
+        self.early.clear();
+        self.said.clear();
+        self.departed = Departed::default();
+        for viewer in self.viewers.values_mut() {
+            viewer.inputs.forget();
+        }
+    }
+
     /// Lets go of all sessions, because their process is no more: viewpoints leave with the next tick, and what waits for
     /// any of them is dropped.
     pub fn dismiss(&mut self) {
@@ -125,6 +139,7 @@ impl Shard {
             }
             Call::Quarantine(system) => self.quarantine(system),
             Call::Dismiss => self.dismiss(),
+            Call::Settle => self.settle_sessions(),
             Call::Advance(tick) => drop(self.advance(tick)),
             Call::Absorb(tick, mut inbox) => {
                 let published: &mut Published = self.absorb(tick, &mut inbox);
@@ -154,6 +169,7 @@ impl Codec for Call {
             Self::Quarantine(system) => (5u8, *system).encode(out),
             Self::Absorb(tick, _) => (4u8, *tick).encode(out),
             Self::Dismiss => out.push(6),
+            Self::Settle => out.push(7),
         }
     }
 
@@ -166,6 +182,7 @@ impl Codec for Call {
             4 => Self::Absorb(Tick::decode(bytes)?, Vec::new()),
             5 => Self::Quarantine(u16::decode(bytes)?),
             6 => Self::Dismiss,
+            7 => Self::Settle,
             _ => return None,
         })
     }

@@ -90,6 +90,8 @@ fn greeting() -> Greeting {
         border_m: 1.0,
         components: Vec::new(),
         entity: None,
+        command_sequence: None,
+        resume: None,
     }
 }
 

@@ -150,6 +150,11 @@ pub struct ServerLimits {
     pub silence_max: Duration,
     /// Time for the peer to answer a close; then the connection is cut.
     pub close_deadline: Duration,
+    /// How long a session on lanes that stands in the world waits for another connection when its own breaks without a
+    /// close, in time of the world; then it is closed. 0: it is closed at once.
+    pub resume_grace: Duration,
+    /// Sessions of one shard that wait for another connection; one more is closed at once.
+    pub detached_max: usize,
     /// Time for all connections to end when the server stops; then they are cut.
     pub drain_max: Duration,
     /// How long a message to many may wait to share a write with others. A message to one never waits, and takes along
@@ -188,6 +193,8 @@ impl Default for ServerLimits {
             ping_interval: Duration::from_secs(20),
             silence_max: Duration::from_secs(35),
             close_deadline: Duration::from_secs(2),
+            resume_grace: Duration::ZERO,
+            detached_max: 4096,
             drain_max: Duration::from_secs(2),
             coalesce_max: Coalesce::Within(Duration::from_millis(2)),
             turn_bytes_max: 64 * 1024,

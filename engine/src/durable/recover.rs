@@ -336,7 +336,8 @@ impl Progress {
                     | Call::Acknowledge(_)
                     | Call::Say(_)
                     | Call::Quarantine(_)
-                    | Call::Dismiss => continue,
+                    | Call::Dismiss
+                    | Call::Settle => continue,
                 };
                 if half != *next {
                     return Err(format!(

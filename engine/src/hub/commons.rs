@@ -9,6 +9,7 @@ use worldshard_spatial::{CellMap, ShardId};
 
 use crate::app::AppRecipe;
 use crate::error::Result;
+use crate::hub::token::ResumeKey;
 
 /// What all hubs of a process share. A clone shares it.
 #[derive(Clone)]
@@ -18,6 +19,8 @@ pub struct Commons {
     pub(crate) census: Census,
     /// Counters of sessions up to here are of processes before.
     pub(crate) sessions_before: u64,
+    /// Signs resume tokens; without one, no session is resumed.
+    pub(crate) key: Option<Arc<ResumeKey>>,
 }
 
 /// One order over all openings of sessions and all messages to many: a session gets only what came after it.
@@ -68,8 +71,16 @@ impl Commons {
                 counts: shards.map(|_| AtomicU64::new(0)).collect(),
             },
             sessions_before: 0,
+            key: None,
             cell_map,
         }
+    }
+
+    /// With sessions that can be resumed, for as long as `resume_grace` says, by tokens that are signed with this key.
+    #[must_use]
+    pub fn resuming(mut self, key: [u8; 32]) -> Self {
+        self.key = Some(Arc::new(ResumeKey::new(key)));
+        self
     }
 
     /// How many hubs there are.

@@ -3,7 +3,7 @@
 //! Never builds a delta: that is the shard's `publish`.
 
 use bytes::Bytes;
-use worldshard_protocol::{ErrorCode, ExtEnvelope, SessionId, Tick};
+use worldshard_protocol::{EntityId, ErrorCode, ExtEnvelope, SessionId, Tick};
 use worldshard_shard::{Command, CommandBody, FRAME_HEADROOM, Forward, Notice, Published};
 use worldshard_spatial::ShardId;
 use worldshard_transport::{MessageKind, data_frame, data_header};
@@ -96,6 +96,9 @@ impl Hub {
     fn deliver_delta(&mut self, tick: Tick, delta: DeltaFrame) {
         let session = delta.session;
         let scripted = self.recipe.world.script.is_some();
+        if self.desk.is_detached(session) {
+            return;
+        }
         let Some(standing) = self.desk.standing(session) else {
             return;
         };
@@ -103,7 +106,7 @@ impl Hub {
         if !scripted && !matches!(standing.state, State::Joining { .. } | State::In) {
             return;
         }
-        if standing.state == State::In && standing.deltas.is_next(delta.sequence, tick) {
+        if standing.tells() && standing.deltas.is_next(delta.sequence, tick) {
             standing.deltas.last = delta.sequence;
             return self.desk.push_delta(session, delta.sequence, delta.frame);
         }
@@ -113,7 +116,7 @@ impl Hub {
 
     fn release_deltas(&mut self, session: SessionId) {
         while let Some(standing) = self.desk.standing(session)
-            && standing.state == State::In
+            && standing.tells()
             && let Some((sequence, frame)) = standing.deltas.next()
         {
             self.desk.push_delta(session, sequence, frame);
@@ -121,7 +124,6 @@ impl Hub {
     }
 
     fn notice(&mut self, from: ShardId, tick: Tick, session: SessionId, notice: Notice) {
-        let scripted = self.recipe.world.script.is_some();
         let Some(standing) = self.desk.standing(session) else {
             return;
         };
@@ -130,42 +132,26 @@ impl Hub {
             Notice::Joined {
                 entity,
                 tick: since,
-            } => {
-                let leave = match standing.state {
-                    State::Joining { leave } => leave,
-                    State::In if scripted => {
-                        // The word that the viewpoint before ended is still on its way, and will count for nothing.
-                        self.tell(session, "left", None);
-                        false
-                    }
-                    State::Out | State::Leaving if scripted => false,
-                    State::Out | State::In | State::Leaving => {
-                        tracing::error!(%session, "a viewpoint was joined that nobody asked for");
-                        return;
-                    }
-                };
-                let standing = self.desk.standing(session).expect("it was just found");
-                standing.state = State::In;
-                standing.begun_by(from, tick);
-                standing.deltas.restart(since);
-                let entity = entity.map_or("null".to_owned(), |entity| entity.to_string());
-                let data = format!(r#"{{"entity":{entity},"tick":{since}}}"#);
-                self.tell(session, "joined", Some(data));
-                self.send_waiting(session);
-                if leave {
-                    self.send_leave(session);
+            } => self.joined(from, tick, session, entity, since),
+            Notice::Refreshed { generation, tick } => {
+                if standing.state == State::In && standing.resumption.generation == generation {
+                    standing.resumption.refreshing = false;
+                    standing.deltas.restart(tick);
+                    self.release_deltas(session);
                 }
-                self.release_deltas(session);
             }
             // Late word of a viewpoint that a script has replaced since.
             Notice::Left if tick < standing.owner_since => {}
             Notice::Left => {
                 standing.state = State::Out;
+                standing.entity = None;
+                standing.resumption.refreshing = false;
                 standing.deltas.end(tick);
                 self.tell(session, "left", None);
                 self.desk.forget_if_done(session);
             }
             Notice::AvatarLost(entity) => {
+                standing.entity = None;
                 self.tell(
                     session,
                     "avatar_lost",
@@ -193,6 +179,48 @@ impl Hub {
                 self.refuse_command(session, code, &detail, client_sequence);
             }
         }
+    }
+
+    /// A viewpoint began in `since`, as its first owner says in `tick`.
+    fn joined(
+        &mut self,
+        from: ShardId,
+        tick: Tick,
+        session: SessionId,
+        entity: Option<EntityId>,
+        since: Tick,
+    ) {
+        let scripted = self.recipe.world.script.is_some();
+        let Some(standing) = self.desk.standing(session) else {
+            return;
+        };
+        let leave = match standing.state {
+            State::Joining { leave } => leave,
+            State::In if scripted => {
+                // The word that the viewpoint before ended is still on its way, and will count for nothing.
+                self.tell(session, "left", None);
+                false
+            }
+            State::Out | State::Leaving if scripted => false,
+            State::Out | State::In | State::Leaving => {
+                tracing::error!(%session, "a viewpoint was joined that nobody asked for");
+                return;
+            }
+        };
+        let standing = self.desk.standing(session).expect("it was just found");
+        standing.state = State::In;
+        standing.begun_by(from, tick);
+        standing.deltas.restart(since);
+        standing.entity = entity;
+        let entity = entity.map_or("null".to_owned(), |entity| entity.to_string());
+        let data = format!(r#"{{"entity":{entity},"tick":{since}}}"#);
+        self.tell(session, "joined", Some(data));
+        self.refresh_if_resumed(session);
+        self.send_waiting(session);
+        if leave {
+            self.send_leave(session);
+        }
+        self.release_deltas(session);
     }
 
     fn refuse_command(&mut self, session: SessionId, code: ErrorCode, detail: &str, number: u32) {

@@ -15,6 +15,7 @@ use crate::app::{AppRecipe, Framing};
 use crate::hub::blocks::Blocks;
 use crate::hub::commons::Commons;
 use crate::hub::convoy::Convoy;
+use crate::hub::detached::DetachedSessions;
 use crate::hub::fanout::Post;
 use crate::hub::session::{Connection, Egress, Session, Standing, State};
 use crate::hub::status::HubStats;
@@ -49,7 +50,9 @@ pub(crate) struct Desk {
     pub(crate) convoy_bytes_max: usize,
     /// Changes whenever a session opens or ceases to be open.
     pub(crate) membership: u64,
-    connected: u64,
+    /// Sessions that wait for another connection.
+    pub(crate) detached: DetachedSessions,
+    pub(crate) connected: u64,
     last_session: u64,
 }
 
@@ -73,6 +76,7 @@ impl Desk {
             convoy: Convoy::default(),
             convoy_bytes_max: recipe.options.limits.coalesce_bytes_max(),
             membership: 0,
+            detached: DetachedSessions::new(recipe, &commons),
             connected: 0,
             last_session: commons.sessions_before,
             commons,
@@ -107,10 +111,13 @@ impl Desk {
         reason: CloseReason,
     ) -> Option<CloseReason> {
         let entry = self.sessions.get_mut(&session)?;
+        if matches!(entry.connection, Connection::Detached) {
+            return None;
+        }
         let reason = match std::mem::replace(&mut entry.connection, Connection::Gone) {
             Connection::Open => reason,
             Connection::Closing(code, reason) => CloseReason::Server { code, reason },
-            Connection::Gone => return None,
+            Connection::Detached | Connection::Gone => return None,
         };
         let egress = std::mem::take(&mut entry.egress);
         self.queued_bytes -= egress.reliable_bytes;
@@ -139,14 +146,19 @@ impl Desk {
         let Some(entry) = self.sessions.get_mut(&session) else {
             return;
         };
-        if !entry.is_open() {
-            return;
-        }
         let code = if close_code::may_be_sent(code) {
             code
         } else {
             close_code::NORMAL
         };
+        if matches!(entry.connection, Connection::Detached) {
+            return self
+                .detached
+                .end(session, CloseReason::Server { code, reason });
+        }
+        if !entry.is_open() {
+            return;
+        }
         entry.connection = Connection::Closing(code, reason.clone());
         self.membership += 1;
         self.output.closes.push((session, code, reason));
@@ -174,7 +186,10 @@ impl Desk {
     }
 
     pub(crate) fn close_all(&mut self, code: u16, reason: &'static str) {
-        let sessions: Vec<_> = self.sessions_open().collect();
+        let sessions: Vec<_> = self
+            .sessions_open()
+            .chain(self.detached.sessions())
+            .collect();
         for session in sessions {
             self.close(session, code, Cow::Borrowed(reason));
         }

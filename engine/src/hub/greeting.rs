@@ -34,6 +34,9 @@ impl Hub {
             }
         });
         let components = self.recipe.world.registry.replicated();
+        let entry = self.desk.sessions.get(&session);
+        let standing = entry.and_then(|entry| entry.standing.as_deref());
+        let resumption = standing.map(|one| &one.resumption);
         Greeting {
             session: session.value(),
             layout: LAYOUT_VERSION,
@@ -61,7 +64,11 @@ impl Hub {
                     name: name.to_owned(),
                 })
                 .collect(),
-            entity: None,
+            entity: standing.and_then(|one| one.entity).map(|entity| entity.0),
+            command_sequence: resumption
+                .filter(|one| one.generation > 0)
+                .map(|one| one.taken),
+            resume: self.token(session),
         }
     }
 }

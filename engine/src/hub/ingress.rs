@@ -168,8 +168,28 @@ impl Hub {
         }))
     }
 
-    /// Takes an admitted command as far as the session's standing lets it.
+    /// Takes an admitted command, unless the client says again over a new connection what was taken over the old one.
     fn take_command(
+        &mut self,
+        session: SessionId,
+        client_sequence: u32,
+        body: CommandBody,
+    ) -> Result<(), WireError> {
+        let resumption = |standing: &mut Standing| standing.resumption.repeated;
+        let repeated = self.desk.standing(session).map_or(0, resumption);
+        if (1..=repeated).contains(&client_sequence) {
+            return Ok(());
+        }
+        self.take_new_command(session, client_sequence, body)?;
+        if let Some(standing) = self.desk.standing(session) {
+            let taken = &mut standing.resumption.taken;
+            *taken = client_sequence.max(*taken);
+        }
+        Ok(())
+    }
+
+    /// Takes a command as far as the session's standing lets it.
+    fn take_new_command(
         &mut self,
         session: SessionId,
         client_sequence: u32,

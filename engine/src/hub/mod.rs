@@ -11,6 +11,7 @@ mod commons;
 mod convoy;
 mod delivery;
 mod desk;
+mod detached;
 mod egress;
 mod fanout;
 mod greeting;
@@ -20,6 +21,7 @@ mod overview;
 mod routing;
 mod session;
 mod status;
+mod token;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -35,6 +37,7 @@ use worldshard_transport::{MessageKind, close_code};
 pub(crate) use blocks::STATE_BYTES_MAX;
 pub use commons::Commons;
 pub(crate) use commons::PROCESSES_MAX;
+pub use detached::Returning;
 pub use egress::FRAME_OVERHEAD_BYTES;
 pub use fanout::Post;
 pub use ingress::CUSTOM_PAYLOAD_BYTES_MAX;
@@ -189,6 +192,9 @@ impl Hub {
 
     /// The connection is gone. A second report of the same session counts for nothing.
     pub fn closed(&mut self, session: SessionId, reason: CloseReason) {
+        if self.desk.detach(session, &reason) {
+            return self.unsubscribe(session);
+        }
         if let Some(reason) = self.desk.closed(session, reason) {
             self.events.push(Event::Closed(session, reason));
             self.unsubscribe(session);
@@ -207,7 +213,10 @@ impl Hub {
                 session,
                 code,
                 reason,
-            } => self.desk.close(session, code, reason),
+            } => {
+                self.desk.close(session, code, reason);
+                self.end_detached();
+            }
             Letter::Subscribers(counts) => self.overview.count(from, counts),
             Letter::Overview {
                 tick,
@@ -222,6 +231,9 @@ impl Hub {
     ///
     /// A system that panics is blamed by name in the log and in [`faults`](Self::faults); the others run on.
     pub fn handle(&mut self) {
+        if self.ticked {
+            self.end_detached();
+        }
         if self.events.is_empty() && !self.ticked {
             return;
         }
@@ -235,6 +247,7 @@ impl Hub {
         self.events = events;
         self.desk.flush_posts();
         self.say();
+        self.end_detached();
     }
 
     /// First half of a tick: one envelope per other shard, ascending.
@@ -281,6 +294,11 @@ impl Hub {
     /// As `Shard::take_calls`.
     pub fn take_calls(&mut self) -> Vec<Call> {
         self.shard.take_calls()
+    }
+
+    /// As `Shard::settle_sessions`.
+    pub fn settle_sessions(&mut self) {
+        self.shard.settle_sessions();
     }
 
     /// As `Shard::dismiss`.
@@ -348,6 +366,7 @@ impl Hub {
         }
         self.desk.flush_posts();
         self.desk.close_all(close_code::AWAY, "the server stops");
+        self.end_detached();
     }
 
     /// From now on messages to many wait for [`release`](Self::release), unless something else to their session follows.

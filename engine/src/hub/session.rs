@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use worldshard_protocol::Tick;
+use worldshard_protocol::{EntityId, Tick};
 use worldshard_shard::CommandBody;
 use worldshard_spatial::ShardId;
 
@@ -30,7 +30,9 @@ pub(crate) enum Connection {
     Open,
     /// A close was asked for: nothing more goes in or out.
     Closing(u16, Cow<'static, str>),
-    /// The driver reported its end.
+    /// It broke, and the session waits for another one. Nothing goes out, and nobody says anything.
+    Detached,
+    /// The session has ended.
     Gone,
 }
 
@@ -70,6 +72,22 @@ pub(crate) struct Standing {
     pub(crate) waiting: Vec<(u32, CommandBody)>,
     pub(crate) deltas: DeltaOrder,
     pub(crate) overview: Subscription,
+    /// The avatar, as far as the client was told.
+    pub(crate) entity: Option<EntityId>,
+    pub(crate) resumption: Resumption,
+}
+
+/// How often a session was resumed, and what its client need not say again.
+#[derive(Default)]
+pub(crate) struct Resumption {
+    /// Counts resumptions. Only a token of this generation, or a later one, resumes it.
+    pub(crate) generation: u32,
+    /// The viewpoint was asked to tell all anew and has not done so yet: what it told before is late word.
+    pub(crate) refreshing: bool,
+    /// The highest of the client's own numbers that a command was taken with.
+    pub(crate) taken: u32,
+    /// What is said with a number up to this was taken before the connection broke.
+    pub(crate) repeated: u32,
 }
 
 /// Whether a session has a viewpoint.
@@ -144,7 +162,14 @@ impl Standing {
             waiting: Vec::new(),
             deltas: DeltaOrder::default(),
             overview: Subscription::default(),
+            entity: None,
+            resumption: Resumption::default(),
         }
+    }
+
+    /// Whether what its owner tells is for the client, in its turn.
+    pub(crate) fn tells(&self) -> bool {
+        self.state == State::In && !self.resumption.refreshing
     }
 
     /// The viewpoint began on `shard` in `tick`. It may have gone on in the same tick: then its owner's word counts.
@@ -188,6 +213,13 @@ impl DeltaOrder {
     }
 
     pub(crate) fn clear(&mut self) {
+        self.held.clear();
+    }
+
+    /// Nothing that was given to a connection counts any more; what comes is held until a [`restart`](Self::restart).
+    pub(crate) fn forget(&mut self) {
+        self.last = 0;
+        self.acknowledged = 0;
         self.held.clear();
     }
 

@@ -11,6 +11,7 @@ use crate::hub::Hub;
 pub(crate) struct HubStats {
     pub(crate) opened: u64,
     pub(crate) closed: u64,
+    pub(crate) resumed: u64,
     pub(crate) closed_slow: u64,
     pub(crate) messages_in: u64,
     pub(crate) bytes_in: u64,
@@ -38,6 +39,12 @@ pub struct ShardStatus {
     pub closed: u64,
     /// Of them, those whose message queue was full.
     pub closed_slow: u64,
+    /// Sessions that wait for another connection now.
+    pub detached: usize,
+    /// One more is closed instead.
+    pub detached_max: usize,
+    /// Connections that went on with a session.
+    pub resumed: u64,
     /// Messages read.
     pub messages_in: u64,
     /// Their bytes.
@@ -153,6 +160,9 @@ impl Hub {
             opened: stats.opened,
             closed: stats.closed,
             closed_slow: stats.closed_slow,
+            detached: self.desk.detached.len(),
+            detached_max: self.desk.detached.max(),
+            resumed: stats.resumed,
             messages_in: stats.messages_in,
             bytes_in: stats.bytes_in,
             messages_out: stats.messages_out,

@@ -14,6 +14,7 @@ mod ring;
 pub mod submission;
 
 mod running;
+mod secret;
 mod server;
 mod simulated;
 mod unpaced;

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use worldshard_shard::{Envelope, Shard};
 use worldshard_spatial::ShardId;
@@ -21,10 +21,11 @@ use super::pacing::Pacer;
 use super::probe::Chosen;
 use super::process::{Mail, Place, Process};
 use super::reactor::{Reactor, Schedule};
+use super::secret;
 use super::unpaced::Hosting;
 use crate::app::{AppRecipe, Durability};
 use crate::error::{Error, Result};
-use crate::hub::{Commons, Hub};
+use crate::hub::{Commons, Hub, Returning};
 use crate::panic::panic_text;
 
 /// The threads of one server.
@@ -62,6 +63,7 @@ struct Berth {
     core: Option<usize>,
     /// The shard as it is to begin.
     archive: Option<Arc<Vec<u8>>>,
+    returning: Vec<Returning>,
     keeping: Option<OwnKeeping>,
     ready: flume::Sender<Result<()>>,
 }
@@ -71,13 +73,17 @@ struct Beginning {
     commons: Commons,
     /// Of each shard; none when the recipe makes them.
     archives: Vec<Arc<Vec<u8>>>,
+    /// Sessions that may be resumed, by their home.
+    returning: Vec<Vec<Returning>>,
     keeping: Option<Keeping>,
     recovery: Option<Recovery>,
 }
 
 impl Beginning {
     fn of(recipe: &Arc<AppRecipe>, wiring: &Wiring) -> Result<Self> {
-        let commons = Commons::new(recipe, wiring.shards)?;
+        let mut commons = Commons::new(recipe, wiring.shards)?;
+        let resumes = recipe.options().limits.resume_grace > Duration::ZERO;
+        let no_key = refused("making the key of resume tokens");
         // Whoever runs a number of ticks as fast as possible measures, and keeps nothing.
         let data = recipe
             .options()
@@ -85,7 +91,11 @@ impl Beginning {
             .as_ref()
             .filter(|data| data.durability != Durability::None && wiring.ticks.is_none());
         let Some(data) = data else {
+            if resumes {
+                commons = commons.resuming(secret::fresh().map_err(no_key)?);
+            }
             return Ok(Self {
+                returning: Vec::new(),
                 commons,
                 archives: wiring.archives.clone().unwrap_or_default(),
                 keeping: None,
@@ -93,10 +103,14 @@ impl Beginning {
             });
         };
         let opened = keeping::open(recipe, &commons.cell_map, data)?;
+        if resumes {
+            commons = commons.resuming(secret::kept(&data.folder).map_err(no_key)?);
+        }
         Ok(Self {
             commons: commons.of_process(opened.process),
             keeping: Some(Keeping::new(&opened, data)?),
             archives: opened.archives,
+            returning: opened.returning,
             recovery: opened.recovery,
         })
     }
@@ -111,6 +125,7 @@ impl Server {
         let Beginning {
             commons,
             archives,
+            mut returning,
             keeping,
             recovery,
         } = Beginning::of(recipe, &wiring)?;
@@ -119,8 +134,8 @@ impl Server {
             shores.push(Shore::new(wiring.chosen).map_err(refused("preparing a shard's thread"))?);
         }
         let bells: Vec<Arc<Bell>> = shores.iter().map(Shore::bell).collect();
-        let limits = &recipe.options().limits;
-        let (post, boxes) = mailboxes(&bells, limits.service_letters_max);
+        let letters_max = recipe.options().limits.service_letters_max;
+        let (post, boxes) = mailboxes(&bells, letters_max);
         let now = clock::now();
         let process = Arc::new(Process {
             recipe: Arc::clone(recipe),
@@ -147,6 +162,7 @@ impl Server {
             let berth = Berth {
                 own,
                 archive: archives.get(usize::from(own.0)).cloned(),
+                returning: of_home(&mut returning, own),
                 keeping: keeping.as_ref().map(|keeping| keeping.own(own, interval)),
                 process: Arc::clone(&process),
                 commons: commons.clone(),
@@ -160,8 +176,7 @@ impl Server {
                 ready: ready.clone(),
             };
             let thread = std::thread::Builder::new().name(format!("shard-{}", own.0));
-            let started = thread.spawn(move || berth.run());
-            match started {
+            match thread.spawn(move || berth.run()) {
                 Ok(handle) => server.shards.push(handle),
                 Err(source) => {
                     server.force();
@@ -327,7 +342,7 @@ impl Berth {
         let (mailbox, bell, commons, hosting) =
             (self.mailbox, self.bell, self.commons, self.hosting);
         let ready = self.ready;
-        let (archive, keeping) = (self.archive, self.keeping);
+        let (archive, returning, keeping) = (self.archive, self.returning, self.keeping);
         let make = move || {
             let mut hub = match archive {
                 None => Hub::new(own, recipe, commons)?,
@@ -338,6 +353,7 @@ impl Berth {
                     Hub::around(shard, recipe, commons)?
                 }
             };
+            hub.expect(&returning);
             let observer = hosting
                 .as_ref()
                 .map(|hosting| hosting.observer(&mut hub, clock::now()));
@@ -352,6 +368,12 @@ impl Berth {
         };
         self.shore.run(make)
     }
+}
+
+/// What returns to one home.
+fn of_home(returning: &mut [Vec<Returning>], home: ShardId) -> Vec<Returning> {
+    let of_home = returning.get_mut(usize::from(home.0));
+    of_home.map(std::mem::take).unwrap_or_default()
 }
 
 fn refused(what: &'static str) -> impl Fn(std::io::Error) -> Error {

@@ -42,7 +42,8 @@ pub(crate) struct Client {
 impl Pump {
     pub(crate) fn new(app: &mut App, shards: u16, seed: u64) -> Self {
         let recipe = app.build().unwrap();
-        let commons = Commons::new(&recipe, shards).unwrap();
+        // Who wants sessions resumed says for how long they wait.
+        let commons = Commons::new(&recipe, shards).unwrap().resuming([7; 32]);
         let hub = |own| Hub::new(ShardId(own), recipe.clone(), commons.clone()).unwrap();
         let mut pump = Self {
             hubs: (0..shards).map(hub).collect(),
@@ -99,6 +100,17 @@ impl Pump {
         self.clients.insert(session, Client::default());
         self.collect();
         session
+    }
+
+    /// A connection goes on with the session of a token; its client has heard nothing yet. Refused: the status.
+    pub(crate) fn resume(&mut self, token: &str, path: &str) -> Result<SessionId, u16> {
+        let home = self.hubs[0].home_of(token);
+        let home = home.map_err(|refusal| refusal.status)?;
+        let resumed = self.hub(home).resume(token, path);
+        let session = resumed.map_err(|refusal| refusal.status)?;
+        self.clients.insert(session, Client::default());
+        self.collect();
+        Ok(session)
     }
 
     pub(crate) fn text(&mut self, session: SessionId, text: &str) {

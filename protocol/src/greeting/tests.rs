@@ -33,6 +33,8 @@ fn greeting() -> Greeting {
             name: "health".to_owned(),
         }],
         entity: None,
+        command_sequence: None,
+        resume: None,
     }
 }
 

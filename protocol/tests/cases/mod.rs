@@ -400,6 +400,8 @@ pub(crate) fn greeting() -> Greeting {
             name: "health".to_owned(),
         }],
         entity: Some(77),
+        command_sequence: None,
+        resume: None,
     }
 }
 

@@ -75,15 +75,6 @@ impl Shard {
         self.said.clear();
     }
 
-    /// Lets go of what sessions wanted and did not get: their homes remember nothing of it. Viewpoints stay as they are.
-    pub fn settle_sessions(&mut self) {
-        for viewer in self.viewers.values_mut() {
-            viewer.inputs.forget();
-        }
-        self.joins.clear();
-        self.early = Early::default();
-    }
-
     /// Makes the view of the tick anew.
     pub(crate) fn look_again(&mut self) {
         index::index(self);

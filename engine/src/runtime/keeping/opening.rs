@@ -15,7 +15,7 @@ use crate::durable::{
     DurableError, FileName, Manifest, Opening, Recovered, Store, recover, settle,
 };
 use crate::error::{Error, Result};
-use crate::hub::PROCESSES_MAX;
+use crate::hub::{PROCESSES_MAX, Returning};
 use crate::runtime::clock;
 
 /// A world that was opened, in bytes: shards are made of them on their own threads.
@@ -29,6 +29,8 @@ pub(crate) struct Opened {
     pub(crate) process: u32,
     /// How it came back; none when it was begun.
     pub(crate) recovery: Option<Recovery>,
+    /// Sessions that may be resumed, by their home.
+    pub(crate) returning: Vec<Vec<Returning>>,
 }
 
 /// How a world came back.
@@ -96,6 +98,7 @@ pub(crate) fn open(
         accept_loss: options.accept_loss,
     };
     let recovered = recover(&*store, &opening).map_err(|source| data(folder, source))?;
+    let mut returning = vec![Vec::new(); usize::from(cell_map.shard_count())];
     let (shards, tick, found) = match recovered {
         None if process > 0 => return Err(data(folder, DurableError::Empty)),
         None => (begin(&opening)?, Tick(0), None),
@@ -104,7 +107,12 @@ pub(crate) fn open(
             tick,
             checkpoint,
             notes,
-        }) => (shards, tick, Some((checkpoint, notes))),
+        }) => {
+            if !recipe.options().limits.resume_grace.is_zero() {
+                shards.iter().for_each(|shard| keep_sessions(shard, &mut returning));
+            }
+            (shards, tick, Some((checkpoint, notes)))
+        }
     };
     let archives = settle(&*store, &shards, tick).map_err(|source| data(folder, source))?;
     let recovery = found.map(|(checkpoint, notes)| Recovery {
@@ -119,6 +127,7 @@ pub(crate) fn open(
         archives,
         process,
         recovery,
+        returning,
     })
 }
 
@@ -168,6 +177,18 @@ fn begin(opening: &Opening) -> Result<Vec<Shard>> {
             )?)
         })
         .collect()
+}
+
+/// Its sessions were those of another process, and their homes in this one let them wait for their clients.
+fn keep_sessions(shard: &Shard, returning: &mut [Vec<Returning>]) {
+    for session in shard.sessions() {
+        // A script may name sessions of homes that are not.
+        if let Some(of_home) = returning.get_mut(usize::from(session.home()))
+            && let Some(viewer) = shard.viewer(session)
+        {
+            of_home.push(Returning::of(session, shard.own(), &viewer));
+        }
+    }
 }
 
 pub(super) fn data(folder: &Path, source: DurableError) -> Error {

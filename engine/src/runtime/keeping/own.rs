@@ -67,7 +67,11 @@ impl OwnKeeping {
     pub(crate) fn begin(&self, hub: &mut Hub) {
         hub.keep_calls(Keep::All);
         // Those of a process before: the word that they go is kept, as any other.
-        hub.dismiss();
+        if hub.recipe().options().limits.resume_grace.is_zero() {
+            hub.dismiss();
+        } else {
+            hub.settle_sessions();
+        }
         if self.holds() {
             hub.hold();
         }

@@ -3,12 +3,14 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use worldshard_protocol::SessionId;
 use worldshard_transport::{
     Event, Failure, Limits, Reader, Refusal, RequestHead, Response, Role, close_code, parse_head,
-    pong_frame, upgrade,
+    pong_frame, upgrade_speaking,
 };
 
 use super::connection::Phase;
+use super::resuming::Offer;
 use super::{Reactor, Slot};
 use crate::app::Framing;
 use crate::hub::{Hub, Opening};
@@ -76,7 +78,16 @@ impl Reactor {
             let response = self.plain_answer(head, framing, now);
             return self.respond(slot, &response, head.method != "HEAD", now);
         }
-        match (self.process.place)(head) {
+        let offer = framing.and_then(|framing| Offer::of(head, framing));
+        let home = match offer {
+            None => (self.process.place)(head),
+            Some(offer) => match self.hub.call("home", |hub| hub.home_of(&offer.token)) {
+                Some(Ok(home)) => Some(home),
+                Some(Err(refusal)) => return self.respond(slot, &refusal.response(), true, now),
+                None => return self.finish(slot, CloseReason::Lost),
+            },
+        };
+        match home {
             Some(home) if home != self.own => self.hand_over(slot, home, head, leftover, now),
             Some(_) | None => self.open(slot, head, leftover, now),
         }
@@ -141,7 +152,9 @@ impl Reactor {
         let Some(framing) = self.process.recipe.framing(&head.path) else {
             return self.finish(slot, CloseReason::Lost);
         };
-        let answer = match upgrade(head, &options.origins) {
+        let offer = Offer::of(head, framing);
+        let protocol = offer.as_ref().and_then(|offer| offer.protocol.as_deref());
+        let answer = match upgrade_speaking(head, &options.origins, protocol) {
             Ok(answer) => answer,
             Err(refusal) => return self.respond(slot, &refusal.response(), true, now),
         };
@@ -153,12 +166,14 @@ impl Reactor {
             message_bytes_max: options.limits.message_bytes_max,
             ..Limits::default()
         };
-        let opening = Opening {
-            path: head.path.clone(),
-            framing,
+        let opened = match &offer {
+            Some(offer) => self.resume(offer, &head.path, now),
+            None => self.open_session(&head.path, framing).map(Ok),
         };
-        let Some(session) = self.hub.call("open", |hub| hub.open(opening)) else {
-            return self.finish(slot, CloseReason::Lost);
+        let session = match opened {
+            Some(Ok(session)) => session,
+            Some(Err(refusal)) => return self.respond(slot, &refusal.response(), true, now),
+            None => return self.finish(slot, CloseReason::Lost),
         };
         self.unheard = true;
         self.sessions.insert(session, slot);
@@ -175,6 +190,14 @@ impl Reactor {
         self.want_write(slot);
         self.set_alarm(slot);
         self.frames(slot, leftover, now);
+    }
+
+    fn open_session(&mut self, path: &str, framing: Framing) -> Option<SessionId> {
+        let opening = Opening {
+            path: path.to_owned(),
+            framing,
+        };
+        self.hub.call("open", |hub| hub.open(opening))
     }
 
     /// Takes frames up to the budget of a turn; keeps the rest and goes to the back of the queue.

@@ -1,0 +1,58 @@
+//! The key by which a process signs: from the system, and with a folder the same for all processes that had it.
+//!
+//! Never signs, and never shows the key.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// A key of this process alone.
+///
+/// # Errors
+/// When the system has no randomness.
+pub(super) fn fresh() -> io::Result<[u8; 32]> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(key)
+}
+
+/// The key of a folder, which its first process makes. One that is not whole is made anew, and what it signed is void.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn kept(folder: &Path) -> io::Result<[u8; 32]> {
+    let path = folder.join(NAME);
+    match fs::read(&path) {
+        Ok(bytes) => match bytes.try_into() {
+            Ok(key) => return Ok(key),
+            Err(_) => tracing::warn!(path = %path.display(), "not a key: another one is made"),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let key = fresh()?;
+    let unfinished = folder.join(UNFINISHED);
+    // It may be of a process that was killed, and then its mode is not known.
+    if let Err(error) = fs::remove_file(&unfinished)
+        && error.kind() != ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(&key)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, &path)?;
+    File::open(folder)?.sync_all()?;
+    Ok(key)
+}
+
+const NAME: &str = "key";
+const UNFINISHED: &str = "key.unfinished";
+
+#[cfg(test)]
+mod tests;
