@@ -7,6 +7,7 @@
  * @property {(bytes: ArrayBuffer) => void} binary
  * @property {(state: LinkState) => void} state
  * @property {() => void} [open] the upgrade is done; nothing was said yet
+ * @property {() => string[]} [protocols] what to offer with the next attempt
  *
  * @typedef {{is: 'connecting'} | {is: 'connected'} | {is: 'waiting', untilMs: number, why: string}} LinkState
  */
@@ -31,7 +32,7 @@ export class Connection {
   open() {
     clearTimeout(this.timer);
     this.become({ is: 'connecting' });
-    const socket = new WebSocket(this.url);
+    const socket = new WebSocket(this.url, this.listener.protocols?.() ?? []);
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
     this.timer = setTimeout(() => this.fail(socket, 'the server did not answer in time'), OPEN_MS_MAX);

@@ -24,6 +24,9 @@ import { Space } from './space.js';
  * @property {{shard: number, min: Triple, max: Triple}[]} territories
  * @property {{radius_m: number, hysteresis_m: number, radius_max_m: number}} interest
  * @property {number} border_m
+ * @property {number} [entity]
+ * @property {number} [command_sequence] there when this connection goes on with the session of the one before
+ * @property {string} [resume] what the next connection goes on by
  *
  * @typedef {{at: number, entered: number, changed: number, left: number, bytes: number}} Receipt one delta received
  */
@@ -60,15 +63,48 @@ export class Session {
     this.errors = [];
     /** The last refusal of the server, for people. @type {{text: string, at: number} | undefined} */
     this.refusal = undefined;
+    /** @type {string | undefined} what the next connection goes on with this session by */
+    this.token = undefined;
+    /** Whether the connection that is being made was given the token. */
+    this.offered = false;
     /** @type {() => void} called when a greeting has come */
     this.onGreeting = () => {};
     this.connection = new Connection(url, {
       text: (text) => this.guarded(() => this.takeText(text)),
       binary: (bytes) => this.guarded(() => this.takeBinary(bytes)),
-      state: () => {
-        if (this.connection?.state.is !== 'connected') this.standing = 'out';
+      protocols: () => this.offer(),
+      state: ({ is }) => {
+        if (is === 'waiting') this.lost();
+        if (is !== 'connected') this.standing = 'out';
       },
     });
+  }
+
+  /** The token, if there is one: a subprotocol is all that a page can send along. */
+  offer() {
+    this.offered = this.token !== undefined;
+    return this.token === undefined ? [] : [`${TOKEN_PROTOCOL}${this.token}`];
+  }
+
+  /** The connection, or an attempt to make one, has failed. */
+  lost() {
+    if (this.offered) void this.forgetTokenIfRefused();
+    // Only who stands in the world is waited for.
+    else if (this.standing !== 'in') this.token = undefined;
+    this.offered = false;
+  }
+
+  /** Nobody tells a page why an upgrade failed: a server that answers otherwise has refused the token. */
+  async forgetTokenIfRefused() {
+    const { token } = this;
+    try {
+      await fetch('/status', { cache: 'no-store' });
+    } catch {
+      return;
+    }
+    if (token !== this.token || this.connected) return;
+    this.token = undefined;
+    this.connection.hurry();
   }
 
   get connected() {
@@ -208,7 +244,20 @@ export class Session {
     this.connection.greeted();
     this.onGreeting();
     this.subscribe();
-    this.join();
+    this.token = greeting.resume;
+    this.offered = false;
+    if (greeting.command_sequence === undefined) this.join();
+    else this.goOn(greeting);
+  }
+
+  /** The server kept the viewpoint, and tells everything anew. @param {Greeting} greeting */
+  goOn(greeting) {
+    this.view = new View();
+    this.receipts = [];
+    this.entity = greeting.entity;
+    this.standing = 'in';
+    this.setRadius(this.radiusM);
+    if (this.mode !== this.joinedMode) this.leave();
   }
 
   join() {
@@ -307,6 +356,7 @@ function sameSpace(one, other) {
   return one !== undefined && one.world === other.world && JSON.stringify(one.space) === JSON.stringify(other.space);
 }
 
+const TOKEN_PROTOCOL = 'worldshard.resume.';
 const ERRORS_MAX = 20;
 const RECEIPTS_MS = 2000;
 /** After a pause entities do not crawl for longer than this. */
