@@ -80,6 +80,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "MS|tick", default_value = "2", value_parser = coalesce, allow_negative_numbers = true, help_heading = "Server")]
     pub(crate) coalesce: Coalesce,
 
+    /// Seconds, of the world's time, for which a client of a world whose connection breaks stands in it as before, so that
+    /// it can come back with the token of its greeting; 0 lets it leave at once. With --data also after a restart
+    #[arg(long, value_name = "S", default_value = "15", value_parser = grace, allow_negative_numbers = true, help_heading = "Server")]
+    pub(crate) resume_grace: Duration,
+
     #[command(flatten)]
     pub(crate) world: WorldArgs,
 
@@ -323,6 +328,13 @@ fn checkpoint_seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(seconds),
         _ => Err("between 0.001 s and a day, 86400 s".to_owned()),
+    }
+}
+
+fn grace(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("between 0 and a day, 86400 s".to_owned()),
     }
 }
 

@@ -25,7 +25,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         .shards(shards)
         .runtime(args.runtime.into())
         .coalesce(args.coalesce)
-        .options(|options| options.data = data);
+        .options(|options| {
+            options.data = data;
+            options.limits.resume_grace = args.resume_grace;
+        });
     match args.app {
         AppName::World => {
             app.plugin((world(args), PagePlugin));

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use worldshard::durable::{FileName, checkpoint_file, checkpoint_of};
 use worldshard::prelude::{App, Tick};
 use worldshard::runtime::{Recording, first_difference};
 use worldshard::worlds::{WorldName, world};
-use worldshard_client::protocol::{InterestWish, ViewpointMode};
+use worldshard_client::protocol::{EntityId, InterestWish, ViewpointMode};
 use worldshard_client::{Connection, Event};
 
 use crate::server::{PROGRAM, Server, WAIT, full, now, on_each_runtime};
@@ -23,6 +24,7 @@ use crate::server::{PROGRAM, Server, WAIT, full, now, on_each_runtime};
 on_each_runtime!(
     a_world_that_is_killed_comes_back_with_all_that_clients_were_told,
     a_world_that_is_stopped_goes_on_where_it_was,
+    clients_of_a_world_that_is_killed_go_on_as_whom_they_were,
 );
 
 const ENTITIES: &str = "400";
@@ -62,6 +64,9 @@ fn start(runtime: &str, folder: &Folder, more: &[&str]) -> Server {
         "2",
     ];
     args.extend_from_slice(&["--checkpoint-every", "1", "--tick-rate", "50"]);
+    if !more.contains(&"--resume-grace") {
+        args.extend_from_slice(&["--resume-grace", "0.5"]);
+    }
     args.extend_from_slice(more);
     Server::start(runtime, &args)
 }
@@ -181,6 +186,72 @@ fn a_world_that_is_killed_comes_back_with_all_that_clients_were_told(runtime: &s
     server.status().assert_audited();
     server.interrupt();
     assert_eq!(server.wait().code(), Some(0));
+}
+
+/// Waits for a delta; the avatar's place in it.
+fn own_place(client: &mut Connection, avatar: u64) -> [f32; 3] {
+    let delta = |event: &Event| matches!(event, Event::Delta(_)).then_some(());
+    client.until(WAIT, delta).unwrap();
+    let own = client.view().get(EntityId(avatar)).unwrap();
+    own.record.position()
+}
+
+fn clients_of_a_world_that_is_killed_go_on_as_whom_they_were(runtime: &str) {
+    let folder = Folder::new(&format!("resumed-{runtime}"));
+    let grace = ["--resume-grace", "6"];
+    let mut server = start(runtime, &folder, &grace);
+    let mut clients = Vec::new();
+    for number in 0..3 {
+        let mut client = joined(&server, number);
+        let avatar = client.until(WAIT, |event| match event {
+            Event::Text(text) => {
+                let text: serde_json::Value = serde_json::from_str(text).unwrap();
+                text["data"]["entity"].as_u64()
+            }
+            _ => None,
+        });
+        clients.push((client, avatar.unwrap()));
+    }
+    for round in 0..4_u64 {
+        for (client, avatar) in &mut clients {
+            for number in 0..3 {
+                turn(client, 10 * round + number);
+                own_place(client, *avatar);
+            }
+        }
+        server.signal(rustix::process::Signal::KILL);
+        server.wait();
+        server = start(runtime, &folder, &grace);
+        // One does not come back.
+        if round == 0 {
+            clients.pop();
+        }
+        for (client, avatar) in &mut clients {
+            let (resumed, greeting) =
+                Connection::resume(server.addr(), "/world", client, WAIT).unwrap();
+            assert_eq!(greeting.entity, Some(*avatar), "round {round}");
+            let (taken, said) = (greeting.command_sequence.unwrap(), client.sequence());
+            assert!(taken <= said && taken + 9 >= said, "{taken} of {said}");
+            let used = Connection::resume(server.addr(), "/world", client, WAIT);
+            assert!(used.is_err(), "a token was used twice");
+            *client = resumed;
+            own_place(client, *avatar);
+        }
+    }
+    crate::server::eventually("the avatar of who stayed away to leave", || {
+        let status = server.status();
+        let entities = |shard: &serde_json::Value| shard["world"]["entities"].as_u64();
+        let entities: u64 = status.shards().iter().filter_map(entities).sum();
+        for (client, _) in &mut clients {
+            turn(client, entities);
+        }
+        entities == ENTITIES.parse::<u64>().unwrap() + 2
+    });
+    server.status().assert_audited();
+    server.end();
+    compare(&recording(&folder), &digests(&folder));
+    let key = fs::metadata(Path::new(&folder.at("world")).join("key")).unwrap();
+    assert_eq!((key.len(), key.permissions().mode() & 0o777), (32, 0o600));
 }
 
 /// Does again what is kept, and compares each tick with the digest that was written; how many there were.
