@@ -109,7 +109,9 @@ pub(crate) fn open(
             notes,
         }) => {
             if !recipe.options().limits.resume_grace.is_zero() {
-                shards.iter().for_each(|shard| keep_sessions(shard, &mut returning));
+                shards
+                    .iter()
+                    .for_each(|shard| keep_sessions(shard, &mut returning));
             }
             (shards, tick, Some((checkpoint, notes)))
         }
