@@ -105,6 +105,7 @@ impl Accepting {
                 false => Ok(()),
             };
             self.troubled = accepted.is_err();
+            self.door.hold(self.troubled);
             let wait = match accepted {
                 Ok(()) if self.refused.is_empty() && !self.helps => LOOK_AT_LEAST_EVERY,
                 Ok(()) => LOOK_AFTER_OTHERS_EVERY,

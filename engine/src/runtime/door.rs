@@ -18,6 +18,7 @@ pub(crate) struct Door {
     listener: TcpListener,
     acceptor: Arc<Bell>,
     called: AtomicBool,
+    held: AtomicBool,
 }
 
 impl Door {
@@ -27,6 +28,7 @@ impl Door {
             listener,
             acceptor,
             called: AtomicBool::new(false),
+            held: AtomicBool::new(false),
         }
     }
 
@@ -38,6 +40,16 @@ impl Door {
     /// For a readiness set; it stays open as long as the door.
     pub(crate) fn descriptor(&self) -> RawFd {
         self.listener.as_raw_fd()
+    }
+
+    /// While descriptors have run out only the acceptor accepts: what it frees to refuse one with is for that one.
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::SeqCst);
+    }
+
+    /// Whether the shard is to leave all who wait to the acceptor.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
     }
 
     /// Lets the acceptor see to all who wait now.

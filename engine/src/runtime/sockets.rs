@@ -209,7 +209,7 @@ impl Sockets {
             let Some(own) = self.door.as_mut().filter(|own| own.ready) else {
                 return;
             };
-            if !self.reactor.make_room() {
+            if own.door.is_held() || !self.reactor.make_room() {
                 own.ready = false;
                 return own.door.call_acceptor();
             }
@@ -219,6 +219,7 @@ impl Sockets {
                     self.reactor.give_room_back();
                     let exhausted = socket::is_exhaustion(&error);
                     if exhausted {
+                        own.door.hold(true);
                         own.door.call_acceptor();
                     }
                     // Another error is of the connection at the head of the queue, which is gone.
