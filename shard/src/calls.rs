@@ -6,7 +6,6 @@ use worldshard_protocol::Tick;
 
 use crate::command::{Acknowledgement, Command};
 use crate::component::Codec;
-use crate::departed::Departed;
 use crate::letter::{AreaMessage, Envelope};
 use crate::published::Published;
 use crate::shard::Shard;
@@ -104,9 +103,8 @@ impl Shard {
     pub fn settle_sessions(&mut self) {
         self.calls.keep(|| Call::Settle);
         self.joins.clear();
-        self.early.clear();
+        self.undelivered.clear();
         self.said.clear();
-        self.departed = Departed::default();
         for viewer in self.viewers.values_mut() {
             viewer.inputs.forget();
         }
@@ -117,9 +115,8 @@ impl Shard {
     pub fn dismiss(&mut self) {
         self.calls.keep(|| Call::Dismiss);
         self.joins.clear();
-        self.early.clear();
+        self.undelivered.clear();
         self.said.clear();
-        self.departed = Departed::default();
         for (&session, viewer) in &mut self.viewers {
             viewer.inputs.end(session);
         }

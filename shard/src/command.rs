@@ -193,12 +193,3 @@ pub struct Acknowledgement {
     /// The last delta it has.
     pub delta_sequence: u32,
 }
-
-/// Something for a session whose viewpoint has gone: its new owner gets it.
-#[derive(Clone, Debug)]
-pub enum Forward {
-    /// An input.
-    Command(Command),
-    /// A credit.
-    Acknowledgement(Acknowledgement),
-}

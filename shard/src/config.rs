@@ -50,8 +50,8 @@ pub struct Limits {
     /// Deltas a session may have unacknowledged; beyond, none is built for it. With more that wait to be read, a join is
     /// refused.
     pub credits_max: u32,
-    /// Sessions heard of before their viewpoint arrived; beyond, the oldest is forgotten.
-    pub early_sessions_max: usize,
+    /// Sessions heard of in one tick whose viewpoint is not here; beyond, the oldest is forgotten.
+    pub undelivered_sessions_max: usize,
     /// `k` of a k-nearest interest; a wish beyond is refused.
     pub nearest_max: u16,
     /// Viewpoints on one shard; a join beyond is refused.
@@ -68,7 +68,7 @@ impl Default for Limits {
             commands_per_tick_max: 32,
             commands_pending_max: 1024,
             credits_max: 16,
-            early_sessions_max: 4096,
+            undelivered_sessions_max: 4096,
             nearest_max: 1024,
             viewers_max: 65_536,
             area_messages_max: 4096,

@@ -12,7 +12,7 @@ use worldshard_spatial::{Point, ShardId};
 use crate::audit::Account;
 use crate::ghost::GhostSet;
 use crate::registry::Registry;
-use crate::viewer::Viewer;
+use crate::viewer::{Sought, Viewer};
 use crate::world::Laid;
 use crate::zone::Crossing;
 
@@ -36,6 +36,9 @@ pub struct Envelope {
     )]
     pub(crate) viewers: Vec<Box<Viewer>>,
     pub(crate) births: Vec<Birth>,
+    /// What came to the sender for viewpoints that it has no more: who has one after this tick's handoffs takes it. A
+    /// viewpoint may go on in every tick, so to follow it from owner to owner might never end.
+    pub(crate) sought: Sought,
     pub(crate) ghosts: GhostSet,
     pub(crate) area: Vec<AreaMessage>,
 }

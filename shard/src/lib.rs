@@ -13,7 +13,6 @@ mod config;
 mod recipe;
 
 mod command;
-mod departed;
 mod letter;
 mod published;
 mod viewer;
@@ -58,7 +57,7 @@ pub use audit::{Audit, AuditFailure, Tally};
 pub use calls::{Call, Keep};
 pub use chance::Chance;
 pub use checkpoint::{CHECKPOINT_LAYOUT, Contents, ContentsEntity, Frozen, RestoreError};
-pub use command::{Acknowledgement, Command, CommandBody, Forward, Interest, Join, Refusal};
+pub use command::{Acknowledgement, Command, CommandBody, Interest, Join, Refusal};
 pub use component::{Appearance, Codec, Component, Position, Steering, Visibility};
 pub use config::{ConfigError, Limits, WorldConfig};
 pub use digest::entity_digest;

@@ -8,8 +8,6 @@ use bytes::Bytes;
 use worldshard_protocol::{EntityId, ErrorCode, SessionId, Tick};
 use worldshard_spatial::ShardId;
 
-use crate::command::Forward;
-
 /// One tick's output. The caller drains it; what is left is dropped when the next tick advances.
 #[derive(Debug, Default)]
 pub struct Published {
@@ -19,8 +17,6 @@ pub struct Published {
     pub notices: Vec<(SessionId, Notice)>,
     /// Area messages, ascending by session, then in the order they were said.
     pub area: Vec<(SessionId, Bytes)>,
-    /// For the shards to which viewpoints have gone: the caller sends them after.
-    pub forwards: Vec<(ShardId, Forward)>,
     /// Buffers of deltas that the caller is done with: the next ones are laid out in them.
     pub spare: Vec<Vec<u8>>,
 }
@@ -30,7 +26,6 @@ impl Published {
         self.deltas.clear();
         self.notices.clear();
         self.area.clear();
-        self.forwards.clear();
     }
 }
 

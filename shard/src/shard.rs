@@ -14,9 +14,8 @@ use worldshard_spatial::{Border, CellMap, Point, ShardId};
 use crate::audit::{Account, Audit, Tally};
 use crate::calls::{Call, Calls, Keep};
 use crate::checkpoint::Frozen;
-use crate::command::{Acknowledgement, Command, CommandBody, Forward};
+use crate::command::{Acknowledgement, Command, CommandBody};
 use crate::config::ConfigError;
-use crate::departed::Departed;
 use crate::digest::world_digest;
 use crate::ghost::GhostSet;
 use crate::letter::{AreaMessage, Birth, Envelope, Spare};
@@ -27,7 +26,7 @@ use crate::resources::Resources;
 use crate::roster::Roster;
 use crate::stats::{ShardStats, ViewerStats};
 use crate::view::View;
-use crate::viewer::{Early, Viewer, Viewpoint};
+use crate::viewer::{Sought, Undelivered, Viewer, Viewpoint};
 use crate::world::World;
 use crate::zone::Crossing;
 
@@ -47,8 +46,9 @@ pub struct Shard {
     pub(crate) joins: Vec<Command>,
     /// Sessions whose commands are due in the running tick; empty between ticks, for its memory.
     pub(crate) waiting: Vec<SessionId>,
-    pub(crate) early: Early,
-    pub(crate) departed: Departed,
+    pub(crate) undelivered: Undelivered,
+    /// What is looked for in the running tick.
+    pub(crate) sought: Sought,
     pub(crate) said: Vec<AreaMessage>,
     /// Births of the running tick that this shard began.
     pub(crate) births: Vec<Birth>,
@@ -131,8 +131,8 @@ impl Shard {
             watchers: BTreeMap::new(),
             joins: Vec::new(),
             waiting: Vec::new(),
-            early: Early::default(),
-            departed: Departed::default(),
+            undelivered: Undelivered::default(),
+            sought: Sought::default(),
             said: Vec::new(),
             births: Vec::new(),
             strays: GhostSet::new(&recipe.registry),
@@ -223,7 +223,6 @@ impl Shard {
         self.begin(Phase::Publish);
         publish::publish(self, tick);
         self.end();
-        self.forward_strays();
         self.invariants();
         &mut self.published
     }
@@ -284,14 +283,13 @@ impl Shard {
             viewer.inputs.push(command, pending_max);
             return;
         }
-        if matches!(command.body, CommandBody::Join(_))
-            && self.departed.owner(command.session).flatten().is_none()
-        {
+        // Its home says so only when the session has no viewpoint.
+        if matches!(command.body, CommandBody::Join(_)) {
             self.joins.push(command);
             return;
         }
-        let sessions_max = self.recipe.config.limits.early_sessions_max;
-        let letters = self.early.letters(command.session, sessions_max);
+        let sessions_max = self.recipe.config.limits.undelivered_sessions_max;
+        let letters = self.undelivered.letters(command.session, sessions_max);
         if letters.commands.len() < pending_max {
             letters.commands.push(command);
         }
@@ -308,8 +306,8 @@ impl Shard {
             viewer.credits.restore(delta_sequence, self.tick);
             return;
         }
-        let sessions_max = self.recipe.config.limits.early_sessions_max;
-        let letters = self.early.letters(session, sessions_max);
+        let sessions_max = self.recipe.config.limits.undelivered_sessions_max;
+        let letters = self.undelivered.letters(session, sessions_max);
         letters.acknowledge(delta_sequence);
     }
 
@@ -321,40 +319,6 @@ impl Shard {
             self.said.push(message);
         }
         room
-    }
-
-    /// What waits for a viewpoint that went on is sent after it.
-    fn forward_strays(&mut self) {
-        self.departed.expire(self.tick);
-        for session in self.early.sessions() {
-            if self.joins.iter().any(|join| join.session == session) {
-                // It comes back in the next tick, to this shard.
-                continue;
-            }
-            let Some(owner) = self.departed.owner(session) else {
-                continue;
-            };
-            let letters = self.early.take(session).expect("it was just listed");
-            let Some(owner) = owner else {
-                continue;
-            };
-            let acknowledge = |delta_sequence| {
-                let acknowledgement = Acknowledgement {
-                    session,
-                    delta_sequence,
-                };
-                (owner, Forward::Acknowledgement(acknowledgement))
-            };
-            let acknowledged: Vec<_> = letters.acknowledged().map(acknowledge).collect();
-            let forwards = &mut self.published.forwards;
-            forwards.extend(
-                letters
-                    .commands
-                    .into_iter()
-                    .map(|command| (owner, Forward::Command(command))),
-            );
-            forwards.extend(acknowledged);
-        }
     }
 
     /// What must hold between ticks; cheap enough to stay on.
@@ -466,8 +430,8 @@ impl Shard {
             .values()
             .map(|viewer| viewer.inputs.pending() as u64)
             .sum();
-        stats.early_sessions = self.early.len() as u64;
-        stats.early_forgotten = self.early.forgotten;
+        stats.undelivered_sessions = self.undelivered.len() as u64;
+        stats.undelivered_forgotten = self.undelivered.forgotten;
         stats
     }
 

@@ -18,10 +18,10 @@ pub struct ShardStats {
     pub credits_out: u64,
     /// Commands that wait for their turn now.
     pub commands_pending: u64,
-    /// Sessions heard of before their viewpoint, now.
-    pub early_sessions: u64,
-    /// Sessions heard of whose viewpoint never came.
-    pub early_forgotten: u64,
+    /// Sessions heard of whose viewpoint is not here, now; until the next tick's envelopes.
+    pub undelivered_sessions: u64,
+    /// Of those, forgotten because they were too many.
+    pub undelivered_forgotten: u64,
     /// Entities given to other shards.
     pub handoffs_out: u64,
     /// Entities taken over from other shards.

@@ -6,6 +6,7 @@
 mod codec;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use worldshard_protocol::{EntityId, SessionId, Tick};
 use worldshard_spatial::Point;
@@ -71,6 +72,16 @@ impl Viewer {
         self.sent = None;
         self.credits.restart();
         self.generation = generation;
+    }
+
+    /// Takes what was said for it elsewhere, or before it was here.
+    pub(crate) fn take_letters(&mut self, letters: &Letters, pending_max: usize, now: Tick) {
+        for &delta_sequence in &letters.acknowledged {
+            self.credits.restore(delta_sequence, now);
+        }
+        for command in &letters.commands {
+            self.inputs.push(command.clone(), pending_max);
+        }
     }
 
     /// Whose eyes it has, with its session.
@@ -230,39 +241,39 @@ impl Inputs {
     }
 }
 
-/// Things for sessions whose viewpoint is not here yet: they wait for it. Bounded: the oldest session is
-/// forgotten first.
+/// Letters for viewpoints that are not here: they leave with the next tick's envelopes, for whoever has the viewpoint
+/// then. Bounded: the oldest session is forgotten first.
 #[derive(Debug, Default)]
-pub(crate) struct Early {
-    waiting: BTreeMap<SessionId, EarlyLetters>,
+pub(crate) struct Undelivered {
+    waiting: BTreeMap<SessionId, Letters>,
     arrivals: VecDeque<SessionId>,
     pub(crate) forgotten: u64,
 }
 
+/// Letters on their way to whoever has their viewpoints, ascending by session; one list for all envelopes of a tick.
+pub(crate) type Sought = Arc<[(SessionId, Letters)]>;
+
+/// What was said for one viewpoint.
 #[derive(Debug, Default)]
-pub(crate) struct EarlyLetters {
+pub(crate) struct Letters {
     pub(crate) commands: Vec<Command>,
     /// In the order in which they came, which need not be that in which they were said.
     acknowledged: VecDeque<u32>,
 }
 
-impl EarlyLetters {
+impl Letters {
     /// Keeps an acknowledgement. All of them, because none can be told to be the newest: a session that joins again
-    /// counts from one again. Beyond [`EARLY_ACKNOWLEDGEMENTS_MAX`] the first is dropped.
+    /// counts from one again. Beyond [`UNDELIVERED_ACKNOWLEDGEMENTS_MAX`] the first is dropped.
     pub(crate) fn acknowledge(&mut self, delta_sequence: u32) {
-        if self.acknowledged.len() == EARLY_ACKNOWLEDGEMENTS_MAX {
+        if self.acknowledged.len() == UNDELIVERED_ACKNOWLEDGEMENTS_MAX {
             self.acknowledged.pop_front();
         }
         self.acknowledged.push_back(delta_sequence);
     }
-
-    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = u32> {
-        self.acknowledged.iter().copied()
-    }
 }
 
-impl Early {
-    pub(crate) fn letters(&mut self, session: SessionId, sessions_max: usize) -> &mut EarlyLetters {
+impl Undelivered {
+    pub(crate) fn letters(&mut self, session: SessionId, sessions_max: usize) -> &mut Letters {
         if !self.waiting.contains_key(&session) {
             self.arrivals.push_back(session);
             if self.arrivals.len() > sessions_max
@@ -275,10 +286,19 @@ impl Early {
         self.waiting.entry(session).or_default()
     }
 
-    pub(crate) fn take(&mut self, session: SessionId) -> Option<EarlyLetters> {
+    pub(crate) fn take(&mut self, session: SessionId) -> Option<Letters> {
         let letters = self.waiting.remove(&session)?;
         self.arrivals.retain(|&arrived| arrived != session);
         Some(letters)
+    }
+
+    /// All that waits, ascending by session.
+    pub(crate) fn take_all(&mut self) -> Sought {
+        self.arrivals.clear();
+        if self.waiting.is_empty() {
+            return Sought::default();
+        }
+        std::mem::take(&mut self.waiting).into_iter().collect()
     }
 
     /// Forgets all that waits.
@@ -287,17 +307,13 @@ impl Early {
         self.arrivals.clear();
     }
 
-    pub(crate) fn sessions(&self) -> Vec<SessionId> {
-        self.waiting.keys().copied().collect()
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
 }
 
 /// Acknowledgements of one session that wait for its viewpoint; more than are said before a window is used up.
-const EARLY_ACKNOWLEDGEMENTS_MAX: usize = 32;
+const UNDELIVERED_ACKNOWLEDGEMENTS_MAX: usize = 32;
 
 /// Two deltas may always be on their way: one being written, one being read.
 const WINDOW_MIN: u32 = 2;

@@ -217,7 +217,7 @@ impl Status {
             within(world, "viewers", "viewers_max");
             within(world, "credits_out_largest", "credits_max");
             within(world, "commands_pending_largest", "commands_pending_max");
-            within(world, "early_sessions", "early_sessions_max");
+            within(world, "undelivered_sessions", "undelivered_sessions_max");
         }
     }
 

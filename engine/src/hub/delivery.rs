@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use worldshard_protocol::{EntityId, ErrorCode, ExtEnvelope, SessionId, Tick};
-use worldshard_shard::{Command, CommandBody, FRAME_HEADROOM, Forward, Notice, Published};
+use worldshard_shard::{Command, CommandBody, FRAME_HEADROOM, Notice, Published};
 use worldshard_spatial::ShardId;
 use worldshard_transport::{MessageKind, data_frame, data_header};
 
@@ -45,17 +45,6 @@ pub(crate) fn by_home(
             delivery.area.push((session, frame));
         }
     }
-}
-
-/// The letters that bring what waited here to where viewpoints have gone.
-pub(crate) fn forwards(published: &mut Published) -> impl Iterator<Item = (ShardId, Letter)> {
-    published
-        .forwards
-        .drain(..)
-        .map(|(owner, forward)| match forward {
-            Forward::Command(command) => (owner, Letter::Command(command)),
-            Forward::Acknowledgement(one) => (owner, Letter::Acknowledgement(one)),
-        })
 }
 
 impl Hub {

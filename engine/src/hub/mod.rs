@@ -267,8 +267,6 @@ impl Hub {
     /// When an envelope is missing, doubled, of another tick or for another shard.
     pub fn absorb(&mut self, tick: Tick, inbox: &mut [Envelope]) {
         let published = self.shard.absorb(tick, inbox);
-        let forwards = delivery::forwards(published);
-        self.desk.output.letters.extend(forwards);
         let desk = &mut self.desk;
         delivery::by_home(published, tick, &mut desk.deliveries, &mut desk.states);
         self.send_deliveries();

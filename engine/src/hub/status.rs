@@ -117,9 +117,9 @@ pub struct WorldStatus {
     /// One more is refused.
     pub commands_pending_max: usize,
     /// Sessions heard of before their viewpoint, now.
-    pub early_sessions: u64,
+    pub undelivered_sessions: u64,
     /// One more is forgotten.
-    pub early_sessions_max: usize,
+    pub undelivered_sessions_max: usize,
     /// Entities given to other shards.
     pub handoffs_out: u64,
     /// Entities taken over.
@@ -221,8 +221,8 @@ impl Hub {
             commands_pending: stats.commands_pending,
             commands_pending_largest,
             commands_pending_max: limits.commands_pending_max,
-            early_sessions: stats.early_sessions,
-            early_sessions_max: limits.early_sessions_max,
+            undelivered_sessions: stats.undelivered_sessions,
+            undelivered_sessions_max: limits.undelivered_sessions_max,
             handoffs_out: stats.handoffs_out,
             handoffs_in: stats.handoffs_in,
             births: stats.births,

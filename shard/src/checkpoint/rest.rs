@@ -7,12 +7,11 @@ use worldshard_protocol::{EntityId, SessionId, Tick};
 use crate::audit::Audit;
 use crate::command::Command;
 use crate::component::Codec;
-use crate::departed::Departed;
 use crate::letter::AreaMessage;
 use crate::phases::index;
 use crate::shard::Shard;
 use crate::stats::ShardStats;
-use crate::viewer::{Early, Viewer};
+use crate::viewer::{Undelivered, Viewer};
 use crate::zone::Crossing;
 
 impl Shard {
@@ -26,8 +25,7 @@ impl Shard {
         }
         self.watchers.encode(&mut out);
         self.joins.encode(&mut out);
-        self.early.encode(&mut out);
-        self.departed.encode(&mut out);
+        self.undelivered.encode(&mut out);
         self.said.encode(&mut out);
         self.crossings.encode(&mut out);
         self.audit.encode(&mut out);
@@ -54,8 +52,7 @@ impl Shard {
             return None;
         }
         self.joins = Vec::<Command>::decode(bytes)?;
-        self.early = Early::decode(bytes)?;
-        self.departed = Departed::decode(bytes)?;
+        self.undelivered = Undelivered::decode(bytes)?;
         self.said = Vec::<AreaMessage>::decode(bytes)?;
         self.crossings = Vec::<Crossing>::decode(bytes)?;
         self.audit = Audit::decode(bytes)?;
@@ -70,8 +67,7 @@ impl Shard {
         self.viewers.clear();
         self.watchers.clear();
         self.joins.clear();
-        self.early = Early::default();
-        self.departed = Departed::default();
+        self.undelivered = Undelivered::default();
         self.said.clear();
     }
 

@@ -24,7 +24,7 @@ pub(crate) fn apply(shard: &mut Shard, tick: Tick) {
             unreachable!("only joins wait here");
         };
         begin(shard, command.session, &join, tick);
-        take_early(shard, command.session, command.sequence);
+        take_undelivered(shard, command.session, command.sequence, tick);
     }
     let mut waiting = std::mem::take(&mut shard.waiting);
     let viewers = shard.viewers.values();
@@ -114,7 +114,6 @@ fn begin(shard: &mut Shard, session: SessionId, join: &Join, tick: Tick) {
     };
     let viewer = Viewer::new(session, join, viewpoint, limits);
     shard.stats.joins += 1;
-    shard.departed.arrive(session);
     shard.viewers.insert(session, Box::new(viewer));
     shard
         .published
@@ -155,17 +154,15 @@ fn encode(draft: Draft, shard: &Shard) -> Vec<u8> {
     state
 }
 
-/// What came for a session before its viewpoint did.
-fn take_early(shard: &mut Shard, session: SessionId, join_sequence: u32) {
+/// What came for a session before its viewpoint began.
+fn take_undelivered(shard: &mut Shard, session: SessionId, join_sequence: u32, tick: Tick) {
     let pending_max = shard.recipe.config.limits.commands_pending_max;
     let Some(viewer) = shard.viewers.get_mut(&session) else {
         return;
     };
     viewer.inputs.begin(join_sequence);
-    if let Some(letters) = shard.early.take(session) {
-        for command in letters.commands {
-            viewer.inputs.push(command, pending_max);
-        }
+    if let Some(letters) = shard.undelivered.take(session) {
+        viewer.take_letters(&letters, pending_max, tick);
     }
 }
 
@@ -188,7 +185,7 @@ fn execute(
             Ok(())
         }
         CommandBody::Leave => {
-            leave(shard, session, tick);
+            leave(shard, session);
             Ok(())
         }
         CommandBody::Steer(direction) => avatar(shard, session).map(|entity| {
@@ -300,10 +297,9 @@ fn refresh(shard: &mut Shard, session: SessionId, generation: u32, tick: Tick) {
     shard.published.notices.push((session, notice));
 }
 
-fn leave(shard: &mut Shard, session: SessionId, tick: Tick) {
+fn leave(shard: &mut Shard, session: SessionId) {
     remove_avatar(shard, session);
     shard.viewers.remove(&session);
-    shard.departed.leave(session, None, tick);
     shard.published.notices.push((session, Notice::Left));
 }
 

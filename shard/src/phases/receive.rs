@@ -11,7 +11,7 @@ use crate::letter::{AreaMessage, Birth, Envelope, Handoff, Spare};
 use crate::published::Notice;
 use crate::registry::Registry;
 use crate::shard::Shard;
-use crate::viewer::{Viewer, Viewpoint};
+use crate::viewer::{Sought, Viewer, Viewpoint};
 use crate::world::World;
 
 /// Empties the inbox into the shard.
@@ -23,6 +23,7 @@ pub(crate) fn receive(shard: &mut Shard, tick: Tick, inbox: &mut [Envelope]) {
     let mut births = std::mem::take(&mut shard.births);
     let mut area = std::mem::take(&mut shard.said);
     let mut unborn = Vec::new();
+    let mut sought = vec![std::mem::take(&mut shard.sought)];
     let mut builder = EntityBuilder::new();
     for envelope in inbox.iter_mut() {
         total = Account {
@@ -32,6 +33,7 @@ pub(crate) fn receive(shard: &mut Shard, tick: Tick, inbox: &mut [Envelope]) {
         shard.ghosts.append(&mut envelope.ghosts);
         births.append(&mut envelope.births);
         area.append(&mut envelope.area);
+        sought.push(std::mem::take(&mut envelope.sought));
         for handoff in envelope.handoffs.drain(..) {
             let state = &envelope.states[handoff.state.clone()];
             take_over(shard, handoff, state, &mut builder);
@@ -57,6 +59,7 @@ pub(crate) fn receive(shard: &mut Shard, tick: Tick, inbox: &mut [Envelope]) {
         shard.spare.insert(envelope.from, spare);
     }
     unborn.into_iter().for_each(|viewer| settle(shard, viewer));
+    find(shard, &sought);
     let born = number(shard, tick, births);
     shard.audit.close(tick, total, born);
     deliver(shard, area);
@@ -104,19 +107,25 @@ fn take_over(shard: &mut Shard, handoff: Handoff, state: &[u8], builder: &mut En
     shard.crossings.extend(crossing);
 }
 
-/// A viewpoint lives here from now on; its home hears of it, and what came for it early is its own.
+/// What was looking for a viewpoint is its own, if it is here now. It is nowhere else: whoever is not here is elsewhere
+/// or has left the world, and then nobody wants it.
+fn find(shard: &mut Shard, sought: &[Sought]) {
+    let now = shard.tick();
+    let pending_max = shard.recipe.config.limits.commands_pending_max;
+    for (session, letters) in sought.iter().flat_map(|sought| sought.iter()) {
+        if let Some(viewer) = shard.viewers.get_mut(session) {
+            viewer.take_letters(letters, pending_max, now);
+        }
+    }
+}
+
+/// A viewpoint lives here from now on; its home hears of it, and what came for it between the halves is its own.
 fn settle(shard: &mut Shard, mut viewer: Box<Viewer>) {
     let session = viewer.session;
     let pending_max = shard.recipe.config.limits.commands_pending_max;
-    if let Some(letters) = shard.early.take(session) {
-        for delta_sequence in letters.acknowledged() {
-            viewer.credits.restore(delta_sequence, shard.tick());
-        }
-        for command in letters.commands {
-            viewer.inputs.push(command, pending_max);
-        }
+    if let Some(letters) = shard.undelivered.take(session) {
+        viewer.take_letters(&letters, pending_max, shard.tick());
     }
-    shard.departed.arrive(session);
     assert!(
         shard.viewers.insert(session, viewer).is_none(),
         "the viewpoint of {session:?} received twice"

@@ -12,7 +12,7 @@ use crate::layout::refresh_extras;
 use crate::letter::{Birth, Envelope, Handoff, Spare};
 use crate::published::Notice;
 use crate::shard::Shard;
-use crate::viewer::{Viewer, Viewpoint};
+use crate::viewer::{Sought, Viewer, Viewpoint};
 use crate::world::Laid;
 use crate::zone::{self, Crossing};
 
@@ -27,12 +27,13 @@ pub(crate) fn release(shard: &mut Shard, tick: Tick) -> Vec<Envelope> {
     // The order of rows in the ECS follows its history; that of handoffs must not.
     abroad.leaving.sort_unstable_by_key(|leaving| leaving.id);
     for &leaving in &abroad.leaving {
-        hand_over(shard, leaving, tick, &mut envelopes);
+        hand_over(shard, leaving, &mut envelopes);
     }
     shard.abroad = abroad;
-    hand_over_viewpoints(shard, tick, &mut envelopes);
+    hand_over_viewpoints(shard, &mut envelopes);
     send_births(shard, &mut envelopes);
     send_area_messages(shard, &mut envelopes);
+    send_undelivered(shard, &mut envelopes);
     shard.stats.ghosts_sent += envelopes
         .iter()
         .map(|envelope| envelope.ghosts.len() as u64)
@@ -64,6 +65,7 @@ fn envelopes(shard: &mut Shard, tick: Tick) -> Vec<Envelope> {
                 states,
                 viewers: Vec::new(),
                 births: Vec::new(),
+                sought: Sought::default(),
                 ghosts,
                 area: Vec::new(),
             }
@@ -163,7 +165,7 @@ fn lay_out(shard: &mut Shard, tick: Tick, envelopes: &mut [Envelope], abroad: &m
 }
 
 /// Everything the entity carries goes along, its sessions' eyes too.
-fn hand_over(shard: &mut Shard, leaving: Leaving, tick: Tick, envelopes: &mut [Envelope]) {
+fn hand_over(shard: &mut Shard, leaving: Leaving, envelopes: &mut [Envelope]) {
     let Leaving {
         handle,
         id,
@@ -185,7 +187,7 @@ fn hand_over(shard: &mut Shard, leaving: Leaving, tick: Tick, envelopes: &mut [E
         crossing,
     });
     for session in shard.watchers.remove(&id).unwrap_or_default() {
-        let viewer = take_viewer(shard, session, owner, tick);
+        let viewer = take_viewer(shard, session);
         out.viewers.push(viewer);
     }
     assert!(shard.world.remove(id), "{id:?} released twice");
@@ -194,7 +196,7 @@ fn hand_over(shard: &mut Shard, leaving: Leaving, tick: Tick, envelopes: &mut [E
 }
 
 /// Cameras that strayed, and eyes whose avatar will be born elsewhere.
-fn hand_over_viewpoints(shard: &mut Shard, tick: Tick, envelopes: &mut [Envelope]) {
+fn hand_over_viewpoints(shard: &mut Shard, envelopes: &mut [Envelope]) {
     let config = &shard.recipe.config;
     let stray_squared = config.handoff_hysteresis_m * config.handoff_hysteresis_m;
     let leaving: Vec<(SessionId, ShardId)> = shard
@@ -211,13 +213,12 @@ fn hand_over_viewpoints(shard: &mut Shard, tick: Tick, envelopes: &mut [Envelope
         .filter(|&(_, owner)| owner != shard.own)
         .collect();
     for (session, owner) in leaving {
-        let viewer = take_viewer(shard, session, owner, tick);
+        let viewer = take_viewer(shard, session);
         envelope(envelopes, shard.own, owner).viewers.push(viewer);
     }
 }
 
-fn take_viewer(shard: &mut Shard, session: SessionId, owner: ShardId, tick: Tick) -> Box<Viewer> {
-    shard.departed.leave(session, Some(owner), tick);
+fn take_viewer(shard: &mut Shard, session: SessionId) -> Box<Viewer> {
     // A viewpoint that began here in this tick is not told of as owned here: that word might come after its owner's.
     let is_told = |told: &(SessionId, Notice)| *told == (session, Notice::Owner(shard.own));
     shard.published.notices.retain(|told| !is_told(told));
@@ -255,6 +256,14 @@ fn send_area_messages(shard: &mut Shard, envelopes: &mut [Envelope]) {
                 envelope.area.push(message.clone());
             }
         }
+    }
+}
+
+/// To every shard; this one looks among its own viewpoints in `receive`, for one that comes back in this tick.
+fn send_undelivered(shard: &mut Shard, envelopes: &mut [Envelope]) {
+    shard.sought = shard.undelivered.take_all();
+    for envelope in envelopes {
+        envelope.sought = shard.sought.clone();
     }
 }
 

@@ -3,7 +3,7 @@
 use worldshard_protocol::{EntityId, SessionId, Tick};
 use worldshard_spatial::Point;
 
-use super::{Credits, Early, EarlyLetters, Inputs, Viewer, Viewpoint};
+use super::{Credits, Inputs, Letters, Undelivered, Viewer, Viewpoint};
 use crate::checkpoint::codec_of;
 use crate::command::Interest;
 use crate::component::Codec;
@@ -79,11 +79,11 @@ codec_of!(Inputs {
     client_sequence_told,
     skipped,
 });
-codec_of!(EarlyLetters {
+codec_of!(Letters {
     commands,
     acknowledged,
 });
-codec_of!(Early {
+codec_of!(Undelivered {
     waiting,
     arrivals,
     forgotten,

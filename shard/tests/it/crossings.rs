@@ -1,10 +1,13 @@
 //! A viewpoint that crosses a border in every tick, a thousand times: what its client and one who stands by are told.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use worldshard_protocol::SessionId;
 use worldshard_protocol::world::ViewpointMode;
-use worldshard_shard::{Acknowledgement, CommandBody, Interest, ViewerStats};
+use worldshard_shard::{
+    Acknowledgement, Command, CommandBody, Interest, NamedSystem, Position, Recipe, ViewerStats,
+};
 use worldshard_spatial::{IndexKind, Metric, Point, ShardId};
 
 use crate::drift::{config, recipe};
@@ -106,6 +109,7 @@ fn acknowledgements_that_go_where_the_walker_was_cost_no_tick_once_their_round_t
             (8, &TO_AND_FRO),
             (2, &WITH_RESTS),
             (8, &WITH_RESTS),
+            (8, &CIRCLE),
         ] {
             let missed = missed_with_late_acknowledgements(shards, route, late_ticks);
             // Two deltas may be on their way before the first acknowledgement tells of its round trip.
@@ -114,6 +118,60 @@ fn acknowledgements_that_go_where_the_walker_was_cost_no_tick_once_their_round_t
                 missed.len() <= late_ticks && first,
                 "{shards} shards, {route:?}, {late_ticks} ticks late: missed {missed:?}"
             );
+        }
+    }
+}
+
+/// A world whose avatars go to the next place of the circle in every tick, whatever they are told.
+fn circling() -> Recipe {
+    let mut recipe = recipe(config(Metric::Plane, IndexKind::Grid, 2), 0);
+    recipe.systems.clear();
+    recipe.systems.push(NamedSystem {
+        name: "circle",
+        run: Arc::new(|step| {
+            let place = CIRCLE[(step.tick().0 % 4) as usize];
+            for position in step.query::<&mut Position>().iter() {
+                *position = Position(place);
+            }
+        }),
+    });
+    recipe
+}
+
+/// To follow it from owner to owner, one each tick, would never end.
+#[test]
+fn commands_that_go_where_the_walker_was_reach_it_in_the_next_tick_however_it_circles() {
+    for late_ticks in 1..=3 {
+        let mut world = Lockstep::new(circling(), 8);
+        let interest = Interest::Radius(30.0);
+        let walker = world.join(1, ViewpointMode::Avatar, CIRCLE[0], interest, false);
+        world.step();
+        let mut said: VecDeque<(ShardId, Command)> = VecDeque::new();
+        let mut arrived = 1;
+        for tick in 1..=CROSSINGS {
+            let owner = world.clients[&walker].owner;
+            let sequence = 1 + tick as u32;
+            let command = Command {
+                session: walker,
+                sequence,
+                client_sequence: sequence,
+                body: CommandBody::Steer(Point::flat(0.0, 0.0)),
+            };
+            said.push_back((owner, command));
+            let arrived_before = arrived;
+            if said.len() > late_ticks {
+                let (owner, command) = said.pop_front().unwrap();
+                arrived = command.sequence;
+                world.shards[usize::from(owner.0)].command(command);
+            }
+            world.step();
+            let viewer = viewer(&world, walker);
+            assert!(
+                viewer.commands_done >= arrived_before && viewer.commands_skipped == 0,
+                "{late_ticks} ticks late, tick {tick}: {arrived} arrived, {viewer:?}"
+            );
+            let crossed = world.clients[&walker].owner != owner;
+            assert!(crossed, "that was no crossing");
         }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use worldshard_protocol::world::ViewpointMode;
 use worldshard_protocol::{EntityId, HotHeader, Record, SessionId, Tick, View};
 use worldshard_shard::{
-    Acknowledgement, Command, CommandBody, Envelope, FRAME_HEADROOM, Forward, Interest, Join,
-    Notice, Recipe, Shard, WorldConfig,
+    Acknowledgement, Command, CommandBody, Envelope, FRAME_HEADROOM, Interest, Join, Notice,
+    Recipe, Shard, WorldConfig,
 };
 use worldshard_spatial::{CellMap, Point, ShardId};
 
@@ -115,11 +115,9 @@ impl Lockstep {
             }
         }
         let mut deltas = Vec::new();
-        let mut forwards = Vec::new();
         for (shard, inbox) in self.shards.iter_mut().zip(&mut inboxes) {
             let published = shard.absorb(self.tick, inbox);
             deltas.append(&mut published.deltas);
-            forwards.append(&mut published.forwards);
             self.notices.append(&mut published.notices);
             self.area.extend(
                 published
@@ -135,13 +133,6 @@ impl Lockstep {
             }
             if let Notice::Joined { entity, .. } = notice {
                 client.entity = *entity;
-            }
-        }
-        for (owner, forward) in forwards {
-            let shard = &mut self.shards[usize::from(owner.0)];
-            match forward {
-                Forward::Command(command) => shard.command(command),
-                Forward::Acknowledgement(acknowledgement) => shard.acknowledge(acknowledgement),
             }
         }
         for delta in deltas {

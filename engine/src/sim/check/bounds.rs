@@ -28,8 +28,13 @@ impl Checker for Bounded {
         let limits = &now.config.limits;
         for seen in &now.shards {
             let shard = Subject::Shard(seen.shard);
-            let early = seen.stats.early_sessions as usize;
-            within(shard, "early sessions", early, limits.early_sessions_max)?;
+            let undelivered = seen.stats.undelivered_sessions as usize;
+            within(
+                shard,
+                "undelivered sessions",
+                undelivered,
+                limits.undelivered_sessions_max,
+            )?;
             within(shard, "viewpoints", seen.viewers.len(), limits.viewers_max)?;
             let (queue, queue_max) = (seen.hub.queue_bytes_largest, seen.hub.queue_bytes_max);
             within(shard, "bytes of reliable messages", queue, queue_max)?;

@@ -409,7 +409,7 @@ fn a_session_with_credits_that_is_passed_over_is_found() {
 #[test]
 fn a_bound_that_is_exceeded_is_found() {
     let tampers: [Tamper; 5] = [
-        |now| now.shards[1].stats.early_sessions = 1 << 20,
+        |now| now.shards[1].stats.undelivered_sessions = 1 << 20,
         |now| now.shards[1].hub.queue_bytes_largest = usize::MAX,
         |now| now.shards[1].hub.faults = 1,
         |now| now.mailboxes[1].letters = 17,
