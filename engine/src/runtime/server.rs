@@ -10,13 +10,14 @@ use worldshard_shard::{Envelope, Shard};
 use worldshard_spatial::ShardId;
 
 use super::acceptor::{self, Acceptor};
+use super::bell::Bell;
 use super::clock;
 use super::control::{Control, Stop};
 use super::cores;
 use super::driver::Shore;
 use super::keeping::{self, Keeping, OwnKeeping, Recovery, Threads};
 use super::liveness::Liveness;
-use super::mailbox::{Bell, Mailbox, mailboxes};
+use super::mailbox::{Mailbox, mailboxes};
 use super::pacing::Pacer;
 use super::probe::Chosen;
 use super::process::{Mail, Place, Process};
@@ -59,7 +60,8 @@ struct Berth {
     shore: Shore,
     ticks: Option<u64>,
     hosting: Option<Hosting>,
-    first_tick: Instant,
+    /// When the first tick is due: said when all shards are ready, however long that took.
+    begins: flume::Receiver<Instant>,
     core: Option<usize>,
     /// The shard as it is to begin.
     archive: Option<Arc<Vec<u8>>>,
@@ -134,8 +136,7 @@ impl Server {
             shores.push(Shore::new(wiring.chosen).map_err(refused("preparing a shard's thread"))?);
         }
         let bells: Vec<Arc<Bell>> = shores.iter().map(Shore::bell).collect();
-        let letters_max = recipe.options().limits.service_letters_max;
-        let (post, boxes) = mailboxes(&bells, letters_max);
+        let (post, boxes) = mailboxes(&bells, recipe.options().limits.service_letters_max);
         let now = clock::now();
         let process = Arc::new(Process {
             recipe: Arc::clone(recipe),
@@ -155,6 +156,7 @@ impl Server {
             recovery,
         };
         let (ready, answers) = flume::bounded(usize::from(wiring.shards));
+        let (begin, begins) = flume::bounded(usize::from(wiring.shards));
         let mut cores = cores::to_pin(wiring.shards).into_iter();
         for (((own, shore), mailbox), bell) in (0..).map(ShardId).zip(shores).zip(boxes).zip(bells)
         {
@@ -171,7 +173,7 @@ impl Server {
                 shore,
                 ticks: wiring.ticks,
                 hosting: wiring.hosting.clone(),
-                first_tick: now + interval,
+                begins: begins.clone(),
                 core: cores.next(),
                 ready: ready.clone(),
             };
@@ -190,8 +192,7 @@ impl Server {
             server.keepers =
                 Some(threads.map_err(refused("starting the threads that keep the world"))?);
         }
-        server.await_shards(&answers)?;
-        Ok(server)
+        server.begin(&answers, begin).map(|()| server)
     }
 
     /// Begins to accept connections.
@@ -244,15 +245,26 @@ impl Server {
         }
     }
 
-    /// Each shard answers once: that it is ready, or why it cannot be.
-    fn await_shards(&mut self, answers: &flume::Receiver<Result<()>>) -> Result<()> {
+    /// Each shard answers once: that it is ready, or why it cannot be. When all are, they begin together.
+    fn begin(
+        &mut self,
+        answers: &flume::Receiver<Result<()>>,
+        begin: flume::Sender<Instant>,
+    ) -> Result<()> {
         for _ in 0..self.shards.len() {
             let gone = || Err(Error::Runtime("a shard's thread ended early".to_owned()));
             if let Err(error) = answers.recv().unwrap_or_else(|_| gone()) {
+                // The others wait for the word that does not come.
+                drop(begin);
                 self.force();
                 self.join_all();
                 return Err(error);
             }
+        }
+        let first_tick = clock::now() + self.process.recipe.world().config.tick_interval;
+        for _ in 0..self.shards.len() {
+            // One that has ended meanwhile has told why.
+            let _ = begin.send(first_tick);
         }
         Ok(())
     }
@@ -335,10 +347,7 @@ impl Berth {
         let recipe = Arc::clone(&process.recipe);
         let interval = recipe.world().config.tick_interval;
         let catch_up = recipe.options().limits.catch_up_ticks_max;
-        let schedule = match self.ticks {
-            Some(ticks) => Schedule::Unpaced { ticks },
-            None => Schedule::Paced(Pacer::new(interval, catch_up, self.first_tick)),
-        };
+        let (ticks, begins) = (self.ticks, self.begins);
         let (mailbox, bell, commons, hosting) =
             (self.mailbox, self.bell, self.commons, self.hosting);
         let ready = self.ready;
@@ -354,6 +363,15 @@ impl Berth {
                 }
             };
             hub.expect(&returning);
+            // The one who starts waits for every answer.
+            let _ = ready.send(Ok(()));
+            let first_tick = begins.recv();
+            let not_begun = |_| Error::Runtime("the server does not begin".to_owned());
+            let first_tick = first_tick.map_err(not_begun)?;
+            let schedule = match ticks {
+                Some(ticks) => Schedule::Unpaced { ticks },
+                None => Schedule::Paced(Pacer::new(interval, catch_up, first_tick)),
+            };
             let observer = hosting
                 .as_ref()
                 .map(|hosting| hosting.observer(&mut hub, clock::now()));
@@ -362,8 +380,6 @@ impl Berth {
                 let clients = hosting.clients.as_ref().map(|factory| factory.clients(own));
                 reactor.host(clients.unwrap_or_default(), observer);
             }
-            // The one who starts waits for every answer.
-            let _ = ready.send(Ok(()));
             Ok(reactor)
         };
         self.shore.run(make)
