@@ -34,6 +34,7 @@ mod letter;
 mod frame;
 mod lockstep;
 mod panic;
+mod sync;
 
 pub mod durable;
 

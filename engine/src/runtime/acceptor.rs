@@ -16,10 +16,10 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use worldshard_spatial::ShardId;
 use worldshard_transport::{Refusal, Response};
 
+use super::bell::Bell;
 use super::clock;
 use super::control::Stop;
 use super::door::Door;
-use super::mailbox::Bell;
 use super::process::{Mail, Process};
 use super::{site, socket};
 

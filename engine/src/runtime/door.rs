@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::mailbox::Bell;
+use super::bell::Bell;
 use super::socket;
 
 /// A listening socket that two threads may accept from.

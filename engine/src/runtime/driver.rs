@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::mailbox::Bell;
+use super::bell::Bell;
 use super::portable;
 use super::probe::Chosen;
 use super::reactor::Reactor;

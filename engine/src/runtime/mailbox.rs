@@ -1,13 +1,13 @@
-//! The bounded channels between shards, and the bell that wakes whoever sleeps beside one.
+//! The bounded channels between shards, each with the bell that wakes whoever sleeps beside it.
 //!
 //! Envelopes have a channel of their own that cannot fill: lockstep bounds it. Knows nothing of what letters say.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use flume::{Receiver, Sender, TrySendError};
 use worldshard_spatial::ShardId;
 
+use super::bell::Bell;
 use crate::lockstep::ENVELOPES_PER_SENDER_MAX;
 
 /// What a shard receives from: one mailbox per shard.
@@ -88,42 +88,6 @@ impl<E, L> Post<E, L> {
         for slots in &self.shards {
             slots.bell.ring();
         }
-    }
-}
-
-/// Wakes one shard's thread. Rung any number of times before the shard answers, it wakes once.
-pub(crate) struct Bell {
-    rung: AtomicBool,
-    wake: Box<dyn Fn() + Send + Sync>,
-}
-
-impl Bell {
-    /// A bell that calls `wake` at the first ring after each answer.
-    pub(crate) fn new(wake: impl Fn() + Send + Sync + 'static) -> Bell {
-        Bell {
-            rung: AtomicBool::new(false),
-            wake: Box::new(wake),
-        }
-    }
-
-    /// Wakes the shard unless a ring is still unanswered.
-    pub(crate) fn ring(&self) {
-        if !self.rung.swap(true, Ordering::SeqCst) {
-            (self.wake)();
-        }
-    }
-
-    /// Called by the shard before it looks into its mailbox: what is sent later rings again.
-    pub(crate) fn answer(&self) {
-        self.rung.swap(false, Ordering::SeqCst);
-    }
-}
-
-impl std::fmt::Debug for Bell {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Bell")
-            .field("rung", &self.rung)
-            .finish_non_exhaustive()
     }
 }
 

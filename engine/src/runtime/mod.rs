@@ -25,6 +25,7 @@ mod listen;
 
 pub(crate) mod keeping;
 
+mod bell;
 mod control;
 mod liveness;
 mod mailbox;

@@ -12,10 +12,10 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
+use super::bell::Bell;
 use super::clock;
 use super::door::Door;
 use super::exchange::Exchange;
-use super::mailbox::Bell;
 use super::reactor::{Arrival, Next, Reactor, Slot};
 use super::socket;
 use crate::error::{Error, Result};

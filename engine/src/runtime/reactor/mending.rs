@@ -2,7 +2,7 @@
 //! checkpoint and what was said to it, and does the half once more.
 //!
 //! If the same half panics again, the commands that it was to apply are dropped and named; then the system that ran is
-//! quarantined; then the server ends, and comes back from disk. Without a place on disk it ends at once.
+//! quarantined; then the server ends, and its next start goes on from disk. Without a place on disk it ends at once.
 
 use worldshard_protocol::Tick;
 use worldshard_shard::{Call, Envelope, Keep};

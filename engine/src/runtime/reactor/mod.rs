@@ -25,12 +25,13 @@ use worldshard_shard::Envelope;
 use worldshard_spatial::ShardId;
 use worldshard_transport::RequestHead;
 
+use super::bell::Bell;
 use super::clock;
 use super::control::Stop;
 use super::door::Door;
 use super::in_process::{InProcess, InProcessClient};
 use super::keeping::OwnKeeping;
-use super::mailbox::{Bell, Mailbox};
+use super::mailbox::Mailbox;
 use super::pacing::{Lag, Pacer};
 use super::process::{Mail, Process, ShardReport};
 use super::punctuality::Punctuality;
