@@ -16,6 +16,7 @@ mod runtimes;
 mod socket;
 
 mod documents;
+mod durable_hostile;
 mod examples;
 mod hub_admission;
 mod hub_app;
@@ -47,5 +48,7 @@ mod pump;
 mod sim_crashes;
 mod sim_driver;
 mod sim_faults;
+#[cfg(target_os = "linux")]
+mod submission;
 mod tidy;
 mod world_pace;

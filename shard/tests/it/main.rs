@@ -11,6 +11,7 @@ mod crossings;
 mod drift;
 
 mod checkpoint;
+mod hostile;
 mod interest;
 mod ownership;
 mod sessions;
