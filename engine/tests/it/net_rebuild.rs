@@ -1,7 +1,8 @@
 //! A shard that panics under clients: it is made again from its checkpoint and what was said to it, nobody is disconnected,
 //! nothing is lost, and what comes after is what its journal says.
 //!
-//! WORLDSHARD_FULL=1 has five hundred clients and prints the time of each tick around the panic.
+//! WORLDSHARD_FULL=1 has five hundred clients and prints the time of each tick around the panic; with WORLDSHARD_BLESS=1
+//! it draws them for `docs/durability.md` too.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -76,7 +77,11 @@ fn app(runtime: Runtime, folder: &Folder) -> App {
     app
 }
 
-struct Fleet(Vec<Connection>);
+struct Fleet {
+    clients: Vec<Connection>,
+    /// When the first was told of its last tick, in an earlier run too.
+    last: Option<Instant>,
+}
 
 impl Fleet {
     fn join(address: SocketAddr, clients: usize) -> Self {
@@ -90,17 +95,20 @@ impl Fleet {
             client.flush().unwrap();
             client
         });
-        Self(joined.collect())
+        Self {
+            clients: joined.collect(),
+            last: None,
+        }
     }
 
-    /// Everybody reads what is there and steers, for so long; the times between new ticks of the first.
-    fn run(&mut self, length: Duration) -> Vec<Duration> {
+    /// Everybody reads what is there and steers, for so long; when new ticks came to the first, and how long after the
+    /// one before.
+    fn run(&mut self, length: Duration) -> Vec<(Instant, Duration)> {
         let (began, mut gaps) = (now(), Vec::new());
-        let mut last: Option<Instant> = None;
         let mut turn = 0.0_f32;
         while began.elapsed() < length {
             turn += 0.1;
-            for (number, client) in self.0.iter_mut().enumerate() {
+            for (number, client) in self.clients.iter_mut().enumerate() {
                 let before = client.view().tick();
                 while let Some(event) = client.try_receive().unwrap() {
                     assert!(
@@ -109,7 +117,8 @@ impl Fleet {
                     );
                 }
                 if number == 0 && client.view().tick() > before {
-                    gaps.extend(last.replace(now()).map(|last| last.elapsed()));
+                    let now = now();
+                    gaps.extend(self.last.replace(now).map(|last| (now, now - last)));
                 }
                 if number % 4 != 0 && turn.fract() < 0.1 {
                     client.steer([turn.sin(), turn.cos(), 0.0]);
@@ -124,7 +133,7 @@ impl Fleet {
     /// What each sees against the world as its recording has it at that tick.
     fn compare(&self, recording: &Recording) {
         let mut replays = BTreeMap::new();
-        for client in &self.0 {
+        for client in &self.clients {
             let tick = client.view().tick();
             let replay = replays
                 .entry(tick)
@@ -140,6 +149,42 @@ impl Fleet {
             }
         }
     }
+}
+
+/// The times between ticks as they came, with a line where a shard was killed.
+fn picture(title: &str, ticks: &[(Instant, Duration)], kills: &[Instant]) -> String {
+    use std::fmt::Write;
+
+    const WIDE_PX: f64 = 720.0;
+    const HIGH_PX: f64 = 240.0;
+    const MOST_MS: f64 = 150.0;
+    let (first, last) = (ticks.first().unwrap().0, ticks.last().unwrap().0);
+    let across =
+        |at: Instant| 50.0 + (WIDE_PX - 70.0) * (at - first).div_duration_f64(last - first);
+    let up = |ms: f64| HIGH_PX - 40.0 - (HIGH_PX - 70.0) * ms.min(MOST_MS) / MOST_MS;
+    let mut svg = format!(
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE_PX} {HIGH_PX}" font-family="sans-serif" font-size="12">
+<rect width="100%" height="100%" fill="#fff"/>
+<text x="50" y="18">{title}</text>
+"##
+    );
+    for ms in [0.0, 50.0, 100.0, 150.0] {
+        let (y, end) = (up(ms), WIDE_PX - 20.0);
+        writeln!(svg, r##"<path d="M50 {y}H{end}" stroke="#ddd"/><text x="44" y="{y}" text-anchor="end" dy="4">{ms}</text>"##).unwrap();
+    }
+    for &kill in kills {
+        let (x, low, high) = (across(kill), up(0.0), up(MOST_MS));
+        writeln!(svg, r##"<path d="M{x:.1} {low}V{high}" stroke="#c33" stroke-dasharray="4 3"/><text x="{x:.1}" y="{}" text-anchor="middle" fill="#c33">a shard is killed</text>"##, low + 18.0).unwrap();
+    }
+    for &(at, gap) in ticks {
+        let (x, y) = (across(at), up(gap.as_secs_f64() * 1e3));
+        writeln!(
+            svg,
+            r##"<circle cx="{x:.1}" cy="{y:.1}" r="2.5" fill="#246"/>"##
+        )
+        .unwrap();
+    }
+    svg + "</svg>\n"
 }
 
 fn sum(address: SocketAddr, name: &str) -> u64 {
@@ -186,23 +231,35 @@ fn a_shard_that_is_killed_under_clients_comes_back_and_nobody_is_disconnected() 
         eventually(PATIENCE, "all avatars are born", || {
             sum(address, "entities") == ENTITIES + avatars
         });
+        let (mut kills, mut ticks_seen) = (Vec::new(), quiet.clone());
+        let longest = |gaps: &[(Instant, Duration)]| gaps.iter().map(|&(_, gap)| gap).max();
         for (round, shard) in [(1, 1), (2, 1), (3, 3)] {
             let before = sum(address, "ticks_rebuilt");
+            kills.push(now());
             running.debug_kill(shard);
             let gaps = fleet.run(Duration::from_millis(1100));
             assert_eq!(sum(address, "rebuilds"), round);
             let ticks = sum(address, "ticks_rebuilt") - before;
-            let longest = gaps.iter().max().unwrap();
-            let usual = quiet.iter().max().unwrap();
+            let (longest, usual) = (longest(&gaps).unwrap(), longest(&quiet).unwrap());
+            ticks_seen.extend_from_slice(&gaps);
             println!(
                 "{runtime}, {clients} clients: shard {shard} did {ticks} ticks again; longest time between ticks {longest:.1?}, {usual:.1?} before"
             );
             if full() {
                 println!(
                     "ms between ticks: {:?}",
-                    gaps.iter().map(|gap| gap.as_millis()).collect::<Vec<_>>()
+                    gaps.iter()
+                        .map(|(_, gap)| gap.as_millis())
+                        .collect::<Vec<_>>()
                 );
             }
+        }
+        if full() && std::env::var("WORLDSHARD_BLESS").is_ok_and(|bless| bless == "1") {
+            let title = format!(
+                "{runtime}: milliseconds between ticks, as one of {clients} clients sees them"
+            );
+            let name = format!("../docs/rebuild-{runtime}.svg");
+            fs::write(name, picture(&title, &ticks_seen, &kills)).unwrap();
         }
         // Shards show their numbers at moments of their own: one that is on its way is in two of them, or in none.
         eventually(PATIENCE, "all entities are there", || {
@@ -259,7 +316,7 @@ fn a_command_that_makes_its_tick_panic_is_dropped_and_a_system_that_always_does_
         let mut fleet = Fleet::join(address, 8);
         fleet.run(Duration::from_millis(600));
         assert_eq!(sum(address, "rebuilds"), 0);
-        fleet.0[1].say(&worldshard_protocol::ClientMessage::Custom {
+        fleet.clients[1].say(&worldshard_protocol::ClientMessage::Custom {
             opcode: 200,
             payload: &[1],
         });
