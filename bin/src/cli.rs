@@ -66,7 +66,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_enum, default_value_t = AppName::World, help_heading = "Server")]
     pub(crate) app: AppName,
 
-    /// Shards, each with a thread of its own; 0 for one per usable core, and for a world at least two.
+    /// Shards, each with a thread of its own; 0 for as many as a kept world has, else one per usable core, and for a
+    /// world at least two.
     /// More shards than cores run unpinned
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024), help_heading = "Server")]
     pub(crate) shards: u16,
@@ -104,7 +105,7 @@ pub(crate) struct ServeArgs {
 /// Where and how a world is kept.
 #[derive(Args, Debug)]
 pub(crate) struct DataArgs {
-    /// Keep the world in this folder: the next start goes on where this one ended, however it ended. Without, the world
+    /// With --app world, keep the world in this folder: the next start goes on where this one ended, however it ended. Without, the world
     /// ends with the process
     #[arg(long, value_name = "DIR", help_heading = "Data")]
     pub(crate) data: Option<PathBuf>,
