@@ -66,8 +66,10 @@ pub struct DeltaFrame {
     pub session: SessionId,
     /// Its number since the session joined; the first is 1.
     pub sequence: u32,
-    /// The complete frame.
+    /// The complete frame; with a shared part, what comes before that.
     pub frame: Bytes,
+    /// What others are sent too, and the end of the frame.
+    pub shared: Option<(Bytes, Bytes)>,
 }
 
 /// How many subscribers of the overview a home has.

@@ -67,11 +67,12 @@ pub fn write_delta<'r>(
     for record in changed {
         writer.changed(record);
     }
-    writer.finish(head, left, extras, blob);
+    let lists = writer.finish(left, extras, blob);
+    lists.write_root(head, out);
 }
 
 /// Lays out one delta: the bytes `rkyv::to_bytes` would make of the same [`Delta`], without serialiser or
-/// allocation beyond the buffer. Records come first, all that entered before all that changed.
+/// allocation beyond the buffer. Records come first, all that entered before all that changed; at the end the root.
 ///
 /// The buffer may already hold headers: the pointers inside are relative. The caller keeps what
 /// [`read_delta`] checks: ascending lists without common ids, extras inside the blob.
@@ -111,54 +112,78 @@ impl<'b> DeltaWriter<'b> {
         self.out.extend_from_slice(records.as_flattened());
     }
 
-    /// Ends the delta.
-    ///
-    /// # Panics
-    /// When it would not fit the 2 GiB that a relative pointer spans.
-    pub fn finish(self, head: &DeltaHead, left: &[u64], extras: &[Extra], blob: &[u8]) {
+    /// Ends the lists; their root is to follow.
+    pub fn finish(self, left: &[u64], extras: &[Extra], blob: &[u8]) -> DeltaLists {
         let Self {
             out,
             entered_at,
             entered_count,
         } = self;
-        // Where each list ends; it starts where the one before it ended.
-        let changed_at = entered_at + entered_count * RECORD_BYTES;
-        let left_at = out.len();
-        let changed_count = (left_at - changed_at) / RECORD_BYTES;
+        let changed_count = (out.len() - entered_at) / RECORD_BYTES - entered_count;
         left.iter()
             .for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
-        let extras_at = out.len();
         extras
             .iter()
             .for_each(|extra| out.extend_from_slice(&extra.to_bytes()));
-        let blob_at = out.len();
         out.extend_from_slice(blob);
-        let root_at = out.len();
-        assert!(
-            root_at - entered_at <= DELTA_BYTES_MAX,
-            "a delta of {} bytes exceeds a relative pointer",
-            root_at - entered_at
-        );
+        DeltaLists {
+            entered: entered_count,
+            changed: changed_count,
+            left: left.len(),
+            extras: extras.len(),
+            blob: blob.len(),
+        }
+    }
+}
 
+/// How many of each a delta's lists have, which follow each other in this order; `blob` in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DeltaLists {
+    /// Records.
+    pub entered: usize,
+    /// Records.
+    pub changed: usize,
+    /// Ids.
+    pub left: usize,
+    /// Components.
+    pub extras: usize,
+    /// Bytes.
+    pub blob: usize,
+}
+
+impl DeltaLists {
+    /// Appends what stands behind lists like these and makes a delta of them. Only this differs between clients that
+    /// are told the same.
+    ///
+    /// # Panics
+    /// When the delta would not fit the 2 GiB that a relative pointer spans.
+    pub fn write_root(&self, head: &DeltaHead, out: &mut Vec<u8>) {
+        let lists = [
+            (self.entered, RECORD_BYTES),
+            (self.changed, RECORD_BYTES),
+            (self.left, size_of::<u64>()),
+            (self.extras, EXTRA_BYTES),
+            (self.blob, 1),
+        ];
+        let mut back: usize = lists.iter().map(|(count, bytes)| count * bytes).sum();
+        assert!(
+            back <= DELTA_BYTES_MAX,
+            "a delta of {back} bytes exceeds a relative pointer"
+        );
+        let root_at = out.len();
         out.extend_from_slice(&head.tick.to_le_bytes());
         out.extend_from_slice(&head.base_tick.to_le_bytes());
         out.extend_from_slice(&head.command_sequence.to_le_bytes());
         out.extend_from_slice(&[head.flags, 0, 0, 0]);
-        push_list(entered_at, entered_count, out);
-        push_list(changed_at, changed_count, out);
-        push_list(left_at, left.len(), out);
-        push_list(extras_at, extras.len(), out);
-        push_list(blob_at, blob.len(), out);
+        // An archived vector: where its items start, relative to this field, and how many they are. All fit.
+        for (count, bytes) in lists {
+            let items_at = -((back + out.len() - root_at) as i32);
+            out.extend_from_slice(&items_at.to_le_bytes());
+            out.extend_from_slice(&(count as u32).to_le_bytes());
+            back -= count * bytes;
+        }
         debug_assert_eq!(out.len() - root_at, DELTA_ROOT_BYTES);
     }
-}
-
-/// Appends an archived vector: where its items start, relative to this field, and how many they are.
-fn push_list(items_at: usize, count: usize, out: &mut Vec<u8>) {
-    // Both fit: the caller bounded the whole delta by DELTA_BYTES_MAX.
-    let back = (out.len() - items_at) as i32;
-    out.extend_from_slice(&(-back).to_le_bytes());
-    out.extend_from_slice(&(count as u32).to_le_bytes());
 }
 
 /// The exact size of a delta whose lists have these lengths, `blob` in bytes.

@@ -64,7 +64,7 @@ pub use digest::entity_digest;
 pub use draft::Draft;
 pub use letter::{AreaMessage, Envelope};
 pub use phases::Phase;
-pub use published::{DeltaOut, FRAME_HEADROOM, Notice, Published};
+pub use published::{DeltaOut, FRAME_HEADROOM, Notice, Published, SHARED_AT};
 pub use recipe::{
     AvatarDraft, CommandHandler, EntityDraft, Genesis, NamedSystem, Population, Predicate, Recipe,
     Script, ScriptedCommand, Subject, System,

@@ -40,6 +40,26 @@ pub struct DeltaOut {
     pub tick: Tick,
     /// [`FRAME_HEADROOM`] spare bytes, then hot-lane header and archive.
     pub buffer: Vec<u8>,
+    /// A part of the archive that others are told too: it belongs at [`SHARED_AT`] of the buffer.
+    pub shared: Option<Bytes>,
+}
+
+impl DeltaOut {
+    /// Bytes of the message: hot-lane header and archive.
+    #[must_use]
+    pub fn message_bytes(&self) -> usize {
+        let shared = self.shared.as_ref().map_or(0, Bytes::len);
+        self.buffer.len() - FRAME_HEADROOM + shared
+    }
+
+    /// The message in one piece.
+    #[must_use]
+    pub fn message(&self) -> Vec<u8> {
+        let mut message = self.buffer[FRAME_HEADROOM..SHARED_AT].to_vec();
+        message.extend_from_slice(self.shared.as_deref().unwrap_or_default());
+        message.extend_from_slice(&self.buffer[SHARED_AT..]);
+        message
+    }
 }
 
 /// What a home must know about a session of its own.
@@ -78,3 +98,9 @@ pub enum Notice {
 
 /// Room for the largest WebSocket header of a server.
 pub const FRAME_HEADROOM: usize = 10;
+
+/// Where the archive begins in the buffer of a delta, or what precedes and follows a shared part of it meets.
+pub const SHARED_AT: usize = FRAME_HEADROOM + DELTA_HEADER_BYTES;
+
+/// Of the hot lane, with a number.
+const DELTA_HEADER_BYTES: usize = 8;

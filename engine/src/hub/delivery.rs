@@ -4,7 +4,9 @@
 
 use bytes::Bytes;
 use worldshard_protocol::{EntityId, ErrorCode, ExtEnvelope, SessionId, Tick};
-use worldshard_shard::{Command, CommandBody, FRAME_HEADROOM, Notice, Published};
+use worldshard_shard::{
+    Command, CommandBody, DeltaOut, FRAME_HEADROOM, Notice, Published, SHARED_AT,
+};
 use worldshard_spatial::ShardId;
 use worldshard_transport::{MessageKind, data_frame, data_header};
 
@@ -32,13 +34,9 @@ pub(crate) fn by_home(
         let Some(delivery) = deliveries.get_mut(of(delta.session)) else {
             continue;
         };
-        let (frame, spare) = delta_frame(delta.buffer, states);
+        let (frame, spare) = delta_frame(delta, states);
         published.spare.extend(spare);
-        delivery.deltas.push(DeltaFrame {
-            session: delta.session,
-            sequence: delta.sequence,
-            frame,
-        });
+        delivery.deltas.push(frame);
     }
     for (session, frame) in published.area.drain(..) {
         if let Some(delivery) = deliveries.get_mut(of(session)) {
@@ -97,18 +95,18 @@ impl Hub {
         }
         if standing.tells() && standing.deltas.is_next(delta.sequence, tick) {
             standing.deltas.last = delta.sequence;
-            return self.desk.push_delta(session, delta.sequence, delta.frame);
+            return self.desk.push_delta(delta);
         }
-        standing.deltas.hold(delta.sequence, tick, delta.frame);
+        standing.deltas.hold(tick, delta);
         self.release_deltas(session);
     }
 
     fn release_deltas(&mut self, session: SessionId) {
         while let Some(standing) = self.desk.standing(session)
             && standing.tells()
-            && let Some((sequence, frame)) = standing.deltas.next()
+            && let Some(delta) = standing.deltas.next()
         {
-            self.desk.push_delta(session, sequence, frame);
+            self.desk.push_delta(delta);
         }
     }
 
@@ -301,19 +299,44 @@ impl Hub {
 /// The frame of a delta, and its buffer when that is free again.
 ///
 /// A short one is copied into memory that can be shared with a connection: cheaper than to give the buffer away and make
-/// another. A long one is given away, its header in the room that the shard left for it.
-fn delta_frame(mut buffer: Vec<u8>, states: &mut Blocks) -> (Bytes, Option<Vec<u8>>) {
-    let payload = &buffer[FRAME_HEADROOM..];
-    if payload.len() <= STATE_BYTES_MAX {
-        let frame = states.frame(MessageKind::Binary, payload);
-        // One that was long once was for who had everything to learn.
-        let is_short = buffer.capacity() <= SPARE_BYTES_MAX;
-        return (frame, is_short.then_some(buffer));
+/// another. A long one is given away, its header in the room that the shard left for it. What is shared stays where it is.
+fn delta_frame(delta: DeltaOut, states: &mut Blocks) -> (DeltaFrame, Option<Vec<u8>>) {
+    let bytes = delta.message_bytes();
+    let DeltaOut {
+        session,
+        sequence,
+        tick: _,
+        mut buffer,
+        shared,
+    } = delta;
+    let framed = |frame, shared| DeltaFrame {
+        session,
+        sequence,
+        frame,
+        shared,
+    };
+    let is_kept = buffer.len() <= STATE_BYTES_MAX;
+    if shared.is_none() && is_kept {
+        let frame = states.frame(MessageKind::Binary, &buffer[FRAME_HEADROOM..]);
+        return (framed(frame, None), spare(buffer));
     }
-    let header = data_header(MessageKind::Binary, payload.len());
+    let header = data_header(MessageKind::Binary, bytes);
     let start = FRAME_HEADROOM - header.len();
     buffer[start..FRAME_HEADROOM].copy_from_slice(&header);
-    (Bytes::from(buffer).slice(start..), None)
+    let Some(shared) = shared else {
+        let frame = Bytes::from(buffer).slice(start..);
+        return (framed(frame, None), None);
+    };
+    let own = states.copy(&buffer[start..]);
+    let end = own.slice(SHARED_AT - start..);
+    let frame = own.slice(..SHARED_AT - start);
+    (framed(frame, Some((shared, end))), spare(buffer))
+}
+
+/// One that was long once was for who had everything to learn.
+fn spare(buffer: Vec<u8>) -> Option<Vec<u8>> {
+    let is_short = buffer.capacity() <= SPARE_BYTES_MAX;
+    is_short.then_some(buffer)
 }
 
 const _: () = assert!(FRAME_HEADROOM >= worldshard_transport::HEADER_BYTES_MAX);

@@ -13,6 +13,7 @@ use worldshard_transport::{MessageKind, close_code, data_frame};
 use crate::hub::FrameClass;
 use crate::hub::desk::Desk;
 use crate::hub::session::{Queued, Standing};
+use crate::letter::DeltaFrame;
 
 impl Desk {
     /// Queues a message. Past the bound of its queue the client is closed with 1013.
@@ -49,8 +50,27 @@ impl Desk {
     }
 
     /// Queues a delta whose turn it is.
-    pub(crate) fn push_delta(&mut self, session: SessionId, sequence: u32, frame: Bytes) {
-        self.push_state(session, Queued::Delta(sequence), frame);
+    pub(crate) fn push_delta(&mut self, delta: DeltaFrame) {
+        let DeltaFrame {
+            session,
+            sequence,
+            frame,
+            shared,
+        } = delta;
+        let queued = Queued::Delta(sequence);
+        let Some((shared, end)) = shared else {
+            return self.push_state(session, queued, frame);
+        };
+        self.catch_up(session);
+        let entry = self.sessions.get(&session);
+        if entry.is_some_and(|entry| entry.is_open()) {
+            for part in [frame, shared] {
+                self.stats.bytes_out += part.len() as u64;
+                let part = (session, part, FrameClass::Part);
+                self.output.frames.push(part);
+            }
+            self.push_state(session, queued, end);
+        }
     }
 
     /// Deltas of this viewpoint and of earlier ones that the kernel has not taken.

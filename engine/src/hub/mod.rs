@@ -97,6 +97,28 @@ pub enum FrameClass {
     Reliable,
     /// Messages to many, as reliable: they may wait to share a write, unless something else follows them.
     Fanout,
+    /// The beginning of a state, whose entry follows at once: only with that is it a whole frame.
+    Part,
+}
+
+impl Output {
+    /// Takes all frames out, each in one piece.
+    pub fn take_frames(&mut self) -> impl Iterator<Item = (SessionId, Bytes, FrameClass)> {
+        let mut parts = Vec::new();
+        self.frames
+            .drain(..)
+            .filter_map(move |(session, frame, class)| {
+                if class == FrameClass::Part {
+                    parts.extend_from_slice(&frame);
+                    return None;
+                }
+                if parts.is_empty() {
+                    return Some((session, frame, class));
+                }
+                parts.extend_from_slice(&frame);
+                Some((session, std::mem::take(&mut parts).into(), class))
+            })
+    }
 }
 
 impl Hub {

@@ -5,13 +5,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
 use worldshard_protocol::{EntityId, Tick};
 use worldshard_shard::CommandBody;
 use worldshard_spatial::ShardId;
 
 use crate::app::Framing;
 use crate::hub::convoy::Place;
+use crate::letter::DeltaFrame;
 
 /// One session. It outlives its connection until the world has let go of its viewpoint.
 pub(crate) struct Session {
@@ -120,7 +120,7 @@ pub(crate) struct DeltaOrder {
     /// The first tick that this viewpoint, or the next one, can have. What is older is late word of the one before.
     since: Tick,
     /// Ahead of their turn, with their ticks. At most as many as there are credits.
-    held: BTreeMap<u32, (Tick, Bytes)>,
+    held: BTreeMap<u32, (Tick, DeltaFrame)>,
 }
 
 /// A session's part in the overview stream.
@@ -240,23 +240,24 @@ impl DeltaOrder {
     }
 
     /// Keeps a delta until its turn. Beyond `HELD_MAX` it is dropped: no owner has so many credits.
-    pub(crate) fn hold(&mut self, sequence: u32, tick: Tick, frame: Bytes) {
+    pub(crate) fn hold(&mut self, tick: Tick, delta: DeltaFrame) {
+        let sequence = delta.sequence;
         if self.is_past(tick) {
             return;
         }
         // A late delta of the viewpoint before may have the number of one of this viewpoint.
         let known = self.held.get(&sequence);
         if known.is_none_or(|&(of, _)| of < tick) && self.held.len() < HELD_MAX {
-            self.held.insert(sequence, (tick, frame));
+            self.held.insert(sequence, (tick, delta));
         }
     }
 
     /// The delta whose turn it is.
-    pub(crate) fn next(&mut self) -> Option<(u32, Bytes)> {
+    pub(crate) fn next(&mut self) -> Option<DeltaFrame> {
         let sequence = self.last.wrapping_add(1);
-        let (_, frame) = self.held.remove(&sequence)?;
+        let (_, delta) = self.held.remove(&sequence)?;
         self.last = sequence;
-        Some((sequence, frame))
+        Some(delta)
     }
 }
 

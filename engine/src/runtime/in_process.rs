@@ -10,7 +10,7 @@ use worldshard_transport::MessageKind;
 use super::reactor::Halves;
 use super::unpaced::Observer;
 use crate::frame;
-use crate::hub::Hub;
+use crate::hub::{FrameClass, Hub};
 
 /// A client that speaks lanes from inside the process. Sees complete messages, without WebSocket headers.
 pub trait InProcessClient {
@@ -37,6 +37,8 @@ pub(crate) struct InProcess {
     clients: Vec<Hosted>,
     observer: Option<Observer>,
     said: Vec<Vec<u8>>,
+    /// Of a frame whose end follows.
+    parts: Vec<u8>,
 }
 
 /// A client and its session.
@@ -79,13 +81,21 @@ impl InProcess {
     }
 
     /// Hands a server's frame to its client, if there is one with that session; true when it was read.
-    pub(crate) fn frame(&mut self, session: SessionId, frame: Bytes) -> bool {
+    pub(crate) fn frame(&mut self, session: SessionId, frame: Bytes, class: FrameClass) -> bool {
         let Ok(at) = self
             .clients
             .binary_search_by_key(&session, |hosted| hosted.session)
         else {
             return false;
         };
+        let mut frame = frame;
+        if class == FrameClass::Part || !self.parts.is_empty() {
+            self.parts.extend_from_slice(&frame);
+            if class == FrameClass::Part {
+                return false;
+            }
+            frame = std::mem::take(&mut self.parts).into();
+        }
         let hosted = &mut self.clients[at];
         if hosted.reads {
             frame::open(&frame, |_, payload| hosted.client.frame(payload));

@@ -272,6 +272,7 @@ fn a_late_delta_of_the_viewpoint_before_is_not_taken_for_one_of_this() {
         session,
         sequence,
         frame,
+        shared: None,
     };
     late(&mut pump, Vec::new(), vec![delta]);
     assert_eq!(deltas(&pump, session).len(), before.len(), "{before:?}");

@@ -230,12 +230,12 @@ impl Pump {
     fn collect(&mut self) {
         for own in 0..self.shards() {
             loop {
-                let output: Output = std::mem::take(self.hubs[usize::from(own)].output());
+                let mut output: Output = std::mem::take(self.hubs[usize::from(own)].output());
                 if output.frames.is_empty() && output.closes.is_empty() && output.letters.is_empty()
                 {
                     break;
                 }
-                for (session, frame, _) in output.frames {
+                for (session, frame, _) in output.take_frames() {
                     assert_eq!(session.home(), own, "a frame for another home's session");
                     let client = self.clients.get_mut(&session).unwrap();
                     assert!(

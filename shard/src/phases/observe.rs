@@ -2,7 +2,9 @@
 //!
 //! A session without a credit is not looked at: what it will see is decided when it can be told.
 
-use worldshard_protocol::SessionId;
+use std::ops::Range;
+
+use worldshard_protocol::{SessionId, Tick};
 use worldshard_spatial::{Bounds, Metric, Point};
 
 use crate::command::Interest;
@@ -32,6 +34,8 @@ pub(crate) struct Sight {
     pub(crate) words_end: usize,
     /// End of what it knew and the roster does not know any more, ascending.
     pub(crate) gone_end: usize,
+    /// It has the same to hear as the session before.
+    pub(crate) same: bool,
 }
 
 /// Looks through the eyes of every session that can be told.
@@ -46,6 +50,7 @@ pub(crate) fn observe(shard: &mut Shard) {
         let roster = &shard.roster;
         sights.sieve.reset(roster.len());
         let mut candidates = 0;
+        let mut before: Option<Known> = None;
         for viewer in viewers.values_mut() {
             if !viewer.credits.available() {
                 if viewer.visible.is_outdated(roster) {
@@ -53,6 +58,7 @@ pub(crate) fn observe(shard: &mut Shard) {
                 }
                 continue;
             }
+            let first_gone = sights.gone.len();
             // Whoever these interests knew and does not come upon is too far away: no other may stay.
             let suspects = viewer.visible.is_packed()
                 && matches!(viewer.interest, Interest::Radius(_) | Interest::Box(_));
@@ -76,16 +82,42 @@ pub(crate) fn observe(shard: &mut Shard) {
                 let words = &mut sights.words[first..];
                 viewer.visible.recognise(roster, words, &mut sights.gone);
             }
+            let known = Known {
+                built: viewer.built,
+                full: viewer.full,
+                words: first..sights.words.len(),
+                gone: first_gone..sights.gone.len(),
+            };
+            let same = before.is_some_and(|before| before.is_same(&known, &sights));
+            before = Some(known);
             sights.sessions.push(Sight {
                 session: viewer.session,
                 words_end: sights.words.len(),
                 gone_end: sights.gone.len(),
+                same,
             });
         }
         shard.stats.candidates += candidates;
     }
     shard.viewers = viewers;
     shard.sights = sights;
+}
+
+/// All that decides what a session has to hear.
+struct Known {
+    built: Option<Tick>,
+    full: bool,
+    words: Range<usize>,
+    gone: Range<usize>,
+}
+
+impl Known {
+    fn is_same(&self, other: &Self, sights: &Sights) -> bool {
+        self.built == other.built
+            && self.full == other.full
+            && sights.words[self.words.clone()] == sights.words[other.words.clone()]
+            && sights.gone[self.gone.clone()] == sights.gone[other.gone.clone()]
+    }
 }
 
 struct Eyes<'a> {

@@ -3,14 +3,13 @@
 //! Copies records that `release` laid out once; never serialises for one client.
 
 use bytes::Bytes;
-use worldshard_protocol::delta::DELTA_FULL;
-use worldshard_protocol::hot::HOT_HEADER_BYTES_MAX;
+use worldshard_protocol::delta::{DELTA_FULL, DELTA_ROOT_BYTES, DeltaLists};
 use worldshard_protocol::world::OPCODE_S2C_DELTA;
 use worldshard_protocol::{
     DeltaHead, DeltaWriter, Dot, Extra, HotHeader, Overview, Tick, WORLD_SVC, delta_bytes,
 };
 
-use crate::published::{DeltaOut, FRAME_HEADROOM};
+use crate::published::{DeltaOut, FRAME_HEADROOM, SHARED_AT};
 use crate::roster::Roster;
 use crate::shard::Shard;
 use crate::slots::{SLOTS_PER_WORD, Word, slots_of};
@@ -32,16 +31,19 @@ pub(crate) fn publish(shard: &mut Shard, tick: Tick) {
         let seen = &sights.words[words..sight.words_end];
         let unknown = &sights.gone[gone..sight.gone_end];
         (words, gone) = (sight.words_end, sight.gone_end);
-        news.gather(viewer, seen, unknown, &shard.roster, shard.view.rows());
+        if !sight.same {
+            news.gather(viewer, seen, unknown, &shard.roster, shard.view.rows());
+        }
+        let shares = sight.same || looked_at.peek().is_some_and(|next| next.same);
         shard.stats.enters += news.entered.len() as u64;
         shard.stats.leaves += news.left.len() as u64;
         let whole = viewer.full || viewer.built.is_none();
         let told = viewer.inputs.client_sequence == viewer.inputs.client_sequence_told;
         if whole || !news.is_empty() || !told {
             let buffer = shard.published.spare.pop().unwrap_or_default();
-            let delta = news.write(viewer, whole, tick, &shard.roster, buffer);
+            let delta = news.write(viewer, whole, shares, tick, &shard.roster, buffer);
             shard.stats.deltas += 1;
-            shard.stats.delta_bytes += (delta.buffer.len() - FRAME_HEADROOM) as u64;
+            shard.stats.delta_bytes += delta.message_bytes() as u64;
             shard.published.deltas.push(delta);
         }
         viewer.visible.replace(seen, shard.roster.edition());
@@ -56,7 +58,7 @@ pub(crate) fn publish(shard: &mut Shard, tick: Tick) {
     shard.news = news;
 }
 
-/// What one session has to hear. Kept between sessions for its memory.
+/// What one session has to hear, and those after it that have the same to hear. Kept between sessions for its memory.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     /// Slots of the roster, ascending.
@@ -68,6 +70,8 @@ pub(crate) struct News {
     left: Vec<u64>,
     extras: Vec<Extra>,
     blob: Vec<u8>,
+    /// All of it, laid out for several sessions.
+    shared: Option<(Bytes, DeltaLists)>,
 }
 
 impl News {
@@ -93,6 +97,7 @@ impl News {
         self.left.clear();
         self.extras.clear();
         self.blob.clear();
+        self.shared = None;
         let since = viewer.built.unwrap_or_default();
         // Who gets everything anew knows nothing.
         let known_mask = if viewer.full { 0 } else { u64::MAX };
@@ -155,11 +160,13 @@ impl News {
         }
     }
 
-    /// Lays a delta out in a buffer that may have been used before.
+    /// Lays a delta out in a buffer that may have been used before. What several sessions have to hear is laid out once, if
+    /// that is worth a piece of its own.
     fn write(
-        &self,
+        &mut self,
         viewer: &mut Viewer,
         whole: bool,
+        shares: bool,
         tick: Tick,
         roster: &Roster,
         mut buffer: Vec<u8>,
@@ -184,8 +191,10 @@ impl News {
             self.extras.len(),
             self.blob.len(),
         );
+        let shares = shares && bytes >= SHARED_BYTES_MIN;
+        let own_bytes = if shares { DELTA_ROOT_BYTES } else { bytes };
         buffer.clear();
-        buffer.reserve(FRAME_HEADROOM + HOT_HEADER_BYTES_MAX + bytes);
+        buffer.reserve(SHARED_AT + own_bytes);
         buffer.resize(FRAME_HEADROOM, 0);
         HotHeader {
             svc: WORLD_SVC,
@@ -194,8 +203,35 @@ impl News {
             delta_ack: None,
         }
         .write(&mut buffer);
+        debug_assert_eq!(buffer.len(), SHARED_AT);
+        let (shared, lists) = if shares {
+            let (shared, lists) = match self.shared.take() {
+                Some(shared) => shared,
+                None => {
+                    let mut shared = Vec::with_capacity(bytes - DELTA_ROOT_BYTES);
+                    let lists = self.lay_out(roster, &mut shared);
+                    (Bytes::from(shared), lists)
+                }
+            };
+            self.shared = Some((shared.clone(), lists));
+            (Some(shared), lists)
+        } else {
+            (None, self.lay_out(roster, &mut buffer))
+        };
+        lists.write_root(&head, &mut buffer);
+        DeltaOut {
+            session: viewer.session,
+            sequence,
+            tick,
+            buffer,
+            shared,
+        }
+    }
+
+    /// Appends all of it but its root.
+    fn lay_out(&self, roster: &Roster, out: &mut Vec<u8>) -> DeltaLists {
         let records = roster.records();
-        let mut writer = DeltaWriter::new(&mut buffer);
+        let mut writer = DeltaWriter::new(out);
         for &slot in &self.entered {
             writer.entered(&records[slot as usize]);
         }
@@ -209,13 +245,7 @@ impl News {
                 writer.changed(&records[slot as usize]);
             }
         }
-        writer.finish(&head, &self.left, &self.extras, &self.blob);
-        DeltaOut {
-            session: viewer.session,
-            sequence,
-            tick,
-            buffer,
-        }
+        writer.finish(&self.left, &self.extras, &self.blob)
     }
 }
 
@@ -263,3 +293,6 @@ pub(crate) fn overview(shard: &Shard, ghosts: bool) -> Bytes {
 }
 
 const KIND_OFFSET: usize = 20;
+
+/// Shorter deltas are copied for each client: cheaper than to write them in pieces.
+const SHARED_BYTES_MIN: usize = 2048;

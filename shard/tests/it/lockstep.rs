@@ -6,8 +6,8 @@ use std::sync::Arc;
 use worldshard_protocol::world::ViewpointMode;
 use worldshard_protocol::{EntityId, HotHeader, Record, SessionId, Tick, View};
 use worldshard_shard::{
-    Acknowledgement, Command, CommandBody, Envelope, FRAME_HEADROOM, Interest, Join, Notice,
-    Recipe, Shard, WorldConfig,
+    Acknowledgement, Command, CommandBody, Envelope, Interest, Join, Notice, Recipe, Shard,
+    WorldConfig,
 };
 use worldshard_spatial::{CellMap, Point, ShardId};
 
@@ -30,6 +30,8 @@ pub(crate) struct Client {
     pub(crate) last_seq: u32,
     /// The archive of the last delta.
     pub(crate) last_delta: Vec<u8>,
+    /// Where the part of it lies that others were told too.
+    pub(crate) last_shared: Option<*const u8>,
     /// Brute force: what it should see, by the rule of enter and leave.
     pub(crate) expected: Vec<EntityId>,
     pub(crate) reads: bool,
@@ -75,6 +77,7 @@ impl Lockstep {
             interest,
             last_seq: 0,
             last_delta: Vec::new(),
+            last_shared: None,
             expected: Vec::new(),
             reads: true,
             sequence: 0,
@@ -136,7 +139,9 @@ impl Lockstep {
             }
         }
         for delta in deltas {
-            self.deliver(delta.session, &delta.buffer[FRAME_HEADROOM..], delta.tick);
+            let client = self.clients.get_mut(&delta.session).unwrap();
+            client.last_shared = delta.shared.as_ref().map(|shared| shared.as_ptr());
+            self.deliver(delta.session, &delta.message(), delta.tick);
         }
         assert!(
             self.shards

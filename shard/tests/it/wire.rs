@@ -395,3 +395,62 @@ fn a_component_is_written_out_once_a_tick_however_many_look() {
 }
 
 const ENTITIES: u64 = 250;
+
+/// One of a crowd that sees the same, and one that sees it alone, are told the same; the crowd from one piece of memory.
+#[test]
+fn who_has_the_same_to_hear_is_told_it_from_the_same_memory_and_nobody_else() {
+    let make = |sessions: u64| {
+        let recipe = recipe(config(Metric::Plane, IndexKind::Grid, 2), 2000);
+        let mut world = Lockstep::new(recipe, 1);
+        let middle = Point::flat(28.0, 28.0);
+        let crowd = (1..=sessions).map(|number| {
+            let interest = Interest::Radius(40.0);
+            world.join(number, ViewpointMode::Camera, middle, interest, false)
+        });
+        let crowd: Vec<_> = crowd.collect();
+        (world, crowd)
+    };
+    let (mut alone, only) = make(1);
+    let (mut world, crowd) = make(20);
+    let elsewhere = Point::flat(-40.0, 28.0);
+    let interest = Interest::Radius(40.0);
+    let stranger = world.join(99, ViewpointMode::Camera, elsewhere, interest, false);
+    let slow = crowd[7];
+    for tick in 1..=40 {
+        let reads = !(10..20).contains(&tick);
+        let client = world.clients.get_mut(&slow).unwrap();
+        let begins = reads && !std::mem::replace(&mut client.reads, reads);
+        if begins {
+            world.acknowledge(slow);
+        }
+        world.step();
+        alone.step();
+        let alone = &alone.clients[&only[0]];
+        assert_eq!(alone.last_shared, None);
+        let shared = world.clients[&crowd[0]].last_shared;
+        assert!(shared.is_some(), "tick {tick}");
+        for session in &crowd {
+            let client = &world.clients[session];
+            if *session != slow || !(12..=20).contains(&tick) {
+                assert_eq!(
+                    client.last_delta, alone.last_delta,
+                    "{session}, tick {tick}"
+                );
+            }
+            // The slow one has something of its own to hear between the others.
+            if *session != slow && tick != 20 {
+                assert_eq!(client.last_shared, shared, "{session}, tick {tick}");
+            }
+        }
+        let client = &world.clients[&stranger];
+        assert_eq!(client.last_shared, None);
+        assert!(client.last_delta.len() > 2048, "worth sharing");
+    }
+    let view = |session| {
+        world.clients[&session]
+            .view
+            .iter()
+            .map(|(id, seen)| (id, seen.record))
+    };
+    assert!(view(slow).eq(view(crowd[0])));
+}

@@ -126,11 +126,16 @@ impl Connection {
     /// Queues a frame of the hub's, which counts what waits.
     pub(crate) fn push_frame(&mut self, frame: Bytes, class: FrameClass) {
         let frame = match (self.blocked, class) {
-            (Some(_), FrameClass::State | FrameClass::Reliable) => kept(frame),
+            (Some(_), FrameClass::Part | FrameClass::State | FrameClass::Reliable) => kept(frame),
             // Others who are blocked share it.
             (Some(_), FrameClass::Fanout) | (None, _) => frame,
         };
-        self.push(frame, Author::Hub);
+        let author = match class {
+            // What follows completes it.
+            FrameClass::Part => Author::Runtime,
+            FrameClass::State | FrameClass::Reliable | FrameClass::Fanout => Author::Hub,
+        };
+        self.push(frame, author);
     }
 
     /// What is queued will wait: it lets go of memory that it shares with what will not.

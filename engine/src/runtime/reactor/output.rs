@@ -23,10 +23,11 @@ impl Reactor {
                     connection.push_frame(frame, class);
                 }
                 match class {
+                    FrameClass::Part => {}
                     FrameClass::Fanout => self.may_wait(slot, now),
                     FrameClass::State | FrameClass::Reliable => self.want_write(slot),
                 }
-            } else if self.in_process.frame(session, frame) {
+            } else if self.in_process.frame(session, frame, class) {
                 self.hub.call("written", |hub| hub.written(session, 1));
             }
         }

@@ -175,7 +175,7 @@ impl Simulation {
     /// Takes what a hub wants done: frames first, then closes, then letters.
     pub(super) fn collect(&mut self, at: usize) {
         let mut output = std::mem::take(self.berths[at].hub.output());
-        for (session, frame, _) in output.frames.drain(..) {
+        for (session, frame, _) in output.take_frames() {
             let number = self.numbers.get(&session);
             let number = *number.expect("frames are for sessions that are open");
             self.clients[number].receive(frame);

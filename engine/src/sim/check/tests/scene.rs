@@ -176,11 +176,11 @@ impl Scene {
             let mut quiet = true;
             for at in 0..self.hubs.len() {
                 self.hubs[at].handle();
-                let output = std::mem::take(self.hubs[at].output());
+                let mut output = std::mem::take(self.hubs[at].output());
                 quiet &= output.frames.is_empty() && output.letters.is_empty();
                 assert!(output.closes.is_empty());
                 let mut acknowledged = BTreeMap::new();
-                for (session, frame, _) in output.frames {
+                for (session, frame, _) in output.take_frames() {
                     let number = self.number(session);
                     if let Some(sequence) = self.clients[number].read(payload(&frame)) {
                         acknowledged.insert(number, sequence);
