@@ -84,7 +84,7 @@ fn put_together(
         rows: rows(args)?,
         contenders,
         peers_everywhere: !args.scenarios.is_empty(),
-        rounds: args.runs.unwrap_or(if args.quick { 1 } else { 3 }),
+        rounds: args.runs.unwrap_or(if args.quick { 1 } else { 4 }),
         warmup: Duration::from_secs_f64(args.warmup.unwrap_or(quick(0.2, 0.3))),
         window: Duration::from_secs_f64(args.seconds.unwrap_or(quick(1.0, 1.2))),
         connections_max: args.connections,

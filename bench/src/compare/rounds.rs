@@ -1,4 +1,5 @@
-//! Measures every contender in every row, round after round: A B C, A B C, so that a moment of the machine meets all alike.
+//! Measures every contender in every row, round after round: A B C in one row after another, then all of it again. So a moment
+//! of the machine meets all contenders of a row alike, and the rounds of a row lie minutes apart, as those of another run do.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -77,6 +78,18 @@ impl Plan {
         self.rows.iter().map(each).sum::<usize>() * self.rounds as usize
     }
 
+    fn begun(&self, row: &'static Row) -> Measured {
+        let contenders = self.contenders.iter();
+        let measured = contenders.filter(|contender| self.has(row, contender));
+        Measured {
+            row,
+            cells: measured
+                .map(|contender| (*contender, empty(contender)))
+                .collect(),
+            delta: None,
+        }
+    }
+
     /// How long all of it may take.
     #[must_use]
     pub fn takes(&self) -> Duration {
@@ -111,9 +124,13 @@ impl Plan {
             done: 0,
             repeated: 0,
         };
-        let rows: Result<Vec<RowOutcome>, Ended> =
-            self.rows.iter().map(|row| rounds.row(row)).collect();
-        let rows = rows?;
+        let mut rows: Vec<Measured> = self.rows.iter().map(|row| self.begun(row)).collect();
+        for round in 1..=self.rounds {
+            for row in &mut rows {
+                rounds.round_of(row, round)?;
+            }
+        }
+        let rows = rows.into_iter().map(Measured::outcome).collect();
         let outcome = Outcome {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -144,6 +161,21 @@ impl Plan {
     }
 }
 
+/// What is known of a row so far.
+struct Measured {
+    row: &'static Row,
+    cells: Vec<(&'static Contender, Cell)>,
+    /// What the engine's clients were sent in it: the floor sends as much.
+    delta: Option<Delta>,
+}
+
+impl Measured {
+    fn outcome(self) -> RowOutcome {
+        let cells = self.cells.into_iter().map(|(_, cell)| cell);
+        RowOutcome::of(self.row, cells.collect())
+    }
+}
+
 struct Rounds<'a> {
     plan: &'a Plan,
     programs: Programs,
@@ -156,28 +188,16 @@ struct Rounds<'a> {
 }
 
 impl Rounds<'_> {
-    fn row(&mut self, row: &'static Row) -> Result<RowOutcome, Ended> {
-        let plan = self.plan;
-        let contenders = plan
-            .contenders
-            .iter()
-            .filter(|contender| plan.has(row, contender));
-        let mut cells: Vec<(&Contender, Cell)> = contenders
-            .map(|contender| (*contender, empty(contender)))
-            .collect();
-        let mut delta = None;
-        for round in 1..=plan.rounds {
-            for (contender, cell) in &mut cells {
-                if cell.missing.is_none() {
-                    self.round(row, contender, round, &mut delta, cell)?;
-                }
-                self.done += 1;
+    /// One round of each contender of a row.
+    fn round_of(&mut self, measured: &mut Measured, round: u32) -> Result<(), Ended> {
+        let Measured { row, cells, delta } = measured;
+        for (contender, cell) in cells {
+            if cell.missing.is_none() {
+                self.round(row, contender, round, delta, cell)?;
             }
+            self.done += 1;
         }
-        Ok(RowOutcome::of(
-            row,
-            cells.into_iter().map(|(_, cell)| cell).collect(),
-        ))
+        Ok(())
     }
 
     /// One round of one server; why it could not be is kept in the cell, and it is not tried again.

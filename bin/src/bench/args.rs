@@ -40,7 +40,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000), help_heading = "What")]
     pub(crate) connections: Option<u32>,
 
-    /// Rounds: how often each is measured [default: 3]
+    /// Rounds: how often each is measured [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "How")]
     pub(crate) runs: Option<u32>,
 
