@@ -10,6 +10,7 @@
 )]
 
 mod child;
+mod folder;
 #[path = "../../../transport/tests/common/mod.rs"]
 mod framing;
 mod runtimes;

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -16,10 +15,11 @@ use serde_json::Value;
 use worldshard::prelude::*;
 use worldshard::runtime::{Recording, Running};
 use worldshard::worlds::{WorldName, world};
-use worldshard::{AppRecipe, DataOptions, Runtime};
+use worldshard::{AppRecipe, Runtime};
 use worldshard_client::{Connection, Event as Heard};
 use worldshard_protocol::{InterestWish, ViewpointMode};
 
+use crate::folder::Folder;
 use crate::socket::{PATIENCE, end, eventually, get, now, on_each_runtime, serve};
 
 const ENTITIES: u64 = 1000;
@@ -27,44 +27,6 @@ const SHARDS: u16 = 4;
 
 fn full() -> bool {
     std::env::var("WORLDSHARD_FULL").is_ok_and(|full| full == "1")
-}
-
-/// A folder of a test's own, removed when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str, runtime: Runtime) -> Self {
-        let name = format!("worldshard-{name}-{runtime}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn data(&self) -> DataOptions {
-        let mut data = DataOptions::new(self.0.join("world"));
-        data.checkpoint_every = Duration::from_secs(1);
-        data.digest_file = Some(self.0.join("digests"));
-        data
-    }
-
-    fn digests(&self) -> BTreeMap<Tick, u128> {
-        let text = fs::read_to_string(self.0.join("digests")).unwrap();
-        let line = |line: &str| {
-            let (tick, digest) = line.split_once(' ')?;
-            Some((
-                Tick(tick.parse().ok()?),
-                u128::from_str_radix(digest, 16).ok()?,
-            ))
-        };
-        text.lines().filter_map(line).collect()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 fn app(runtime: Runtime, folder: &Folder) -> App {
@@ -201,7 +163,7 @@ fn sum(address: SocketAddr, name: &str) -> u64 {
 /// Ends the server, and does again all that its folder holds: each tick has the digest that was written for it.
 fn judge(running: Running, folder: &Folder, recipe: &Arc<AppRecipe>) -> Recording {
     end(running);
-    let recording = Recording::open(&folder.0.join("world"), recipe).unwrap();
+    let recording = Recording::open(&folder.world(), recipe).unwrap();
     let digests = folder.digests();
     let mut compared = 0;
     for &generation in &recording.generations().unwrap() {
