@@ -41,6 +41,7 @@ mod net_interest;
 mod net_life;
 mod net_process;
 mod net_rebuild;
+mod net_reopened;
 mod net_resume;
 mod net_subscribe;
 mod net_walker;

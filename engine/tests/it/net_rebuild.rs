@@ -168,7 +168,7 @@ fn judge(running: Running, folder: &Folder, recipe: &Arc<AppRecipe>) -> Recordin
     let mut compared = 0;
     for &generation in &recording.generations().unwrap() {
         let mut replay = recording.after(generation).unwrap();
-        while replay.step() {
+        while replay.step().unwrap() {
             compared += u64::from(digests.contains_key(&replay.tick()));
             if let Some(&digest) = digests.get(&replay.tick()) {
                 assert_eq!(replay.digest(), digest, "tick {}", replay.tick());
