@@ -47,6 +47,8 @@ pub struct ShardStats {
     pub commands_scripted: u64,
     /// Commands refused.
     pub commands_refused: u64,
+    /// Custom interests whose predicate panicked or is not registered any more: the default one stood instead.
+    pub interests_failed: u64,
     /// Deltas built.
     pub deltas: u64,
     /// Their bytes, without WebSocket header.

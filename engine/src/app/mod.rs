@@ -209,7 +209,8 @@ impl App {
         self
     }
 
-    /// Adds a custom interest: whether a viewpoint sees the entity with a rank in the view. The first has number 0.
+    /// Adds a custom interest: whether a viewpoint sees the entity with a rank in the view. The first has number 0. It must
+    /// be a pure function. Of whoever has one that panics, or that is not added any more, the interest is the default one.
     pub fn predicate(
         &mut self,
         sees: impl Fn(&View, Point, u32) -> bool + Send + Sync + 'static,

@@ -145,6 +145,10 @@ impl Hub {
                     Some(format!(r#"{{"entity":{entity}}}"#)),
                 );
             }
+            Notice::InterestFailed(why) => {
+                tracing::warn!(%session, why, "a custom interest failed");
+                self.refuse_command(session, ErrorCode::Internal, why, 0);
+            }
             Notice::Refused {
                 client_sequence,
                 code,

@@ -1,11 +1,14 @@
 //! A kept world is opened again with what its systems read, and one whose ticks cannot be done again says why.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use worldshard::prelude::*;
 use worldshard::runtime::{Recording, start};
 use worldshard::{AppRecipe, Runtime};
+use worldshard_client::{Connection, Event as Heard};
+use worldshard_protocol::{ErrorCode, InterestWish, ViewpointMode};
 
 use crate::folder::Folder;
 use crate::socket::{PATIENCE, end, eventually, get, on_each_runtime};
@@ -41,6 +44,12 @@ fn drift(step: &mut Step<'_>) {
     }
 }
 
+/// The status of the first shard.
+fn shard(address: SocketAddr) -> serde_json::Value {
+    let status: serde_json::Value = serde_json::from_str(&get(address, "/status").1).unwrap();
+    status["shards"][0].clone()
+}
+
 /// Runs a server for some ticks; the tick after which it went on, if the world had one.
 fn run(recipe: &Arc<AppRecipe>) -> Option<Tick> {
     let running = start(recipe).unwrap();
@@ -48,8 +57,7 @@ fn run(recipe: &Arc<AppRecipe>) -> Option<Tick> {
     let from = running.recovery().map(|recovery| recovery.tick);
     let until = from.unwrap_or_default().0 + 20;
     eventually(PATIENCE, "some ticks", || {
-        let status: serde_json::Value = serde_json::from_str(&get(address, "/status").1).unwrap();
-        status["shards"][0]["tick"].as_u64().unwrap() >= until
+        shard(address)["tick"].as_u64() >= Some(until)
     });
     end(running);
     from
@@ -106,5 +114,41 @@ fn a_resource_that_only_startup_inserts_is_named_with_tick_and_system_by_whoever
             app.resource(|| Wind(0.5));
         });
         assert!(run(&mended) >= Some(Tick(20)));
+    });
+}
+
+#[test]
+fn a_predicate_that_panics_ends_neither_its_shard_nor_the_world() {
+    on_each_runtime(|runtime| {
+        let folder = Folder::new("predicate", runtime);
+        let recipe = drifting(runtime, &folder, |app| {
+            app.resource(|| Wind(0.5))
+                .shards(1)
+                .predicate(|_, _, _| panic!("as planned"));
+        });
+        let running = start(&recipe).unwrap();
+        let address = running.local_addr().unwrap();
+        let mut client = Connection::enter(address, "/world", PATIENCE).unwrap();
+        let interest = InterestWish::Custom {
+            predicate: 0,
+            radius: 100.0,
+        };
+        client.join(ViewpointMode::Camera, Some([500.0, 500.0, 0.0]), interest);
+        let refused = client.until(PATIENCE, |event| match event {
+            Heard::Error(refused) => Some(refused.clone()),
+            _ => None,
+        });
+        let refused = refused.unwrap();
+        assert_eq!(refused.code, ErrorCode::Internal);
+        assert!(refused.message.starts_with("interest"), "{refused:?}");
+        let delta = |event: &Heard| matches!(event, Heard::Delta(_)).then_some(());
+        client.until(PATIENCE, delta).unwrap();
+        assert!(client.view().len() > 2, "it sees by the default interest");
+        eventually(PATIENCE, "it is counted", || {
+            shard(address)["world"]["interests_failed"].as_u64() == Some(1)
+        });
+        assert_eq!(shard(address)["rebuilds"].as_u64(), Some(0));
+        end(running);
+        assert!(run(&recipe).is_some());
     });
 }

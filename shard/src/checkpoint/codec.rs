@@ -242,6 +242,7 @@ codec_of!(ShardStats {
     commands_applied,
     commands_scripted,
     commands_refused,
+    interests_failed,
     deltas,
     delta_bytes,
     deltas_starved,
