@@ -17,7 +17,7 @@ use worldshard::runtime::{Recording, Running};
 use worldshard::worlds::{WorldName, world};
 use worldshard::{AppRecipe, Runtime};
 use worldshard_client::{Connection, Event as Heard};
-use worldshard_protocol::{InterestWish, ViewpointMode};
+use worldshard_protocol::{ErrorCode, InterestWish, ViewpointMode};
 
 use crate::folder::Folder;
 use crate::socket::{PATIENCE, end, eventually, get, now, on_each_runtime, serve};
@@ -43,6 +43,8 @@ struct Fleet {
     clients: Vec<Connection>,
     /// When the first was told of its last tick, in an earlier run too.
     last: Option<Instant>,
+    /// What was refused, with the number of the client.
+    refused: Vec<(usize, ErrorCode)>,
 }
 
 impl Fleet {
@@ -60,6 +62,7 @@ impl Fleet {
         Self {
             clients: joined.collect(),
             last: None,
+            refused: Vec::new(),
         }
     }
 
@@ -73,6 +76,9 @@ impl Fleet {
             for (number, client) in self.clients.iter_mut().enumerate() {
                 let before = client.view().tick();
                 while let Some(event) = client.try_receive().unwrap() {
+                    if let Heard::Error(refused) = &event {
+                        self.refused.push((number, refused.code));
+                    }
                     assert!(
                         !matches!(event, Heard::Closed { .. }),
                         "client {number}: {event:?}"
@@ -286,6 +292,13 @@ fn a_command_that_makes_its_tick_panic_is_dropped_and_a_system_that_always_does_
         let rebuilds = sum(address, "rebuilds");
         // Once as it was, once without the command: that was enough.
         assert_eq!(rebuilds, 2, "the command is dropped, and its tick goes on");
+        assert!(fleet.refused.contains(&(1, ErrorCode::Internal)));
+        let done = |fleet: &Fleet| fleet.clients[1].view().command_sequence();
+        let before = done(&fleet);
+        eventually(PATIENCE, "what it says later is done", || {
+            fleet.run(Duration::from_millis(100));
+            done(&fleet) > before
+        });
         eventually(PATIENCE, "tick 100", || {
             fleet.run(Duration::from_millis(100));
             sum(address, "tick") > 110 * u64::from(SHARDS)
