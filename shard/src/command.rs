@@ -87,6 +87,8 @@ pub struct Join {
     pub full: bool,
     /// The author of the avatar's birth: the same for any number of shards when a script wrote it.
     pub author: u64,
+    /// How often its session was resumed before.
+    pub generation: u32,
 }
 
 /// What a session wants to see around its viewpoint. Never reaches beyond `interest_radius_max_m`.

@@ -96,6 +96,6 @@ pub struct ViewerStats {
     pub commands_skipped: u64,
     /// The client's number of the last command applied.
     pub client_sequence: u32,
-    /// Of the last refresh; 0 before the first.
+    /// How often its session was resumed, as of the join or the last refresh.
     pub generation: u32,
 }

@@ -203,7 +203,8 @@ codec_of!(Join {
     at,
     interest,
     full,
-    author
+    author,
+    generation
 });
 codec_of!(Command {
     session,
