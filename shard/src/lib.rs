@@ -67,7 +67,7 @@ pub use phases::Phase;
 pub use published::{DeltaOut, FRAME_HEADROOM, Notice, Published, SHARED_AT};
 pub use recipe::{
     AvatarDraft, CommandHandler, EntityDraft, Genesis, NamedSystem, Population, Predicate, Recipe,
-    Script, ScriptedCommand, Subject, System,
+    ResourceMaker, Script, ScriptedCommand, Subject, System,
 };
 pub use registry::{
     COMPONENTS_MAX, DecodeError, REPLICATED_BYTES_MAX, Registry, RegistryError, replicated_parts,

@@ -120,13 +120,17 @@ impl Shard {
         let config = &recipe.config;
         let border = Border::new(&cell_map, own, config.border_width_m());
         let view = View::new(config, &recipe.registry)?;
+        let mut resources = Resources::new();
+        for make in &recipe.resources {
+            make(&mut resources);
+        }
         Ok(Self {
             own,
             border,
             world: World::new(),
             ghosts: GhostSet::new(&recipe.registry),
             view,
-            resources: Resources::new(),
+            resources,
             viewers: BTreeMap::new(),
             watchers: BTreeMap::new(),
             joins: Vec::new(),
@@ -253,9 +257,16 @@ impl Shard {
         Frozen::of(self, self.encode_rest())
     }
 
-    /// Puts the application's own values of another shard in place of these: they are not in a checkpoint.
+    /// Takes from another shard the application's own values that no recipe makes: systems may need them, and they are
+    /// not in a checkpoint.
+    pub fn borrow_resources(&mut self, from: &mut Shard) {
+        self.resources.take_missing(&mut from.resources);
+    }
+
+    /// Puts the application's own values of another shard in place of these, with those that were borrowed from it.
     pub fn adopt_resources(&mut self, from: &mut Shard) {
         std::mem::swap(&mut self.resources, &mut from.resources);
+        self.resources.take_missing(&mut from.resources);
     }
 
     /// Calls `witness` when a phase begins, and with none when a half ends: drivers time phases with it.

@@ -68,7 +68,7 @@ pub fn recover(store: &dyn Store, opening: &Opening) -> Result<Option<Recovered>
         reach,
         notes,
     } = loaded;
-    while replay.tick() < reach && replay.step() {}
+    while replay.tick() < reach && replay.step()? {}
     assert_eq!(
         replay.tick(),
         reach,

@@ -158,6 +158,7 @@ impl Living {
                     interest: Interest::Radius(20.0),
                     full: false,
                     author: number,
+                    generation: 0,
                 })
             } else {
                 let turn = self.sequence as f32 + number as f32;

@@ -141,11 +141,8 @@ impl Hub {
     ///
     /// # Panics
     /// When the shard is none of `commons`.
-    pub fn around(mut shard: Shard, recipe: Arc<AppRecipe>, commons: Commons) -> Result<Self> {
+    pub fn around(shard: Shard, recipe: Arc<AppRecipe>, commons: Commons) -> Result<Self> {
         let (own, tick) = (shard.own(), shard.tick());
-        for make in &recipe.resources {
-            make(shard.resources_mut());
-        }
         let mut hub = Self {
             overview: OverviewDesk::new(commons.shard_count(), recipe.world.config.tick_interval),
             desk: Desk::new(own, &recipe, commons),
@@ -363,9 +360,7 @@ impl Hub {
         let (own, world) = (self.desk.own, self.recipe.world.clone());
         let cell_map = self.desk.commons.cell_map.clone();
         let mut shard = Shard::restore(own, world, cell_map, archive)?;
-        for make in &self.recipe.resources {
-            make(shard.resources_mut());
-        }
+        shard.borrow_resources(&mut self.shard);
         calls.into_iter().for_each(|call| shard.say_again(call));
         shard.keep_calls(keep);
         shard.adopt_resources(&mut self.shard);

@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use worldshard_protocol::world::ViewpointMode;
-use worldshard_shard::{Call, Codec, CommandBody, Draft, Interest, Keep, Population, Recipe};
+use worldshard_shard::{
+    Call, Codec, Command, CommandBody, Draft, Interest, Keep, Population, Recipe,
+};
 use worldshard_spatial::Point;
 
 use crate::lockstep::Lockstep;
@@ -91,7 +93,13 @@ fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
         seeds.push(("calls", format!("tick_{tick:02}"), bytes));
     }
     let mut bytes = Vec::new();
-    vec![Call::Quarantine(3), Call::Dismiss, Call::Settle].encode(&mut bytes);
+    let dropped = Call::Command(Command {
+        session: sessions[0],
+        sequence: 9,
+        client_sequence: 8,
+        body: CommandBody::Dropped,
+    });
+    vec![Call::Quarantine(3), Call::Dismiss, Call::Settle, dropped].encode(&mut bytes);
     seeds.push(("calls", "others".to_owned(), bytes));
     seeds
 }

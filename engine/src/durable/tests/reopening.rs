@@ -73,6 +73,7 @@ fn sessions_of_a_process_before_leave_from_whichever_generation_the_world_comes_
         interest: Interest::Radius(20.0),
         full: false,
         author: 9,
+        generation: 0,
     };
     living.shards[1].command(Command {
         session: late,

@@ -129,13 +129,11 @@ impl OwnKeeping {
         &self.calls
     }
 
-    /// Takes back the last call, and calls that are not in the journal and `is_dropped`: they are not said again.
-    pub(crate) fn take_back(&mut self, is_dropped: impl Fn(&Call) -> bool) -> Option<Call> {
+    /// Takes back the last call. Those before it that are not in the journal are said again as `change` leaves them.
+    pub(crate) fn take_back(&mut self, change: impl FnMut(&mut Call)) -> Option<Call> {
         let half = self.calls.pop();
         let open = self.given.min(self.calls.len());
-        let mut open = self.calls.split_off(open);
-        open.retain(|call| !is_dropped(call));
-        self.calls.append(&mut open);
+        self.calls[open..].iter_mut().for_each(change);
         half
     }
 
@@ -241,3 +239,6 @@ impl OwnKeeping {
 
 /// Checkpoints that may fail in a row before what was said since the last is given up.
 const INTERVALS_KEPT_MAX: u64 = 8;
+
+#[cfg(test)]
+mod tests;

@@ -85,13 +85,17 @@ impl Recording {
     /// The world after a tick; the last that is kept, if none is asked for.
     ///
     /// # Errors
-    /// When the tick is not kept.
+    /// When the tick is not kept, or one before it panics.
     pub fn at(&self, tick: Option<Tick>) -> Result<Replay> {
         let Loaded {
             mut replay, reach, ..
         } = self.load(tick)?;
-        while replay.tick() < reach && replay.step() {}
+        while replay.tick() < reach && self.step(&mut replay)? {}
         Ok(replay)
+    }
+
+    fn step(&self, replay: &mut Replay) -> Result<bool> {
+        replay.step().map_err(|source| data(&self.folder, source))
     }
 
     /// The world right after a checkpoint, with all that was said to it later.
@@ -141,7 +145,7 @@ impl Recording {
 /// by tick.
 ///
 /// # Errors
-/// When one of them cannot be read, or they have no tick in common.
+/// When one of them cannot be read or done again, or they have no tick in common.
 pub fn first_difference(one: &Recording, other: &Recording) -> Result<Option<Difference>> {
     let (first, second) = (one.generations()?, other.generations()?);
     let mut same = None;
@@ -167,7 +171,7 @@ pub fn first_difference(one: &Recording, other: &Recording) -> Result<Option<Dif
     };
     let (mut at, mut beside) = (one.after(from)?, other.after(from)?);
     let until = parted.as_ref().map_or(Tick(u64::MAX), |parted| parted.tick);
-    while at.tick() < until && at.step() && beside.step() {
+    while at.tick() < until && one.step(&mut at)? && other.step(&mut beside)? {
         if at.digest() != beside.digest() {
             return Ok(difference(at.tick(), at.shards(), beside.shards()));
         }
