@@ -15,6 +15,7 @@ mod replay;
 mod retention;
 mod settle;
 mod store;
+mod stuffing;
 
 pub use error::DurableError;
 pub use journal::{Chunk, Ending, read_journal, write_chunk};

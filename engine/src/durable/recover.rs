@@ -265,6 +265,9 @@ fn follow(
         break_off = match (taken, ending, short_of) {
             (Err(why), ..) => Some(format!("{name}: {why}")),
             (_, Ending::Damaged(at), _) => Some(format!("{name} is damaged at byte {at}")),
+            (_, Ending::Unknown(at), _) => Some(format!(
+                "{name}: the piece at byte {at} is as it was written, and this build cannot read it"
+            )),
             (_, Ending::Torn(at), Some(_)) => Some(format!("{name} is cut off at byte {at}")),
             (_, Ending::Whole, Some(next)) => Some(format!(
                 "{name} ends with tick {reach}, before the checkpoint of {next}"
