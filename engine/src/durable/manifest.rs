@@ -20,6 +20,9 @@ pub struct Manifest {
     /// How many processes have had it before the one that has it now.
     #[serde(default)]
     pub processes: u32,
+    /// Whether its first generation was ever whole. Before that nobody was told anything of it.
+    #[serde(default = "yes")]
+    pub begun: bool,
     /// What the world's course depends on, by name.
     pub rules: BTreeMap<String, String>,
     /// What the application needs to make the same recipe again.
@@ -36,6 +39,7 @@ impl Manifest {
             world: world.to_owned(),
             shards,
             processes: 0,
+            begun: false,
             rules: rules(recipe),
             launch,
         }
@@ -136,6 +140,11 @@ fn rules(recipe: &Recipe) -> BTreeMap<String, String> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
+}
+
+/// What was so before it was written down.
+fn yes() -> bool {
+    true
 }
 
 const FORMAT: u32 = 1;
