@@ -23,6 +23,9 @@ pub struct Manifest {
     /// Whether its first generation was ever whole. Before that nobody was told anything of it.
     #[serde(default = "yes")]
     pub begun: bool,
+    /// Whether the process that has it keeps a journal. Without, nothing is missed behind the last checkpoint of all shards.
+    #[serde(default = "yes")]
+    pub journal: bool,
     /// What the world's course depends on, by name.
     pub rules: BTreeMap<String, String>,
     /// What the application needs to make the same recipe again.
@@ -40,6 +43,7 @@ impl Manifest {
             shards,
             processes: 0,
             begun: false,
+            journal: true,
             rules: rules(recipe),
             launch,
         }

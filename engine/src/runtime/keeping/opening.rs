@@ -10,7 +10,7 @@ use worldshard_shard::Shard;
 use worldshard_spatial::CellMap;
 
 use super::directory::Directory;
-use crate::app::{AppRecipe, DataOptions};
+use crate::app::{AppRecipe, DataOptions, Durability};
 use crate::durable::{
     DurableError, FileName, Manifest, Opening, Recovered, Store, recover, settle,
 };
@@ -117,7 +117,8 @@ pub(crate) fn open(
         }
     };
     let archives = settle(&*store, &shards, tick).map_err(|source| data(folder, source))?;
-    // A process that got no further than this had no session: only now it counts.
+    // A process that got no further than this had no session: only now it counts. And only now is there nothing behind the
+    // last generation that the process before kept in another way.
     manifest.begun = true;
     sign(folder, &*store, &manifest)?;
     let recovery = found.map(|(checkpoint, notes)| Recovery {
@@ -159,6 +160,7 @@ fn next_manifest(
     let folder = &options.folder;
     let (name, shards) = (recipe.world_name(), cell_map.shard_count());
     let mut wanted = Manifest::of(name, recipe.world(), shards, options.launch.clone());
+    wanted.journal = options.durability == Durability::Tick;
     let Some(found) = found else {
         return Ok(wanted);
     };
