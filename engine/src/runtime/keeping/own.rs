@@ -139,6 +139,11 @@ impl OwnKeeping {
         half
     }
 
+    /// How many checkpoints of the shard were not written.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.shared.left_out(self.shard)
+    }
+
     /// The shard as it was before all of [`calls`](Self::calls); none when the shard cannot be made again.
     pub(crate) fn archive(&self) -> Option<Arc<Vec<u8>>> {
         self.image.as_ref().map(|image| Arc::clone(&image.archive))
@@ -170,12 +175,15 @@ impl OwnKeeping {
         let (shard, frozen) = (self.shard, hub.freeze());
         match self.to_scribe.try_send(ToWrite { shard, frozen }) {
             Ok(()) => self.marks.push_back((tick, self.calls.len())),
-            Err(TrySendError::Full(_)) => tracing::warn!(
-                shard = shard.0,
-                tick = tick.0,
-                "a checkpoint is left out: those before it are not written yet"
-            ),
-            // The process ends.
+            Err(TrySendError::Full(_)) => {
+                self.shared.leave_out(shard);
+                tracing::warn!(
+                    shard = shard.0,
+                    tick = tick.0,
+                    "a checkpoint is left out: those before it are not written yet"
+                );
+            }
+            // The scribe told why; the process ends.
             Err(TrySendError::Disconnected(_)) => {}
         }
     }
