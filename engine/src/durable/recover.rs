@@ -356,6 +356,7 @@ impl Progress {
                     | Call::Acknowledge(_)
                     | Call::Say(_)
                     | Call::Quarantine(_)
+                    | Call::RunAllSystems
                     | Call::Dismiss
                     | Call::Settle => continue,
                 };

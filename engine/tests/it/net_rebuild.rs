@@ -337,5 +337,15 @@ fn a_command_that_makes_its_tick_panic_is_dropped_and_a_system_that_always_does_
         assert!(body.contains("quarantined"), "{body}");
         assert_eq!(sum(address, "audit_failures"), 0);
         judge(running, &folder, &recipe);
+        // The next process tries it once more, and a replay does too.
+        let (running, address) = serve(&mut make());
+        eventually(PATIENCE, "another quarantine", || {
+            sum(address, "rebuilds") == 3 * u64::from(SHARDS)
+        });
+        let last = sum(address, "tick");
+        eventually(PATIENCE, "ticks without it", || {
+            sum(address, "tick") > last + 10 * u64::from(SHARDS)
+        });
+        judge(running, &folder, &recipe);
     });
 }

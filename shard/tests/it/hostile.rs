@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use worldshard_protocol::world::ViewpointMode;
-use worldshard_shard::{Call, Codec, CommandBody, Draft, Interest, Keep, Population, Recipe};
+use worldshard_shard::{
+    Call, Codec, CommandBody, Draft, Interest, Keep, Population, Recipe, SystemName,
+};
 use worldshard_spatial::Point;
 
 use crate::lockstep::Lockstep;
@@ -90,10 +92,25 @@ fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
         calls.encode(&mut bytes);
         seeds.push(("calls", format!("tick_{tick:02}"), bytes));
     }
-    let mut bytes = Vec::new();
-    vec![Call::Quarantine(3), Call::Dismiss, Call::Settle].encode(&mut bytes);
-    seeds.push(("calls", "others".to_owned(), bytes));
+    seeds.push(("calls", "others".to_owned(), others()));
     seeds
+}
+
+/// The calls that none of these worlds makes.
+fn others() -> Vec<u8> {
+    let system = SystemName {
+        name: "herd".to_owned(),
+        before: 1,
+    };
+    let calls = vec![
+        Call::Quarantine(system),
+        Call::RunAllSystems,
+        Call::Dismiss,
+        Call::Settle,
+    ];
+    let mut bytes = Vec::new();
+    calls.encode(&mut bytes);
+    bytes
 }
 
 fn check(name: &str, target: fn(&[u8]) -> bool) {

@@ -14,6 +14,7 @@ mod checkpoint;
 mod hostile;
 mod interest;
 mod ownership;
+mod quarantine;
 mod sessions;
 mod timers;
 mod walkers;

@@ -66,6 +66,7 @@ impl OwnKeeping {
     /// Before the first tick.
     pub(crate) fn begin(&self, hub: &mut Hub) {
         hub.keep_calls(Keep::All);
+        self.try_again(hub);
         // Those of a process before: the word that they go is kept, as any other.
         if hub.recipe().options().limits.resume_grace.is_zero() {
             hub.dismiss();
@@ -74,6 +75,30 @@ impl OwnKeeping {
         }
         if self.holds() {
             hub.hold();
+        }
+    }
+
+    /// A new process may have a build in which they are mended. Kept as any call, so that a replay does it too.
+    fn try_again(&self, hub: &mut Hub) {
+        let known: Vec<&str> = hub.shard().quarantined().collect();
+        let unknown: Vec<&str> = hub.shard().quarantined_unknown().collect();
+        for &system in &unknown {
+            let shard = self.shard.0;
+            tracing::warn!(
+                shard,
+                system,
+                "a quarantined system is not in this build: it is forgotten"
+            );
+        }
+        for &system in &known {
+            tracing::warn!(
+                shard = self.shard.0,
+                system,
+                "a quarantined system is tried again"
+            );
+        }
+        if !known.is_empty() || !unknown.is_empty() {
+            hub.run_all_systems();
         }
     }
 
