@@ -8,6 +8,7 @@ mod shard;
 mod phases;
 
 mod calls;
+mod quarantine;
 
 mod config;
 mod recipe;
@@ -65,6 +66,7 @@ pub use draft::Draft;
 pub use letter::{AreaMessage, Envelope};
 pub use phases::Phase;
 pub use published::{DeltaOut, FRAME_HEADROOM, Notice, Published, SHARED_AT};
+pub use quarantine::SystemName;
 pub use recipe::{
     AvatarDraft, CommandHandler, EntityDraft, Genesis, NamedSystem, Population, Predicate, Recipe,
     ResourceMaker, Script, ScriptedCommand, Subject, System,

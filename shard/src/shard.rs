@@ -4,7 +4,7 @@
 //! own. No clock, no socket, no channel, no thread: drivers differ around it.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use crate::ghost::GhostSet;
 use crate::letter::{AreaMessage, Birth, Envelope, Spare};
 use crate::phases::{Phase, apply, genesis, index, observe, publish, receive, release, simulate};
 use crate::published::{Notice, Published};
+use crate::quarantine::Quarantine;
 use crate::recipe::Recipe;
 use crate::resources::Resources;
 use crate::roster::Roster;
@@ -74,7 +75,7 @@ pub struct Shard {
     /// The system that runs, to be blamed.
     pub(crate) running: Cell<Option<u16>>,
     /// Systems that do not run any more.
-    pub(crate) quarantined: BTreeSet<u16>,
+    pub(crate) quarantine: Quarantine,
     witness: Option<Box<dyn FnMut(Option<Phase>)>>,
     pub(crate) tick: Tick,
     half: Half,
@@ -154,7 +155,7 @@ impl Shard {
             news: publish::News::default(),
             calls: Calls::default(),
             running: Cell::new(None),
-            quarantined: BTreeSet::new(),
+            quarantine: Quarantine::default(),
             witness: None,
             tick: Tick(0),
             half: Half::Advance,

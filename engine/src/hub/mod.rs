@@ -343,6 +343,11 @@ impl Hub {
         self.shard.quarantine(system);
     }
 
+    /// As `Shard::run_all_systems`.
+    pub fn run_all_systems(&mut self) {
+        self.shard.run_all_systems();
+    }
+
     /// Puts a shard in place of one that panicked: as it was in `archive`, with all said again that was said since. What
     /// it had for sessions and neighbours was sent the first time. Sessions, services and their resources stay.
     ///

@@ -243,42 +243,45 @@ fn a_shard_that_is_killed_under_clients_comes_back_and_nobody_is_disconnected() 
 #[derive(Clone, Copy, Default, Component)]
 struct Poison(u8);
 
+/// A flock with a command that poisons its avatar, and a system that finds it, or panics from tick 100 on anyway.
+fn poisonous(runtime: Runtime, folder: &Folder, ran: &Arc<AtomicU32>) -> App {
+    let counted = Arc::clone(ran);
+    let mut app = App::new();
+    app.bind("127.0.0.1:0")
+        .runtime(runtime)
+        .shards(SHARDS)
+        .options(|options| options.data = Some(folder.data()))
+        .world(world(WorldName::Flock, ENTITIES, 7).config)
+        .populate(ENTITIES, |genesis, entity| {
+            let Bounds { min, max } = genesis.config.bounds;
+            let mut chance = genesis.chance(entity, "birth");
+            Draft::at(Point::flat(
+                chance.range(min.x, max.x),
+                chance.range(min.y, max.y),
+            ))
+        })
+        .component::<Poison>("poison", Visibility::Private)
+        .avatar(|_, at| Draft::at(at).with(Poison::default()))
+        .command(200, |subject, payload| {
+            subject.change(|poison: &mut Poison| poison.0 = payload[0]);
+            Ok(())
+        })
+        .system(FixedUpdate, move |step: &mut Step<'_>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            for poison in step.query::<&Poison>().iter() {
+                assert_ne!(poison.0, 1, "poisoned");
+            }
+            assert!(step.tick() < Tick(100), "out of order from tick 100 on");
+        });
+    app
+}
+
 #[test]
 fn a_command_that_makes_its_tick_panic_is_dropped_and_a_system_that_always_does_is_quarantined() {
     on_each_runtime(|runtime| {
         let folder = Folder::new("poison", runtime);
         let ran = Arc::new(AtomicU32::new(0));
-        let make = || {
-            let counted = Arc::clone(&ran);
-            let mut app = App::new();
-            app.bind("127.0.0.1:0")
-                .runtime(runtime)
-                .shards(SHARDS)
-                .options(|options| options.data = Some(folder.data()))
-                .world(world(WorldName::Flock, ENTITIES, 7).config)
-                .populate(ENTITIES, |genesis, entity| {
-                    let Bounds { min, max } = genesis.config.bounds;
-                    let mut chance = genesis.chance(entity, "birth");
-                    Draft::at(Point::flat(
-                        chance.range(min.x, max.x),
-                        chance.range(min.y, max.y),
-                    ))
-                })
-                .component::<Poison>("poison", Visibility::Private)
-                .avatar(|_, at| Draft::at(at).with(Poison::default()))
-                .command(200, |subject, payload| {
-                    subject.change(|poison: &mut Poison| poison.0 = payload[0]);
-                    Ok(())
-                })
-                .system(FixedUpdate, move |step: &mut Step<'_>| {
-                    counted.fetch_add(1, Ordering::Relaxed);
-                    for poison in step.query::<&Poison>().iter() {
-                        assert_ne!(poison.0, 1, "poisoned");
-                    }
-                    assert!(step.tick() < Tick(100), "out of order from tick 100 on");
-                });
-            app
-        };
+        let make = || poisonous(runtime, &folder, &ran);
         let recipe = make().build().unwrap();
         let (running, address) = serve(&mut make());
         let mut fleet = Fleet::join(address, 8);
@@ -311,6 +314,16 @@ fn a_command_that_makes_its_tick_panic_is_dropped_and_a_system_that_always_does_
         let (_, body) = get(address, "/status");
         assert!(body.contains("quarantined"), "{body}");
         assert_eq!(sum(address, "audit_failures"), 0);
+        judge(running, &folder, &recipe);
+        // The next process tries it once more, and a replay does too.
+        let (running, address) = serve(&mut make());
+        eventually(PATIENCE, "another quarantine", || {
+            sum(address, "rebuilds") == 3 * u64::from(SHARDS)
+        });
+        let last = sum(address, "tick");
+        eventually(PATIENCE, "ticks without it", || {
+            sum(address, "tick") > last + 10 * u64::from(SHARDS)
+        });
         judge(running, &folder, &recipe);
     });
 }

@@ -15,6 +15,7 @@ mod hostile;
 mod interest;
 mod ownership;
 mod predicates;
+mod quarantine;
 mod sessions;
 mod timers;
 mod walkers;

@@ -66,6 +66,7 @@ impl OwnKeeping {
     /// Before the first tick.
     pub(crate) fn begin(&self, hub: &mut Hub) {
         hub.keep_calls(Keep::All);
+        self.try_again(hub);
         // Those of a process before: the word that they go is kept, as any other.
         if hub.recipe().options().limits.resume_grace.is_zero() {
             hub.dismiss();
@@ -74,6 +75,30 @@ impl OwnKeeping {
         }
         if self.holds() {
             hub.hold();
+        }
+    }
+
+    /// A new process may have a build in which they are mended. Kept as any call, so that a replay does it too.
+    fn try_again(&self, hub: &mut Hub) {
+        let known: Vec<&str> = hub.shard().quarantined().collect();
+        let unknown: Vec<&str> = hub.shard().quarantined_unknown().collect();
+        for &system in &unknown {
+            let shard = self.shard.0;
+            tracing::warn!(
+                shard,
+                system,
+                "a quarantined system is not in this build: it is forgotten"
+            );
+        }
+        for &system in &known {
+            tracing::warn!(
+                shard = self.shard.0,
+                system,
+                "a quarantined system is tried again"
+            );
+        }
+        if !known.is_empty() || !unknown.is_empty() {
+            hub.run_all_systems();
         }
     }
 
@@ -137,6 +162,11 @@ impl OwnKeeping {
         half
     }
 
+    /// How many checkpoints of the shard were not written.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.shared.left_out(self.shard)
+    }
+
     /// The shard as it was before all of [`calls`](Self::calls); none when the shard cannot be made again.
     pub(crate) fn archive(&self) -> Option<Arc<Vec<u8>>> {
         self.image.as_ref().map(|image| Arc::clone(&image.archive))
@@ -168,12 +198,15 @@ impl OwnKeeping {
         let (shard, frozen) = (self.shard, hub.freeze());
         match self.to_scribe.try_send(ToWrite { shard, frozen }) {
             Ok(()) => self.marks.push_back((tick, self.calls.len())),
-            Err(TrySendError::Full(_)) => tracing::warn!(
-                shard = shard.0,
-                tick = tick.0,
-                "a checkpoint is left out: those before it are not written yet"
-            ),
-            // The process ends.
+            Err(TrySendError::Full(_)) => {
+                self.shared.leave_out(shard);
+                tracing::warn!(
+                    shard = shard.0,
+                    tick = tick.0,
+                    "a checkpoint is left out: those before it are not written yet"
+                );
+            }
+            // The scribe told why; the process ends.
             Err(TrySendError::Disconnected(_)) => {}
         }
     }

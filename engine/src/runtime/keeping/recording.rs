@@ -12,7 +12,7 @@ use super::directory::Directory;
 use super::opening::{data, manifest_of};
 use crate::app::AppRecipe;
 use crate::durable::{
-    DurableError, FileName, Loaded, Manifest, Opening, Replay, Store, load, load_from,
+    DurableError, FileName, Loaded, Manifest, Opening, Replay, Store, complete, load, load_from,
 };
 use crate::error::Result;
 use crate::hub::Commons;
@@ -122,20 +122,11 @@ impl Recording {
             let what = "listing the folder".to_owned();
             data(&self.folder, DurableError::Io { what, source })
         })?;
-        let names: BTreeSet<FileName> = names
+        let names: Vec<FileName> = names
             .iter()
             .filter_map(|name| FileName::parse(name))
             .collect();
-        let ticks = names.iter().filter_map(|name| match name {
-            FileName::Checkpoint(tick, _) => Some(*tick),
-            FileName::Manifest | FileName::Journal(_) => None,
-        });
-        let ticks: BTreeSet<Tick> = ticks.collect();
-        let is_whole = |tick: &Tick| {
-            let mut shards = self.cell_map.shards();
-            shards.all(|shard| names.contains(&FileName::Checkpoint(*tick, shard)))
-        };
-        Ok(ticks.into_iter().filter(is_whole).collect())
+        Ok(complete(&names, self.cell_map.shard_count()))
     }
 }
 
