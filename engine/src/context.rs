@@ -130,7 +130,8 @@ impl<'a> Context<'a> {
         self.resources.expect_mut()
     }
 
-    /// Adds or replaces this shard's value of a type.
+    /// Adds or replaces this shard's value of a type. When a kept world does its ticks again, no system at event pace has
+    /// run: what `FixedUpdate` reads is to be added by `App::resource`.
     pub fn insert_resource<T: 'static>(&mut self, value: T) {
         self.resources.insert(value);
     }

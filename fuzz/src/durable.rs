@@ -6,12 +6,12 @@ use worldshard::durable::{
     Ending, FileName, Manifest, checkpoint_file, checkpoint_of, read_journal, write_chunk,
 };
 
-/// A journal: its pieces, written again, are the bytes up to where it is not whole.
+/// A journal: its pieces, written again, are the bytes up to where it is not whole or cannot be read.
 pub fn journal(bytes: &[u8]) -> bool {
     let (chunks, ending) = read_journal(bytes);
     let whole = match ending {
         Ending::Whole => bytes.len(),
-        Ending::Torn(at) | Ending::Damaged(at) => at,
+        Ending::Torn(at) | Ending::Damaged(at) | Ending::Unknown(at) => at,
     };
     let mut again = Vec::new();
     for chunk in &chunks {

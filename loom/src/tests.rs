@@ -135,3 +135,17 @@ fn a_shard_takes_each_image_once_and_never_an_older_one_after_a_newer() {
         assert_eq!(taken.last(), Some(&(Tick(2), 2)));
     });
 }
+
+#[test]
+fn every_checkpoint_that_is_left_out_is_counted_whoever_leaves_it_out() {
+    loom::model(|| {
+        let shared = Arc::new(Shared::new(1, Tick(0)));
+        let scribe = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.leave_out(ShardId(0)))
+        };
+        shared.leave_out(ShardId(0));
+        scribe.join().unwrap();
+        assert_eq!(shared.left_out(ShardId(0)), 2);
+    });
+}

@@ -8,6 +8,7 @@ use crate::command::{Acknowledgement, Command};
 use crate::component::Codec;
 use crate::letter::{AreaMessage, Envelope};
 use crate::published::Published;
+use crate::quarantine::SystemName;
 use crate::shard::Shard;
 
 /// One thing said to a shard.
@@ -22,7 +23,9 @@ pub enum Call {
     /// [`Shard::advance`].
     Advance(Tick),
     /// [`Shard::quarantine`].
-    Quarantine(u16),
+    Quarantine(SystemName),
+    /// [`Shard::run_all_systems`].
+    RunAllSystems,
     /// [`Shard::dismiss`].
     Dismiss,
     /// [`Shard::settle_sessions`].
@@ -79,26 +82,6 @@ impl Calls {
 }
 
 impl Shard {
-    /// The system that was running when this shard panicked: its number and its name.
-    #[must_use]
-    pub fn blamed(&self) -> Option<(u16, &'static str)> {
-        let number = self.running.get()?;
-        let system = self.recipe.systems.get(usize::from(number))?;
-        Some((number, system.name))
-    }
-
-    /// The systems that do not run on this shard any more.
-    pub fn quarantined(&self) -> impl Iterator<Item = &'static str> {
-        let numbers = self.quarantined.iter();
-        numbers.filter_map(|&number| Some(self.recipe.systems.get(usize::from(number))?.name))
-    }
-
-    /// From now on the system with this number does not run on this shard.
-    pub fn quarantine(&mut self, system: u16) {
-        self.calls.keep(|| Call::Quarantine(system));
-        self.quarantined.insert(system);
-    }
-
     /// Lets go of what sessions wanted and did not get: their homes remember nothing of it. Viewpoints stay as they are.
     pub fn settle_sessions(&mut self) {
         self.calls.keep(|| Call::Settle);
@@ -134,7 +117,8 @@ impl Shard {
             Call::Say(message) => {
                 self.say(message);
             }
-            Call::Quarantine(system) => self.quarantine(system),
+            Call::Quarantine(system) => self.quarantine_named(system),
+            Call::RunAllSystems => self.run_all_systems(),
             Call::Dismiss => self.dismiss(),
             Call::Settle => self.settle_sessions(),
             Call::Advance(tick) => drop(self.advance(tick)),
@@ -163,10 +147,14 @@ impl Codec for Call {
                 message.encode(out);
             }
             Self::Advance(tick) => (3u8, *tick).encode(out),
-            Self::Quarantine(system) => (5u8, *system).encode(out),
+            Self::Quarantine(system) => {
+                out.push(5);
+                system.encode(out);
+            }
             Self::Absorb(tick, _) => (4u8, *tick).encode(out),
             Self::Dismiss => out.push(6),
             Self::Settle => out.push(7),
+            Self::RunAllSystems => out.push(8),
         }
     }
 
@@ -177,9 +165,10 @@ impl Codec for Call {
             2 => Self::Say(AreaMessage::decode(bytes)?),
             3 => Self::Advance(Tick::decode(bytes)?),
             4 => Self::Absorb(Tick::decode(bytes)?, Vec::new()),
-            5 => Self::Quarantine(u16::decode(bytes)?),
+            5 => Self::Quarantine(SystemName::decode(bytes)?),
             6 => Self::Dismiss,
             7 => Self::Settle,
+            8 => Self::RunAllSystems,
             _ => return None,
         })
     }

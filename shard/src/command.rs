@@ -51,6 +51,27 @@ pub enum CommandBody {
         /// Which resumption of the session it is for, from 1.
         generation: u32,
     },
+    /// Nothing any more: a tick panicked with what it was. Its place in the sequence stays, and its client is told. Never
+    /// given by a client.
+    Dropped,
+}
+
+impl CommandBody {
+    /// Drops what it asks for, because a tick panics with it; whether there was something to drop. What a session's standing
+    /// hangs on stays: its home waits for what comes of a join, a leave or a refresh.
+    pub fn drop_wish(&mut self) -> bool {
+        match self {
+            Self::Steer(_)
+            | Self::Move(_)
+            | Self::Look(_)
+            | Self::Interest(_)
+            | Self::Custom { .. } => {
+                *self = Self::Dropped;
+                true
+            }
+            Self::Join(_) | Self::Leave | Self::Refresh { .. } | Self::Dropped => false,
+        }
+    }
 }
 
 /// A viewpoint that is wanted.
@@ -66,6 +87,8 @@ pub struct Join {
     pub full: bool,
     /// The author of the avatar's birth: the same for any number of shards when a script wrote it.
     pub author: u64,
+    /// How often its session was resumed before.
+    pub generation: u32,
 }
 
 /// What a session wants to see around its viewpoint. Never reaches beyond `interest_radius_max_m`.

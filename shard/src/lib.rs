@@ -8,6 +8,7 @@ mod shard;
 mod phases;
 
 mod calls;
+mod quarantine;
 
 mod config;
 mod recipe;
@@ -65,9 +66,10 @@ pub use draft::Draft;
 pub use letter::{AreaMessage, Envelope};
 pub use phases::Phase;
 pub use published::{DeltaOut, FRAME_HEADROOM, Notice, Published, SHARED_AT};
+pub use quarantine::SystemName;
 pub use recipe::{
     AvatarDraft, CommandHandler, EntityDraft, Genesis, NamedSystem, Population, Predicate, Recipe,
-    Script, ScriptedCommand, Subject, System,
+    ResourceMaker, Script, ScriptedCommand, Subject, System,
 };
 pub use registry::{
     COMPONENTS_MAX, DecodeError, REPLICATED_BYTES_MAX, Registry, RegistryError, replicated_parts,

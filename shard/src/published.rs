@@ -85,6 +85,8 @@ pub enum Notice {
     Left,
     /// The avatar was removed by the world; the session looks on as a camera from where it was.
     AvatarLost(EntityId),
+    /// The session sees by the default interest from now on, because its own cannot be asked: why.
+    InterestFailed(&'static str),
     /// A command was not granted.
     Refused {
         /// The client's number for it; 0 for none.

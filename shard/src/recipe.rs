@@ -13,6 +13,7 @@ use crate::command::{CommandBody, Refusal};
 use crate::config::WorldConfig;
 use crate::draft::Draft;
 use crate::registry::Registry;
+use crate::resources::Resources;
 use crate::step::Step;
 use crate::view::View;
 use crate::world::World;
@@ -36,6 +37,8 @@ pub struct Recipe {
     pub commands: BTreeMap<u8, CommandHandler>,
     /// Custom interests, by index.
     pub predicates: Vec<Predicate>,
+    /// Makers of the values that each shard has for itself, whether it is new or comes from a checkpoint.
+    pub resources: Vec<ResourceMaker>,
     /// Commands that carry their tick.
     pub script: Option<Arc<dyn Script>>,
     /// Nothing moves, and nobody joins but with a camera: a world to look at.
@@ -55,6 +58,7 @@ impl Recipe {
             avatar: None,
             commands: BTreeMap::new(),
             predicates: Vec::new(),
+            resources: Vec::new(),
             script: None,
             still: false,
         }
@@ -110,6 +114,9 @@ pub type CommandHandler = Arc<dyn Fn(&mut Subject<'_>, &[u8]) -> Result<(), Refu
 
 /// Decides whether a viewpoint sees an entity (its rank in the view) that is within reach.
 pub type Predicate = Arc<dyn Fn(&View, Point, u32) -> bool + Send + Sync>;
+
+/// Makes one shard's value of a type.
+pub type ResourceMaker = Arc<dyn Fn(&mut Resources) + Send + Sync>;
 
 /// What a draft may depend on.
 pub struct Genesis<'a> {

@@ -28,6 +28,13 @@ impl Resources {
         Some(*old)
     }
 
+    /// Takes the values of types that have none here.
+    pub(crate) fn take_missing(&mut self, from: &mut Self) {
+        let is_missing = |of: &TypeId, _: &mut RefCell<Box<dyn Any>>| !self.values.contains_key(of);
+        let mut missing: BTreeMap<_, _> = from.values.extract_if(.., is_missing).collect();
+        self.values.append(&mut missing);
+    }
+
     /// Whether the type has a value.
     #[must_use]
     pub fn contains<T: 'static>(&self) -> bool {
@@ -79,7 +86,8 @@ impl Resources {
 
 fn missing<T>() -> ! {
     panic!(
-        "there is no resource {}: insert it in a Startup system",
+        "there is no resource {}: add it with `App::resource`; what a Startup system inserts is not there when a kept \
+         world does its ticks again",
         type_name::<T>()
     )
 }

@@ -4,7 +4,7 @@
 //! own. No clock, no socket, no channel, no thread: drivers differ around it.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use crate::ghost::GhostSet;
 use crate::letter::{AreaMessage, Birth, Envelope, Spare};
 use crate::phases::{Phase, apply, genesis, index, observe, publish, receive, release, simulate};
 use crate::published::{Notice, Published};
+use crate::quarantine::Quarantine;
 use crate::recipe::Recipe;
 use crate::resources::Resources;
 use crate::roster::Roster;
@@ -74,7 +75,7 @@ pub struct Shard {
     /// The system that runs, to be blamed.
     pub(crate) running: Cell<Option<u16>>,
     /// Systems that do not run any more.
-    pub(crate) quarantined: BTreeSet<u16>,
+    pub(crate) quarantine: Quarantine,
     witness: Option<Box<dyn FnMut(Option<Phase>)>>,
     pub(crate) tick: Tick,
     half: Half,
@@ -120,13 +121,17 @@ impl Shard {
         let config = &recipe.config;
         let border = Border::new(&cell_map, own, config.border_width_m());
         let view = View::new(config, &recipe.registry)?;
+        let mut resources = Resources::new();
+        for make in &recipe.resources {
+            make(&mut resources);
+        }
         Ok(Self {
             own,
             border,
             world: World::new(),
             ghosts: GhostSet::new(&recipe.registry),
             view,
-            resources: Resources::new(),
+            resources,
             viewers: BTreeMap::new(),
             watchers: BTreeMap::new(),
             joins: Vec::new(),
@@ -150,7 +155,7 @@ impl Shard {
             news: publish::News::default(),
             calls: Calls::default(),
             running: Cell::new(None),
-            quarantined: BTreeSet::new(),
+            quarantine: Quarantine::default(),
             witness: None,
             tick: Tick(0),
             half: Half::Advance,
@@ -253,9 +258,16 @@ impl Shard {
         Frozen::of(self, self.encode_rest())
     }
 
-    /// Puts the application's own values of another shard in place of these: they are not in a checkpoint.
+    /// Takes from another shard the application's own values that no recipe makes: systems may need them, and they are
+    /// not in a checkpoint.
+    pub fn borrow_resources(&mut self, from: &mut Shard) {
+        self.resources.take_missing(&mut from.resources);
+    }
+
+    /// Puts the application's own values of another shard in place of these, with those that were borrowed from it.
     pub fn adopt_resources(&mut self, from: &mut Shard) {
         std::mem::swap(&mut self.resources, &mut from.resources);
+        self.resources.take_missing(&mut from.resources);
     }
 
     /// Calls `witness` when a phase begins, and with none when a half ends: drivers time phases with it.

@@ -47,6 +47,8 @@ pub struct ShardStats {
     pub commands_scripted: u64,
     /// Commands refused.
     pub commands_refused: u64,
+    /// Custom interests whose predicate panicked or is not registered any more: the default one stood instead.
+    pub interests_failed: u64,
     /// Deltas built.
     pub deltas: u64,
     /// Their bytes, without WebSocket header.
@@ -94,6 +96,6 @@ pub struct ViewerStats {
     pub commands_skipped: u64,
     /// The client's number of the last command applied.
     pub client_sequence: u32,
-    /// Of the last refresh; 0 before the first.
+    /// How often its session was resumed, as of the join or the last refresh.
     pub generation: u32,
 }

@@ -31,7 +31,7 @@ pub(crate) struct Viewer {
     pub(crate) sent: Option<Tick>,
     pub(crate) credits: Credits,
     pub(crate) inputs: Inputs,
-    /// Of the last refresh; 0 before the first.
+    /// Of its session, as of the join or the last refresh.
     pub(crate) generation: u32,
 }
 
@@ -61,7 +61,7 @@ impl Viewer {
             sent: None,
             credits: Credits::new(limits.credits_max),
             inputs: Inputs::default(),
-            generation: 0,
+            generation: join.generation,
         }
     }
 

@@ -25,6 +25,7 @@ on_each_runtime!(
     a_world_that_is_killed_comes_back_with_all_that_clients_were_told,
     a_world_that_is_stopped_goes_on_where_it_was,
     clients_of_a_world_that_is_killed_go_on_as_whom_they_were,
+    a_world_kept_by_checkpoints_alone_comes_back_as_the_last_one_has_it,
 );
 
 const ENTITIES: &str = "400";
@@ -254,6 +255,31 @@ fn clients_of_a_world_that_is_killed_go_on_as_whom_they_were(runtime: &str) {
     assert_eq!((key.len(), key.permissions().mode() & 0o777), (32, 0o600));
 }
 
+fn a_world_kept_by_checkpoints_alone_comes_back_as_the_last_one_has_it(runtime: &str) {
+    let folder = Folder::new(&format!("checkpoints-{runtime}"));
+    let mut last = 0;
+    for round in 0..4 {
+        let mut server = start(runtime, &folder, &["--durability", "checkpoint"]);
+        if round > 0 {
+            assert_eq!(came_back(&server), Some(last), "{}", server.line());
+        }
+        crate::server::eventually("another checkpoint", || {
+            recording(&folder).generations().unwrap().last() > Some(&Tick(last))
+        });
+        server.signal(rustix::process::Signal::KILL);
+        server.wait();
+        let mut generations = recording(&folder).generations().unwrap();
+        if round % 2 == 1 {
+            // As if it had been killed between two shards' checkpoints.
+            let newest = generations.pop_last().unwrap();
+            let shard = worldshard::prelude::ShardId(round / 2);
+            let name = FileName::Checkpoint(newest, shard).to_string();
+            fs::remove_file(Path::new(&folder.at("world")).join(name)).unwrap();
+        }
+        last = generations.last().unwrap().0;
+    }
+}
+
 /// Does again what is kept, and compares each tick with the digest that was written; how many there were.
 fn compare(recording: &Recording, digests: &BTreeMap<Tick, u128>) -> u64 {
     let mut compared = 0;
@@ -265,7 +291,7 @@ fn compare(recording: &Recording, digests: &BTreeMap<Tick, u128>) -> u64 {
             .range(generation.next()..)
             .next()
             .copied();
-        while next.is_none_or(|next| replay.tick() < next) && replay.step() {
+        while next.is_none_or(|next| replay.tick() < next) && replay.step().unwrap() {
             if let Some(&digest) = digests.get(&replay.tick()) {
                 assert_eq!(replay.digest(), digest, "tick {}", replay.tick());
                 compared += 1;

@@ -28,7 +28,6 @@ pub(crate) use stage::ContextSystem;
 use crate::error::{Error, Result};
 use crate::runtime::{self, Running};
 use http::Site;
-use recipe::ResourceMaker;
 use stage::Systems;
 
 /// An application in the making: a recipe from which every shard is built.
@@ -42,7 +41,6 @@ pub struct App {
     first_error: Option<Error>,
     systems: Systems,
     plugins: Vec<(&'static str, Arc<dyn Plugin>)>,
-    resources: Vec<ResourceMaker>,
     world_name: Option<String>,
     world: Recipe,
     paths: BTreeMap<String, Framing>,
@@ -60,7 +58,6 @@ impl App {
             first_error: None,
             systems: Systems::default(),
             plugins: Vec::new(),
-            resources: Vec::new(),
             world_name: None,
             world: Recipe::new(WorldConfig::default()),
             paths: BTreeMap::new(),
@@ -101,12 +98,15 @@ impl App {
     }
 
     /// Gives every shard a value of its own that systems of all stages reach by its type.
+    ///
+    /// `make` is called whenever a shard is made, so also when a kept world does its ticks again: what a system of
+    /// `FixedUpdate` reads belongs here.
     pub fn resource<T: 'static>(
         &mut self,
         make: impl Fn() -> T + Send + Sync + 'static,
     ) -> &mut Self {
         self.claim(Owned::Name(format!("resource {}", type_name::<T>())));
-        self.resources.push(Box::new(move |resources| {
+        self.world.resources.push(Arc::new(move |resources| {
             resources.insert(make());
         }));
         self
@@ -209,7 +209,8 @@ impl App {
         self
     }
 
-    /// Adds a custom interest: whether a viewpoint sees the entity with a rank in the view. The first has number 0.
+    /// Adds a custom interest: whether a viewpoint sees the entity with a rank in the view. The first has number 0. It must
+    /// be a pure function. Of whoever has one that panics, or that is not added any more, the interest is the default one.
     pub fn predicate(
         &mut self,
         sees: impl Fn(&View, Point, u32) -> bool + Send + Sync + 'static,
@@ -317,7 +318,6 @@ impl App {
             last: app.systems.last,
             shutdown: app.systems.shutdown,
             plugins: app.plugins,
-            resources: app.resources,
             paths: app.paths,
             site: app.site,
             options: app.options,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use worldshard_shard::{Recipe, Resources};
+use worldshard_shard::Recipe;
 use worldshard_transport::{RequestHead, Response};
 
 use crate::app::http::Site;
@@ -20,14 +20,10 @@ pub struct AppRecipe {
     pub(crate) last: Vec<ContextSystem>,
     pub(crate) shutdown: Vec<ContextSystem>,
     pub(crate) plugins: Vec<(&'static str, Arc<dyn Plugin>)>,
-    pub(crate) resources: Vec<ResourceMaker>,
     pub(crate) paths: BTreeMap<String, Framing>,
     pub(crate) site: Site,
     pub(crate) options: ServerOptions,
 }
-
-/// Makes one shard's copy of a resource.
-pub(crate) type ResourceMaker = Box<dyn Fn(&mut Resources) + Send + Sync>;
 
 /// What the messages of a path consist of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

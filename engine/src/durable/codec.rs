@@ -18,17 +18,30 @@ pub(crate) fn write_frame(kind: Kind, out: &mut Vec<u8>, payload: impl FnOnce(&m
 
 /// Takes a frame off the front: its payload and what is behind it. `None` when it is not whole.
 pub(crate) fn read_frame(kind: Kind, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (magic, payload, behind) = split_frame(bytes)?;
+    (*magic == kind.magic()).then_some((payload, behind))
+}
+
+/// Whether a whole frame of this kind stands at the front, in a format of another build.
+pub(crate) fn is_of_another_format(kind: Kind, bytes: &[u8]) -> bool {
+    split_frame(bytes)
+        .is_some_and(|(magic, ..)| magic.starts_with(&kind.name()) && *magic != kind.magic())
+}
+
+/// The magic, the payload, and what is behind; `None` when the frame is not whole, whatever it is around.
+fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (head, rest) = bytes.split_at_checked(HEAD_BYTES)?;
     let (magic, numbers) = head.split_at(MAGIC_BYTES);
     let (length, sum) = numbers.split_at(CHECKED_FROM - MAGIC_BYTES);
     let length = u64::from_le_bytes(length.try_into().ok()?);
     let sum = u64::from_le_bytes(sum.try_into().ok()?);
     let (payload, behind) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-    let whole = *magic == kind.magic() && sum == xxh3_64(payload) ^ mixed(length);
-    whole.then_some((payload, behind))
+    let whole = sum == xxh3_64(payload) ^ mixed(length);
+    whole.then_some((magic, payload, behind))
 }
 
-/// Whether a whole frame stands anywhere in the bytes.
+/// Whether a whole frame stands anywhere in the bytes. The payload of this kind must be stuffed, so that nothing in it
+/// passes for a frame.
 pub(crate) fn holds_frame(kind: Kind, bytes: &[u8]) -> bool {
     let magic = kind.magic();
     let starts = bytes.windows(MAGIC_BYTES).enumerate();
@@ -66,8 +79,14 @@ impl Kind {
     fn magic(self) -> [u8; MAGIC_BYTES] {
         match self {
             Self::Checkpoint => *b"wsC\x01",
-            Self::Chunk => *b"wsJ\x01",
+            Self::Chunk => *b"wsJ\x02",
         }
+    }
+
+    /// What the magic of every format begins with.
+    pub(super) fn name(self) -> [u8; MAGIC_BYTES - 1] {
+        let [first, second, third, _] = self.magic();
+        [first, second, third]
     }
 }
 

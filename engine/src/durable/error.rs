@@ -4,6 +4,7 @@ use std::{fmt, io};
 
 use worldshard_protocol::Tick;
 use worldshard_shard::RestoreError;
+use worldshard_spatial::ShardId;
 
 /// Why a world is not opened, or not kept.
 #[derive(Debug)]
@@ -51,6 +52,17 @@ pub enum DurableError {
         /// The last that is.
         last: Tick,
     },
+    /// A tick that is to be done again panics.
+    Panicked {
+        /// Which.
+        tick: Tick,
+        /// Where.
+        shard: ShardId,
+        /// The system that ran.
+        system: Option<&'static str>,
+        /// What it said.
+        text: String,
+    },
 }
 
 impl fmt::Display for DurableError {
@@ -79,6 +91,18 @@ impl fmt::Display for DurableError {
             ),
             Self::NotKept { tick, first, last } => {
                 write!(f, "tick {tick} is not kept: {first} to {last} are")
+            }
+            Self::Panicked {
+                tick,
+                shard,
+                system,
+                text,
+            } => {
+                write!(f, "tick {tick} cannot be done again: shard {shard} panics")?;
+                if let Some(system) = system {
+                    write!(f, " in the system {system}")?;
+                }
+                write!(f, ": {text}; all that was kept is still there")
             }
         }
     }

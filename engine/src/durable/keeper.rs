@@ -10,7 +10,7 @@ use worldshard_protocol::Tick;
 use worldshard_spatial::ShardId;
 
 use super::names::FileName;
-use super::retention::outdated;
+use super::retention::{complete, outdated};
 use super::store::Store;
 
 /// The journal of a running world.
@@ -26,7 +26,6 @@ pub struct Keeper {
     waiting: BTreeMap<Tick, Vec<u8>>,
     /// Of which generations which shards' checkpoints are written.
     written: BTreeMap<Tick, BTreeSet<ShardId>>,
-    whole: BTreeSet<Tick>,
     generations_kept: usize,
 }
 
@@ -54,7 +53,6 @@ impl Keeper {
             dirty: false,
             waiting: BTreeMap::new(),
             written: BTreeMap::new(),
-            whole: BTreeSet::from([from]),
             generations_kept: generations_kept.max(1),
         }
     }
@@ -135,24 +133,18 @@ impl Keeper {
         }
         // One that is older and still not whole never will be.
         self.written.retain(|of, _| *of > tick);
-        self.whole.insert(tick);
         let names = self.store.list()?;
         let names: Vec<FileName> = names
             .iter()
             .filter_map(|name| FileName::parse(name))
             .collect();
-        for name in outdated(&names, &self.whole, self.generations_kept) {
+        let shards = u16::try_from(self.shards.len()).expect("a shard's number is 16 bits");
+        // Those of processes before count too.
+        let mut whole = complete(&names, shards);
+        whole.retain(|of| *of <= tick);
+        for name in outdated(&names, &whole, self.generations_kept) {
             self.store.remove(&name.to_string())?;
         }
-        while self.whole.len() > self.generations_kept {
-            self.whole.pop_first();
-        }
         Ok(())
-    }
-
-    /// The last generation that is whole.
-    #[must_use]
-    pub fn newest(&self) -> Tick {
-        *self.whole.last().expect("it began behind one")
     }
 }

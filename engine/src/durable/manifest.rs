@@ -20,6 +20,12 @@ pub struct Manifest {
     /// How many processes have had it before the one that has it now.
     #[serde(default)]
     pub processes: u32,
+    /// Whether its first generation was ever whole. Before that nobody was told anything of it.
+    #[serde(default = "yes")]
+    pub begun: bool,
+    /// Whether the process that has it keeps a journal. Without, nothing is missed behind the last checkpoint of all shards.
+    #[serde(default = "yes")]
+    pub journal: bool,
     /// What the world's course depends on, by name.
     pub rules: BTreeMap<String, String>,
     /// What the application needs to make the same recipe again.
@@ -36,6 +42,8 @@ impl Manifest {
             world: world.to_owned(),
             shards,
             processes: 0,
+            begun: false,
+            journal: true,
             rules: rules(recipe),
             launch,
         }
@@ -136,6 +144,11 @@ fn rules(recipe: &Recipe) -> BTreeMap<String, String> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
+}
+
+/// What was so before it was written down.
+fn yes() -> bool {
+    true
 }
 
 const FORMAT: u32 = 1;

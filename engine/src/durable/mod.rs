@@ -15,6 +15,7 @@ mod replay;
 mod retention;
 mod settle;
 mod store;
+mod stuffing;
 
 pub use error::DurableError;
 pub use journal::{Chunk, Ending, read_journal, write_chunk};
@@ -23,7 +24,7 @@ pub use manifest::Manifest;
 pub use names::FileName;
 pub use recover::{Loaded, Opening, Recovered, load, load_from, recover};
 pub use replay::Replay;
-pub use retention::outdated;
+pub use retention::{complete, outdated};
 pub use settle::settle;
 pub use store::Store;
 

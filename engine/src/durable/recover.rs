@@ -13,8 +13,10 @@ use worldshard_spatial::CellMap;
 use super::codec::checkpoint_of;
 use super::error::DurableError;
 use super::journal::{Chunk, Ending, read_journal};
+use super::manifest::Manifest;
 use super::names::FileName;
 use super::replay::Replay;
+use super::retention::complete;
 use super::store::Store;
 
 /// What is to be opened, and how.
@@ -68,7 +70,7 @@ pub fn recover(store: &dyn Store, opening: &Opening) -> Result<Option<Recovered>
         reach,
         notes,
     } = loaded;
-    while replay.tick() < reach && replay.step() {}
+    while replay.tick() < reach && replay.step()? {}
     assert_eq!(
         replay.tick(),
         reach,
@@ -92,6 +94,7 @@ pub fn load(store: &dyn Store, opening: &Opening) -> Result<Option<Loaded>, Dura
     if generations.is_empty() {
         return Ok(None);
     }
+    let followed = followed(store, opening, &files);
     let until = opening.until.unwrap_or(Tick(u64::MAX));
     let mut notes = Vec::new();
     let mut newest = None;
@@ -99,7 +102,7 @@ pub fn load(store: &dyn Store, opening: &Opening) -> Result<Option<Loaded>, Dura
         match shards_of(store, opening, checkpoint)? {
             // An older generation has the same journals behind it: it leads no further.
             Ok(shards) => {
-                newest = Some((follow(store, &generations, checkpoint, opening)?, shards));
+                newest = Some((follow(store, &followed, checkpoint, opening)?, shards));
                 break;
             }
             Err(reason) => notes.push(reason),
@@ -127,7 +130,7 @@ pub fn load_from(
     opening: &Opening,
     checkpoint: Tick,
 ) -> Result<Loaded, DurableError> {
-    let generations: BTreeSet<Tick> = files(store)?.iter().filter_map(generation).collect();
+    let generations = followed(store, opening, &files(store)?);
     let shards = shards_of(store, opening, checkpoint)?;
     let shards = shards.map_err(|reason| DurableError::NoneWhole(vec![reason]))?;
     let candidate = follow(store, &generations, checkpoint, opening)?;
@@ -195,6 +198,20 @@ pub(super) fn generation(name: &FileName) -> Option<Tick> {
         FileName::Checkpoint(tick, _) | FileName::Journal(tick) => Some(*tick),
         FileName::Manifest => None,
     }
+}
+
+/// The generations that lead from one to the next. Where no journal was kept, one that some shard has no checkpoint of was
+/// never finished: nothing of it was promised.
+fn followed(store: &dyn Store, opening: &Opening, files: &[FileName]) -> BTreeSet<Tick> {
+    let mut generations: BTreeSet<Tick> = files.iter().filter_map(generation).collect();
+    let manifest = store.read(&FileName::Manifest.to_string()).ok();
+    let manifest = manifest.and_then(|bytes| Manifest::parse(&bytes).ok());
+    if manifest.is_some_and(|manifest| !manifest.journal) {
+        let complete = complete(files, opening.cell_map.shard_count());
+        generations
+            .retain(|tick| complete.contains(tick) || files.contains(&FileName::Journal(*tick)));
+    }
+    generations
 }
 
 /// All shards of a generation, or why it is not whole. What is whole and cannot be taken is an error: an older one
@@ -265,6 +282,9 @@ fn follow(
         break_off = match (taken, ending, short_of) {
             (Err(why), ..) => Some(format!("{name}: {why}")),
             (_, Ending::Damaged(at), _) => Some(format!("{name} is damaged at byte {at}")),
+            (_, Ending::Unknown(at), _) => Some(format!(
+                "{name}: the piece at byte {at} is as it was written, and this build cannot read it"
+            )),
             (_, Ending::Torn(at), Some(_)) => Some(format!("{name} is cut off at byte {at}")),
             (_, Ending::Whole, Some(next)) => Some(format!(
                 "{name} ends with tick {reach}, before the checkpoint of {next}"
@@ -336,6 +356,7 @@ impl Progress {
                     | Call::Acknowledge(_)
                     | Call::Say(_)
                     | Call::Quarantine(_)
+                    | Call::RunAllSystems
                     | Call::Dismiss
                     | Call::Settle => continue,
                 };

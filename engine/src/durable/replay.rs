@@ -1,9 +1,13 @@
 //! Lets all shards of a world do again what they did, in one thread, tick by tick. Never reads a file.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use worldshard_protocol::Tick;
 use worldshard_shard::{Call, Envelope, Shard};
+
+use super::error::DurableError;
+use crate::panic::panic_text;
 
 /// A world that does again what it did.
 pub struct Replay {
@@ -48,16 +52,21 @@ impl Replay {
     }
 
     /// One tick. False when it was not said to every shard: then nothing happened.
-    pub fn step(&mut self) -> bool {
+    ///
+    /// # Errors
+    /// When a shard panics: then this world leads no further.
+    pub fn step(&mut self) -> Result<bool, DurableError> {
         let tick = self.tick.next();
         let advances = |call: &Call| matches!(call, Call::Advance(of) if *of == tick);
         if !self.calls.iter().all(|calls| calls.iter().any(advances)) {
-            return false;
+            return Ok(false);
         }
         let mut inboxes: Vec<Vec<Envelope>> = self.shards.iter().map(|_| Vec::new()).collect();
         for (shard, calls) in self.shards.iter_mut().zip(&mut self.calls) {
-            say(shard, calls, advances);
-            let envelopes = shard.advance(tick);
+            let envelopes = guarded(shard, tick, |shard| {
+                say(shard, calls, advances);
+                shard.advance(tick)
+            })?;
             for envelope in envelopes {
                 inboxes[usize::from(envelope.to.0)].push(envelope);
             }
@@ -70,13 +79,15 @@ impl Replay {
         {
             // What was said before the second half of the last tick may not have been written any more.
             let absorbs = |call: &Call| matches!(call, Call::Absorb(of, _) if *of == tick);
-            if calls.iter().any(absorbs) {
-                say(shard, calls, absorbs);
-            }
-            shard.absorb(tick, inbox);
+            guarded(shard, tick, |shard| {
+                if calls.iter().any(absorbs) {
+                    say(shard, calls, absorbs);
+                }
+                shard.absorb(tick, inbox);
+            })?;
         }
         self.tick = tick;
-        true
+        Ok(true)
     }
 
     /// What the shards are made of.
@@ -94,4 +105,20 @@ fn say(shard: &mut Shard, calls: &mut VecDeque<Call>, is_half: impl Fn(&Call) ->
         }
         shard.say_again(call);
     }
+}
+
+/// Has a shard do a half of a tick. Its panic says which code it was, and stays here.
+fn guarded<R>(
+    shard: &mut Shard,
+    tick: Tick,
+    half: impl FnOnce(&mut Shard) -> R,
+) -> Result<R, DurableError> {
+    // A shard that panicked is dropped with its world.
+    let done = catch_unwind(AssertUnwindSafe(|| half(shard)));
+    done.map_err(|panic| DurableError::Panicked {
+        tick,
+        shard: shard.own(),
+        system: shard.blamed().map(|(_, name)| name),
+        text: panic_text(&*panic).to_owned(),
+    })
 }

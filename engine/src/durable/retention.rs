@@ -1,10 +1,26 @@
-//! Which files are not needed any more. Never takes one away.
+//! Which generations have all their files, and which files are not needed any more. Never takes one away.
 
 use std::collections::BTreeSet;
 
 use worldshard_protocol::Tick;
+use worldshard_spatial::ShardId;
 
 use super::names::FileName;
+
+/// The ticks of which every shard's checkpoint is there, whatever is in it.
+#[must_use]
+pub fn complete(names: &[FileName], shards: u16) -> BTreeSet<Tick> {
+    let names: BTreeSet<FileName> = names.iter().copied().collect();
+    let is_complete = |tick: &Tick| {
+        let mut shards = (0..shards).map(ShardId);
+        shards.all(|shard| names.contains(&FileName::Checkpoint(*tick, shard)))
+    };
+    let ticks = names.iter().filter_map(|name| match name {
+        FileName::Checkpoint(tick, _) => Some(*tick),
+        FileName::Manifest | FileName::Journal(_) => None,
+    });
+    ticks.filter(is_complete).collect()
+}
 
 /// The files of generations before the last `kept` whole ones. `whole` are the ticks of which every shard's checkpoint was
 /// written; whatever is newer than the oldest of those that are kept stays.

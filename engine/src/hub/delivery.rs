@@ -121,7 +121,9 @@ impl Hub {
                 tick: since,
             } => self.joined(from, tick, session, entity, since),
             Notice::Refreshed { generation, tick } => {
-                if standing.state == State::In && standing.resumption.generation == generation {
+                let resumption = &standing.resumption;
+                let is_awaited = resumption.refreshing && resumption.generation == generation;
+                if standing.state == State::In && is_awaited {
                     standing.resumption.refreshing = false;
                     standing.deltas.restart(tick);
                     self.release_deltas(session);
@@ -144,6 +146,10 @@ impl Hub {
                     "avatar_lost",
                     Some(format!(r#"{{"entity":{entity}}}"#)),
                 );
+            }
+            Notice::InterestFailed(why) => {
+                tracing::warn!(%session, why, "a custom interest failed");
+                self.refuse_command(session, ErrorCode::Internal, why, 0);
             }
             Notice::Refused {
                 client_sequence,
@@ -195,6 +201,10 @@ impl Hub {
             }
         };
         let standing = self.desk.standing(session).expect("it was just found");
+        if !matches!(standing.state, State::Joining { .. }) {
+            // A script knows nothing of resumptions.
+            standing.resumption.told = 0;
+        }
         standing.state = State::In;
         standing.begun_by(from, tick);
         standing.deltas.restart(since);

@@ -264,14 +264,17 @@ impl Hub {
         key.ok_or(NO_SESSION)?.read(token).ok_or(FORGED)
     }
 
-    /// Has the viewpoint of a resumed session tell everything anew. A viewpoint to come is asked when it is there.
+    /// Has the viewpoint of a resumed session tell everything anew, unless it began after that. A viewpoint to come is asked
+    /// when it is there.
     pub(crate) fn refresh_if_resumed(&mut self, session: SessionId) {
         let Some(standing) = self.desk.standing(session) else {
             return;
         };
-        let generation = standing.resumption.generation;
-        if standing.state == State::In && generation > 0 {
-            standing.resumption.refreshing = true;
+        let resumption = &mut standing.resumption;
+        let generation = resumption.generation;
+        if standing.state == State::In && generation != resumption.told {
+            resumption.told = generation;
+            resumption.refreshing = true;
             self.send_command(session, 0, CommandBody::Refresh { generation });
         }
     }
@@ -291,6 +294,7 @@ impl Hub {
             standing.entity = one.avatar;
             standing.resumption = Resumption {
                 generation: one.generation,
+                told: one.generation,
                 taken: one.client_sequence,
                 ..Resumption::default()
             };

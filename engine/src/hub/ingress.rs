@@ -142,6 +142,8 @@ impl Hub {
                 interest: interest(&wish)?,
                 full,
                 author: session.value(),
+                // Known when it is sent.
+                generation: 0,
             }),
             ClientMessage::Leave => CommandBody::Leave,
             ClientMessage::Steer { direction } => CommandBody::Steer(Point::from_array(direction)),
@@ -193,7 +195,7 @@ impl Hub {
         &mut self,
         session: SessionId,
         client_sequence: u32,
-        body: CommandBody,
+        mut body: CommandBody,
     ) -> Result<(), WireError> {
         let tick = self.desk.tick;
         let limits = &self.recipe.world.config.limits;
@@ -212,7 +214,7 @@ impl Hub {
         }
         match standing.state {
             State::Out => {
-                let CommandBody::Join(join) = &body else {
+                let CommandBody::Join(join) = &mut body else {
                     return Err(not_allowed("command: join first"));
                 };
                 // A new viewpoint has credits of its own: without this, joining again and again would fill memory.
@@ -224,6 +226,8 @@ impl Hub {
                 }
                 standing.state = State::Joining { leave: false };
                 standing.owner = self.shard.cell_map().owner_of(join.at);
+                join.generation = standing.resumption.generation;
+                standing.resumption.told = join.generation;
                 self.send_command(session, client_sequence, body);
             }
             State::Leaving | State::Joining { leave: true } => {

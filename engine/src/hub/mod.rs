@@ -141,11 +141,8 @@ impl Hub {
     ///
     /// # Panics
     /// When the shard is none of `commons`.
-    pub fn around(mut shard: Shard, recipe: Arc<AppRecipe>, commons: Commons) -> Result<Self> {
+    pub fn around(shard: Shard, recipe: Arc<AppRecipe>, commons: Commons) -> Result<Self> {
         let (own, tick) = (shard.own(), shard.tick());
-        for make in &recipe.resources {
-            make(shard.resources_mut());
-        }
         let mut hub = Self {
             overview: OverviewDesk::new(commons.shard_count(), recipe.world.config.tick_interval),
             desk: Desk::new(own, &recipe, commons),
@@ -346,6 +343,11 @@ impl Hub {
         self.shard.quarantine(system);
     }
 
+    /// As `Shard::run_all_systems`.
+    pub fn run_all_systems(&mut self) {
+        self.shard.run_all_systems();
+    }
+
     /// Puts a shard in place of one that panicked: as it was in `archive`, with all said again that was said since. What
     /// it had for sessions and neighbours was sent the first time. Sessions, services and their resources stay.
     ///
@@ -363,9 +365,7 @@ impl Hub {
         let (own, world) = (self.desk.own, self.recipe.world.clone());
         let cell_map = self.desk.commons.cell_map.clone();
         let mut shard = Shard::restore(own, world, cell_map, archive)?;
-        for make in &self.recipe.resources {
-            make(shard.resources_mut());
-        }
+        shard.borrow_resources(&mut self.shard);
         calls.into_iter().for_each(|call| shard.say_again(call));
         shard.keep_calls(keep);
         shard.adopt_resources(&mut self.shard);

@@ -82,6 +82,8 @@ pub(crate) struct Standing {
 pub(crate) struct Resumption {
     /// Counts resumptions. Only a token of this generation, or a later one, resumes it.
     pub(crate) generation: u32,
+    /// As its viewpoint was told, with the join or a refresh.
+    pub(crate) told: u32,
     /// The viewpoint was asked to tell all anew and has not done so yet: what it told before is late word.
     pub(crate) refreshing: bool,
     /// The highest of the client's own numbers that a command was taken with.

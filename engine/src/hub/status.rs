@@ -142,6 +142,8 @@ pub struct WorldStatus {
     pub commands_applied: u64,
     /// Commands refused by the world.
     pub commands_refused: u64,
+    /// Custom interests that failed: the default one stands instead.
+    pub interests_failed: u64,
     /// Ticks in which the audit checked every entity.
     pub audit_checks: u64,
     /// Ticks in which one was lost or doubled.
@@ -234,6 +236,7 @@ impl Hub {
             deltas_starved: stats.deltas_starved,
             commands_applied: stats.commands_applied,
             commands_refused: stats.commands_refused,
+            interests_failed: stats.interests_failed,
             audit_checks: audit.checks(),
             audit_failures: audit.failures(),
         }

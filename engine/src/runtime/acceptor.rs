@@ -100,10 +100,15 @@ impl Accepting {
         self.fill_reserve();
         while self.process.control.stop() == Stop::No {
             self.bell.answer();
-            let accepted = match self.is_needed() {
+            let mut accepted = match self.is_needed() {
                 true => self.accept_all(),
                 false => Ok(()),
             };
+            if self.troubled && accepted.is_ok() {
+                // Who came until now was left to this thread, and the shard is not told of anybody twice.
+                self.door.hold(false);
+                accepted = self.accept_all();
+            }
             self.troubled = accepted.is_err();
             self.door.hold(self.troubled);
             let wait = match accepted {

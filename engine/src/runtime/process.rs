@@ -46,6 +46,8 @@ pub(crate) struct ShardReport {
     pub(crate) rebuilds: u64,
     /// Ticks that it did again then.
     pub(crate) ticks_rebuilt: u64,
+    /// Checkpoints of it that were not written, since the process began.
+    pub(crate) checkpoints_left_out: u64,
     /// Writes to connections, each with all that waited for one of them.
     pub(crate) writes: u64,
     /// Letters in its mailbox now.

@@ -104,7 +104,12 @@ impl Beginning {
                 recovery: None,
             });
         };
-        let opened = keeping::open(recipe, &commons.cell_map, data)?;
+        let opening = || keeping::open(recipe, &commons.cell_map, data);
+        let opened = catch_unwind(AssertUnwindSafe(opening)).unwrap_or_else(|panic| {
+            let (folder, text) = (data.folder.display(), panic_text(&*panic));
+            let text = format!("{folder}: opening it panicked: {text}");
+            Err(Error::Runtime(text))
+        })?;
         if resumes {
             commons = commons.resuming(secret::kept(&data.folder).map_err(no_key)?);
         }

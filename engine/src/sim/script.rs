@@ -89,6 +89,7 @@ impl ClientScript {
                 interest: self.interest(client, round),
                 full: false,
                 author: u64::from(client) + 1,
+                generation: 0,
             }));
         }
         if at == lives {

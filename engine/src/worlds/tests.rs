@@ -85,6 +85,7 @@ impl Script for Strollers {
                     interest: Interest::Radius(5.0),
                     full: false,
                     author,
+                    generation: 0,
                 }),
                 3 => {
                     CommandBody::Steer(Point::new(if author == 0 { 1.0 } else { -1.0 }, 0.25, 0.25))

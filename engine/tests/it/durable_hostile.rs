@@ -38,6 +38,18 @@ fn journals() -> Vec<Vec<u8>> {
         };
         let mut calls = vec![Call::Command(command), Call::Acknowledge(acknowledgement)];
         calls.truncate((tick % 3) as usize);
+        if tick == 5 {
+            // A piece within a piece: a client may say one.
+            let (opcode, payload) = (9, journal.clone().into());
+            let body = CommandBody::Custom { opcode, payload };
+            let (sequence, client_sequence) = (1, 1);
+            calls.push(Call::Command(Command {
+                session,
+                sequence,
+                client_sequence,
+                body,
+            }));
+        }
         calls.push(Call::Advance(Tick(tick)));
         let chunk = Chunk {
             shard: ShardId((tick % 2) as u16),

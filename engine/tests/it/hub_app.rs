@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use worldshard::prelude::*;
+use worldshard_shard::Keep;
 
 use crate::pump::Pump;
 
@@ -245,6 +246,27 @@ fn every_shard_has_resources_of_its_own_and_all_stages_reach_them() {
     pump.settle();
     assert_eq!(pump.clients[&one].texts(), ["1", "2", "13"]);
     assert_eq!(pump.clients[&other].texts(), ["1"]);
+}
+
+#[test]
+fn a_shard_that_is_made_again_has_what_a_startup_system_inserted_while_it_does_its_ticks_again() {
+    struct Table(u32);
+    let mut app = App::new();
+    app.world(WorldConfig::default())
+        .system(Startup, |cx: &mut Context| cx.insert_resource(Table(7)))
+        .system(FixedUpdate, |step: &mut Step| {
+            assert_eq!(step.resource::<Table>().0, 7);
+        });
+    let mut pump = Pump::new(&mut app, 1, 1);
+    let hub = &mut pump.hubs[0];
+    hub.keep_calls(Keep::All);
+    let archive = hub.freeze().encode();
+    pump.run(3);
+    let hub = &mut pump.hubs[0];
+    let calls = hub.take_calls();
+    hub.rebuild(&archive, calls, Keep::All).unwrap();
+    assert_eq!(hub.shard().tick(), Tick(3));
+    pump.run(1);
 }
 
 #[test]

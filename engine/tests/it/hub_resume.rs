@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use worldshard::hub::{Commons, Hub, Returning};
 use worldshard::prelude::*;
 use worldshard::worlds::{WorldName, world};
 use worldshard_protocol::world::OPCODE_S2C_DELTA;
 use worldshard_protocol::{ClientMessage, Greeting, HotHeader, InterestWish, ViewpointMode};
+use worldshard_shard::{Shard, ViewerStats};
 
 use crate::pump::Pump;
 
@@ -390,6 +392,63 @@ fn a_session_that_is_cut_off_while_it_joins_comes_into_the_world_all_the_same() 
         assert_eq!(walker.first_is_full, Some(true), "seed {seed}");
         history.check(&walker, entity, &format!("seed {seed}"));
         assert_eq!(closed(&log), []);
+    }
+}
+
+/// The viewpoint of a session, and who has it.
+fn viewer(pump: &Pump, session: SessionId) -> (ShardId, ViewerStats) {
+    let viewer = |hub: &Hub| Some((hub.shard().own(), hub.shard().viewer(session)?));
+    pump.hubs.iter().find_map(viewer).unwrap()
+}
+
+/// The home of a session as the next process has it, which comes back from what is kept of this tick.
+fn home_after_a_crash(pump: &Pump, session: SessionId) -> Hub {
+    let hub = &pump.hubs[usize::from(session.home())];
+    let recipe = hub.recipe().clone();
+    let commons = Commons::new(&recipe, pump.shards()).unwrap();
+    let commons = commons.of_process(1).resuming([7; 32]);
+    let (own, world) = (hub.shard().own(), recipe.world().clone());
+    let cell_map = commons.cell_map().clone();
+    let shard = Shard::restore(own, world, cell_map, &hub.freeze().encode()).unwrap();
+    let mut home = Hub::around(shard, recipe, commons).unwrap();
+    let (owner, viewer) = viewer(pump, session);
+    home.expect(&[Returning::of(session, owner, &viewer)]);
+    home
+}
+
+#[test]
+fn a_token_that_was_used_stays_so_when_its_session_leaves_and_joins_again_and_the_process_ends() {
+    for shards in [1, 2, 8] {
+        let log = Log::default();
+        let mut pump = Pump::new(&mut birds(&log), shards, 5);
+        let mut walker = Eyes::open(&mut pump, shards - 1);
+        let at = [50.0, 50.0, 0.0];
+        walker.join(&mut pump, at);
+        pump.run(3);
+        let used = walker.greeting.resume.clone().unwrap();
+        pump.close(walker.session, CloseReason::Lost);
+        let mut walker = walker.resume(&mut pump);
+        pump.run(3);
+        walker.say(&mut pump, &ClientMessage::Leave);
+        pump.run(3);
+        assert_eq!(avatar(&pump, walker.session), None);
+        walker.join(&mut pump, at);
+        pump.settle();
+        // In the first tick that has the viewpoint, nothing but the join was said to it.
+        pump.step();
+        let (_, begun) = viewer(&pump, walker.session);
+        let mut home = home_after_a_crash(&pump, walker.session);
+        let mut resume = |token: &str| {
+            let resumed = home.resume(token, "/world");
+            resumed.map_err(|refusal| refusal.status)
+        };
+        assert_eq!(resume(&used), Err(410), "{shards} shards");
+        let token = walker.greeting.resume.as_deref().unwrap();
+        assert_eq!(resume(token), Ok(walker.session));
+        // Who joins again is told all by that: nobody asks for it once more.
+        pump.run(3);
+        let (_, later) = viewer(&pump, walker.session);
+        assert_eq!(later.commands_done, begun.commands_done);
     }
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod child;
+mod folder;
 #[path = "../../../transport/tests/common/mod.rs"]
 mod framing;
 mod runtimes;
@@ -40,6 +41,7 @@ mod net_interest;
 mod net_life;
 mod net_process;
 mod net_rebuild;
+mod net_reopened;
 mod net_resume;
 mod net_subscribe;
 mod net_walker;

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -16,10 +15,11 @@ use serde_json::Value;
 use worldshard::prelude::*;
 use worldshard::runtime::{Recording, Running};
 use worldshard::worlds::{WorldName, world};
-use worldshard::{AppRecipe, DataOptions, Runtime};
+use worldshard::{AppRecipe, Runtime};
 use worldshard_client::{Connection, Event as Heard};
-use worldshard_protocol::{InterestWish, ViewpointMode};
+use worldshard_protocol::{ErrorCode, InterestWish, ViewpointMode};
 
+use crate::folder::Folder;
 use crate::socket::{PATIENCE, end, eventually, get, now, on_each_runtime, serve};
 
 const ENTITIES: u64 = 1000;
@@ -27,44 +27,6 @@ const SHARDS: u16 = 4;
 
 fn full() -> bool {
     std::env::var("WORLDSHARD_FULL").is_ok_and(|full| full == "1")
-}
-
-/// A folder of a test's own, removed when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str, runtime: Runtime) -> Self {
-        let name = format!("worldshard-{name}-{runtime}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn data(&self) -> DataOptions {
-        let mut data = DataOptions::new(self.0.join("world"));
-        data.checkpoint_every = Duration::from_secs(1);
-        data.digest_file = Some(self.0.join("digests"));
-        data
-    }
-
-    fn digests(&self) -> BTreeMap<Tick, u128> {
-        let text = fs::read_to_string(self.0.join("digests")).unwrap();
-        let line = |line: &str| {
-            let (tick, digest) = line.split_once(' ')?;
-            Some((
-                Tick(tick.parse().ok()?),
-                u128::from_str_radix(digest, 16).ok()?,
-            ))
-        };
-        text.lines().filter_map(line).collect()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 fn app(runtime: Runtime, folder: &Folder) -> App {
@@ -81,6 +43,8 @@ struct Fleet {
     clients: Vec<Connection>,
     /// When the first was told of its last tick, in an earlier run too.
     last: Option<Instant>,
+    /// What was refused, with the number of the client.
+    refused: Vec<(usize, ErrorCode)>,
 }
 
 impl Fleet {
@@ -98,6 +62,7 @@ impl Fleet {
         Self {
             clients: joined.collect(),
             last: None,
+            refused: Vec::new(),
         }
     }
 
@@ -111,6 +76,9 @@ impl Fleet {
             for (number, client) in self.clients.iter_mut().enumerate() {
                 let before = client.view().tick();
                 while let Some(event) = client.try_receive().unwrap() {
+                    if let Heard::Error(refused) = &event {
+                        self.refused.push((number, refused.code));
+                    }
                     assert!(
                         !matches!(event, Heard::Closed { .. }),
                         "client {number}: {event:?}"
@@ -201,12 +169,12 @@ fn sum(address: SocketAddr, name: &str) -> u64 {
 /// Ends the server, and does again all that its folder holds: each tick has the digest that was written for it.
 fn judge(running: Running, folder: &Folder, recipe: &Arc<AppRecipe>) -> Recording {
     end(running);
-    let recording = Recording::open(&folder.0.join("world"), recipe).unwrap();
+    let recording = Recording::open(&folder.world(), recipe).unwrap();
     let digests = folder.digests();
     let mut compared = 0;
     for &generation in &recording.generations().unwrap() {
         let mut replay = recording.after(generation).unwrap();
-        while replay.step() {
+        while replay.step().unwrap() {
             compared += u64::from(digests.contains_key(&replay.tick()));
             if let Some(&digest) = digests.get(&replay.tick()) {
                 assert_eq!(replay.digest(), digest, "tick {}", replay.tick());
@@ -275,42 +243,45 @@ fn a_shard_that_is_killed_under_clients_comes_back_and_nobody_is_disconnected() 
 #[derive(Clone, Copy, Default, Component)]
 struct Poison(u8);
 
+/// A flock with a command that poisons its avatar, and a system that finds it, or panics from tick 100 on anyway.
+fn poisonous(runtime: Runtime, folder: &Folder, ran: &Arc<AtomicU32>) -> App {
+    let counted = Arc::clone(ran);
+    let mut app = App::new();
+    app.bind("127.0.0.1:0")
+        .runtime(runtime)
+        .shards(SHARDS)
+        .options(|options| options.data = Some(folder.data()))
+        .world(world(WorldName::Flock, ENTITIES, 7).config)
+        .populate(ENTITIES, |genesis, entity| {
+            let Bounds { min, max } = genesis.config.bounds;
+            let mut chance = genesis.chance(entity, "birth");
+            Draft::at(Point::flat(
+                chance.range(min.x, max.x),
+                chance.range(min.y, max.y),
+            ))
+        })
+        .component::<Poison>("poison", Visibility::Private)
+        .avatar(|_, at| Draft::at(at).with(Poison::default()))
+        .command(200, |subject, payload| {
+            subject.change(|poison: &mut Poison| poison.0 = payload[0]);
+            Ok(())
+        })
+        .system(FixedUpdate, move |step: &mut Step<'_>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            for poison in step.query::<&Poison>().iter() {
+                assert_ne!(poison.0, 1, "poisoned");
+            }
+            assert!(step.tick() < Tick(100), "out of order from tick 100 on");
+        });
+    app
+}
+
 #[test]
 fn a_command_that_makes_its_tick_panic_is_dropped_and_a_system_that_always_does_is_quarantined() {
     on_each_runtime(|runtime| {
         let folder = Folder::new("poison", runtime);
         let ran = Arc::new(AtomicU32::new(0));
-        let make = || {
-            let counted = Arc::clone(&ran);
-            let mut app = App::new();
-            app.bind("127.0.0.1:0")
-                .runtime(runtime)
-                .shards(SHARDS)
-                .options(|options| options.data = Some(folder.data()))
-                .world(world(WorldName::Flock, ENTITIES, 7).config)
-                .populate(ENTITIES, |genesis, entity| {
-                    let Bounds { min, max } = genesis.config.bounds;
-                    let mut chance = genesis.chance(entity, "birth");
-                    Draft::at(Point::flat(
-                        chance.range(min.x, max.x),
-                        chance.range(min.y, max.y),
-                    ))
-                })
-                .component::<Poison>("poison", Visibility::Private)
-                .avatar(|_, at| Draft::at(at).with(Poison::default()))
-                .command(200, |subject, payload| {
-                    subject.change(|poison: &mut Poison| poison.0 = payload[0]);
-                    Ok(())
-                })
-                .system(FixedUpdate, move |step: &mut Step<'_>| {
-                    counted.fetch_add(1, Ordering::Relaxed);
-                    for poison in step.query::<&Poison>().iter() {
-                        assert_ne!(poison.0, 1, "poisoned");
-                    }
-                    assert!(step.tick() < Tick(100), "out of order from tick 100 on");
-                });
-            app
-        };
+        let make = || poisonous(runtime, &folder, &ran);
         let recipe = make().build().unwrap();
         let (running, address) = serve(&mut make());
         let mut fleet = Fleet::join(address, 8);
@@ -324,6 +295,13 @@ fn a_command_that_makes_its_tick_panic_is_dropped_and_a_system_that_always_does_
         let rebuilds = sum(address, "rebuilds");
         // Once as it was, once without the command: that was enough.
         assert_eq!(rebuilds, 2, "the command is dropped, and its tick goes on");
+        assert!(fleet.refused.contains(&(1, ErrorCode::Internal)));
+        let done = |fleet: &Fleet| fleet.clients[1].view().command_sequence();
+        let before = done(&fleet);
+        eventually(PATIENCE, "what it says later is done", || {
+            fleet.run(Duration::from_millis(100));
+            done(&fleet) > before
+        });
         eventually(PATIENCE, "tick 100", || {
             fleet.run(Duration::from_millis(100));
             sum(address, "tick") > 110 * u64::from(SHARDS)
@@ -336,6 +314,16 @@ fn a_command_that_makes_its_tick_panic_is_dropped_and_a_system_that_always_does_
         let (_, body) = get(address, "/status");
         assert!(body.contains("quarantined"), "{body}");
         assert_eq!(sum(address, "audit_failures"), 0);
+        judge(running, &folder, &recipe);
+        // The next process tries it once more, and a replay does too.
+        let (running, address) = serve(&mut make());
+        eventually(PATIENCE, "another quarantine", || {
+            sum(address, "rebuilds") == 3 * u64::from(SHARDS)
+        });
+        let last = sum(address, "tick");
+        eventually(PATIENCE, "ticks without it", || {
+            sum(address, "tick") > last + 10 * u64::from(SHARDS)
+        });
         judge(running, &folder, &recipe);
     });
 }

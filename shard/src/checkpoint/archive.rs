@@ -5,7 +5,7 @@
 use rkyv::{Archive, Serialize};
 
 /// The layout that this build writes and reads; another one is refused.
-pub const CHECKPOINT_LAYOUT: u32 = 2;
+pub const CHECKPOINT_LAYOUT: u32 = 3;
 
 /// One shard right after a tick.
 #[derive(Archive, Serialize)]

@@ -173,6 +173,7 @@ impl Codec for CommandBody {
                 payload.encode(out);
             }
             Self::Refresh { generation } => (7u8, *generation).encode(out),
+            Self::Dropped => out.push(8),
         }
     }
 
@@ -191,6 +192,7 @@ impl Codec for CommandBody {
             7 => Self::Refresh {
                 generation: u32::decode(bytes)?,
             },
+            8 => Self::Dropped,
             _ => return None,
         })
     }
@@ -201,7 +203,8 @@ codec_of!(Join {
     at,
     interest,
     full,
-    author
+    author,
+    generation
 });
 codec_of!(Command {
     session,
@@ -242,6 +245,7 @@ codec_of!(ShardStats {
     commands_applied,
     commands_scripted,
     commands_refused,
+    interests_failed,
     deltas,
     delta_bytes,
     deltas_starved,

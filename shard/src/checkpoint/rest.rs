@@ -9,6 +9,7 @@ use crate::command::Command;
 use crate::component::Codec;
 use crate::letter::AreaMessage;
 use crate::phases::index;
+use crate::quarantine::SystemName;
 use crate::shard::Shard;
 use crate::stats::ShardStats;
 use crate::viewer::{Undelivered, Viewer};
@@ -30,8 +31,7 @@ impl Shard {
         self.crossings.encode(&mut out);
         self.audit.encode(&mut out);
         self.stats.encode(&mut out);
-        let quarantined: Vec<u16> = self.quarantined.iter().copied().collect();
-        quarantined.encode(&mut out);
+        self.quarantine.names(&self.recipe).encode(&mut out);
         out
     }
 
@@ -57,7 +57,9 @@ impl Shard {
         self.crossings = Vec::<Crossing>::decode(bytes)?;
         self.audit = Audit::decode(bytes)?;
         self.stats = ShardStats::decode(bytes)?;
-        self.quarantined = Vec::<u16>::decode(bytes)?.into_iter().collect();
+        for system in Vec::<SystemName>::decode(bytes)? {
+            self.quarantine.add(system, &self.recipe);
+        }
         self.tick = tick;
         Some(())
     }

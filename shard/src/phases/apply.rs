@@ -2,7 +2,7 @@
 //!
 //! In (session, sequence) order. Never moves the world by itself: that is `simulate`.
 
-use worldshard_protocol::{EntityId, SessionId, Tick, ViewpointMode};
+use worldshard_protocol::{EntityId, ErrorCode, SessionId, Tick, ViewpointMode};
 use worldshard_spatial::Point;
 
 use crate::command::{Command, CommandBody, Join, Refusal};
@@ -97,7 +97,7 @@ fn begin(shard: &mut Shard, session: SessionId, join: &Join, tick: Tick) {
             session,
             0,
             Refusal {
-                code: worldshard_protocol::ErrorCode::ResourceExhausted,
+                code: ErrorCode::ResourceExhausted,
                 detail: detail.into(),
             },
         );
@@ -210,6 +210,10 @@ fn execute(
         CommandBody::Custom { opcode, payload } => {
             avatar(shard, session).and_then(|entity| custom(shard, entity, opcode, &payload, tick))
         }
+        CommandBody::Dropped => Err(Refusal {
+            code: ErrorCode::Internal,
+            detail: "command: the world failed with it in its tick, and goes on without it".into(),
+        }),
     };
     if let Some(viewer) = shard.viewers.get_mut(&session)
         && client_sequence > 0

@@ -12,6 +12,7 @@ pub(crate) mod receive;
 
 pub(crate) mod index;
 
+mod ask;
 pub(crate) mod observe;
 
 pub(crate) mod publish;

@@ -7,9 +7,9 @@ use std::ops::Range;
 use worldshard_protocol::{SessionId, Tick};
 use worldshard_spatial::{Bounds, Metric, Point};
 
+use super::ask::{ask, tell};
 use crate::command::Interest;
 use crate::config::WorldConfig;
-use crate::recipe::Predicate;
 use crate::roster::Roster;
 use crate::shard::Shard;
 use crate::slots::{Sieve, Word};
@@ -24,6 +24,8 @@ pub(crate) struct Sights {
     pub(crate) gone: Vec<u64>,
     sieve: Sieve,
     nearest: Vec<(f32, u32)>,
+    /// Ranks that the predicate of a custom interest accepts.
+    accepted: Vec<u32>,
 }
 
 /// What one session sees. Its parts of the lists begin where those of the session before end.
@@ -50,6 +52,7 @@ pub(crate) fn observe(shard: &mut Shard) {
         let roster = &shard.roster;
         sights.sieve.reset(roster.len());
         let mut candidates = 0;
+        let mut failed = Vec::new();
         let mut before: Option<Known> = None;
         for viewer in viewers.values_mut() {
             if !viewer.credits.available() {
@@ -57,6 +60,14 @@ pub(crate) fn observe(shard: &mut Shard) {
                     viewer.visible.pack(roster);
                 }
                 continue;
+            }
+            let at = shard.viewpoint_at(viewer);
+            match ask(shard, viewer.interest, at, &mut sights.accepted) {
+                Ok(asked) => candidates += asked,
+                Err(why) => {
+                    viewer.interest = Interest::Radius(shard.recipe.config.interest_radius_m);
+                    failed.push((viewer.session, why));
+                }
             }
             let first_gone = sights.gone.len();
             // Whoever these interests knew and does not come upon is too far away: no other may stay.
@@ -67,13 +78,12 @@ pub(crate) fn observe(shard: &mut Shard) {
                 viewer.visible.unfold(roster, sieve, gone);
             }
             let eyes = Eyes {
-                at: shard.viewpoint_at(viewer),
+                at,
                 interest: viewer.interest,
                 suspects,
                 view: &shard.view,
                 roster,
                 config: &shard.recipe.config,
-                predicates: &shard.recipe.predicates,
             };
             candidates += look(&eyes, &mut sights);
             let first = sights.words.len();
@@ -98,6 +108,7 @@ pub(crate) fn observe(shard: &mut Shard) {
             });
         }
         shard.stats.candidates += candidates;
+        tell(shard, failed);
     }
     shard.viewers = viewers;
     shard.sights = sights;
@@ -128,10 +139,9 @@ struct Eyes<'a> {
     view: &'a View,
     roster: &'a Roster,
     config: &'a WorldConfig,
-    predicates: &'a [Predicate],
 }
 
-/// Sees through these eyes; returns how many candidates were looked at. What was visible goes on being
+/// Sees through these eyes; returns how many candidates were looked at, but for those that a predicate was asked about. What was visible goes on being
 /// so a little beyond the edge.
 fn look(eyes: &Eyes<'_>, sights: &mut Sights) -> u64 {
     let (view, roster) = (eyes.view, eyes.roster);
@@ -186,16 +196,10 @@ fn look(eyes: &Eyes<'_>, sights: &mut Sights) -> u64 {
                 sieve.see(roster.slot(rank), true, true);
             }
         }
-        Interest::Custom {
-            predicate,
-            radius_m,
-        } => {
-            let accepts = &eyes.predicates[usize::from(predicate)];
-            view.within(eyes.at, radius_m, |near| {
-                candidates += 1;
-                let accepted = accepts(view, eyes.at, near.rank);
-                sieve.see(roster.slot(near.rank), accepted, false);
-            });
+        Interest::Custom { .. } => {
+            for &rank in &sights.accepted {
+                sieve.see(roster.slot(rank), true, false);
+            }
         }
     }
     candidates

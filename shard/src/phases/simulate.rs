@@ -37,7 +37,7 @@ pub(crate) fn simulate(shard: &mut Shard, tick: Tick) {
         news,
     );
     for (number, system) in (0u16..).zip(&recipe.systems) {
-        if shard.quarantined.contains(&number) {
+        if shard.quarantine.holds(number) {
             continue;
         }
         shard.running.set(Some(number));

@@ -32,7 +32,7 @@ fn values_are_borrowed_one_by_one() {
 }
 
 #[test]
-#[should_panic(expected = "Score: insert it in a Startup system")]
+#[should_panic(expected = "Score: add it with `App::resource`")]
 fn a_missing_value_is_named() {
     let _ = Resources::new().expect::<Score>();
 }

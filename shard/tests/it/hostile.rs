@@ -15,8 +15,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use worldshard_protocol::SessionId;
 use worldshard_protocol::world::ViewpointMode;
-use worldshard_shard::{Call, Codec, CommandBody, Draft, Interest, Keep, Population, Recipe};
+use worldshard_shard::{
+    Call, Codec, Command, CommandBody, Draft, Interest, Keep, Population, Recipe, SystemName,
+};
 use worldshard_spatial::Point;
 
 use crate::lockstep::Lockstep;
@@ -90,10 +93,32 @@ fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
         calls.encode(&mut bytes);
         seeds.push(("calls", format!("tick_{tick:02}"), bytes));
     }
-    let mut bytes = Vec::new();
-    vec![Call::Quarantine(3), Call::Dismiss, Call::Settle].encode(&mut bytes);
-    seeds.push(("calls", "others".to_owned(), bytes));
+    seeds.push(("calls", "others".to_owned(), others(sessions[0])));
     seeds
+}
+
+/// The calls that none of these worlds makes.
+fn others(session: SessionId) -> Vec<u8> {
+    let system = SystemName {
+        name: "herd".to_owned(),
+        before: 1,
+    };
+    let dropped = Command {
+        session,
+        sequence: 9,
+        client_sequence: 8,
+        body: CommandBody::Dropped,
+    };
+    let calls = vec![
+        Call::Command(dropped),
+        Call::Quarantine(system),
+        Call::RunAllSystems,
+        Call::Dismiss,
+        Call::Settle,
+    ];
+    let mut bytes = Vec::new();
+    calls.encode(&mut bytes);
+    bytes
 }
 
 fn check(name: &str, target: fn(&[u8]) -> bool) {

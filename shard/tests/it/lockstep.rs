@@ -89,6 +89,7 @@ impl Lockstep {
             interest,
             full,
             author: counter,
+            generation: 0,
         };
         self.command(session, CommandBody::Join(join));
         session

@@ -14,6 +14,8 @@ mod checkpoint;
 mod hostile;
 mod interest;
 mod ownership;
+mod predicates;
+mod quarantine;
 mod sessions;
 mod timers;
 mod walkers;

@@ -104,7 +104,8 @@ fn refused_commands_name_what_was_wrong_and_change_nothing() {
             | Notice::Joined { .. }
             | Notice::Refreshed { .. }
             | Notice::Left
-            | Notice::AvatarLost(_) => None,
+            | Notice::AvatarLost(_)
+            | Notice::InterestFailed(_) => None,
         })
         .collect();
     assert_eq!(refusals.len(), 5, "{refusals:?}");

@@ -73,6 +73,7 @@ fn sessions_of_a_process_before_leave_from_whichever_generation_the_world_comes_
         interest: Interest::Radius(20.0),
         full: false,
         author: 9,
+        generation: 0,
     };
     living.shards[1].command(Command {
         session: late,
@@ -135,4 +136,26 @@ fn a_journal_begins_when_the_one_before_it_is_complete() {
     );
     let second = store.read("journal-000000000010.wsj").unwrap();
     assert_eq!(read_journal(&second).0.len(), 2);
+}
+
+#[test]
+fn generations_of_a_process_before_count_among_those_that_are_kept() {
+    let mut living = Living::begin(2);
+    living.run(25, 10);
+    let mut second = living.reopened();
+    second.keeper = Keeper::new(second.store.clone(), 2, second.tick, 3);
+    let kept = |second: &Living| {
+        let names = second.store.list().unwrap();
+        let names = names.iter().filter_map(|name| FileName::parse(name));
+        complete(&names.collect::<Vec<_>>(), 2)
+    };
+    assert!(kept(&second).into_iter().eq([10, 20, 25].map(Tick)));
+    second.run(5, 10);
+    assert!(kept(&second).into_iter().eq([20, 25, 30].map(Tick)));
+    let opening = Opening {
+        until: Some(Tick(21)),
+        ..second.opening.clone()
+    };
+    let recovered = recover(&*second.store, &opening).unwrap().unwrap();
+    assert_eq!(digest_of(&recovered), living.digests[&Tick(21)]);
 }

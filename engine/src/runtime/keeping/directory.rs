@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::durable::Store;
+use crate::durable::{FileName, Store};
 
 /// A folder that this process has for itself.
 pub(crate) struct Directory {
@@ -22,7 +22,7 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Opens a folder, makes it if need be, and locks it.
+    /// Opens a folder, makes it if need be, and locks it. What a process before left unfinished goes.
     ///
     /// # Errors
     /// What the system says; `WouldBlock` when another process has it.
@@ -34,6 +34,7 @@ impl Directory {
             .truncate(false)
             .open(path.join(LOCK))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        remove_unfinished(path)?;
         Self::over(path, lock)
     }
 
@@ -126,6 +127,19 @@ impl Store for Directory {
     }
 }
 
+/// Only files of a world: the folder may have others in it.
+fn remove_unfinished(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let of = name.to_str().and_then(|name| name.strip_suffix(UNFINISHED));
+        if of.and_then(FileName::parse).is_some() && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 const LOCK: &str = "lock";
 
 /// Behind the name of a file that is being written.
@@ -133,3 +147,6 @@ const UNFINISHED: &str = ".unfinished";
 
 /// Synchronised at once.
 const PIECE_BYTES: usize = 4 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

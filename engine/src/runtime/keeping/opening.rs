@@ -10,7 +10,7 @@ use worldshard_shard::Shard;
 use worldshard_spatial::CellMap;
 
 use super::directory::Directory;
-use crate::app::{AppRecipe, DataOptions};
+use crate::app::{AppRecipe, DataOptions, Durability};
 use crate::durable::{
     DurableError, FileName, Manifest, Opening, Recovered, Store, recover, settle,
 };
@@ -79,29 +79,29 @@ pub(crate) fn open(
 ) -> Result<Opened> {
     let began = clock::now();
     let folder = &options.folder;
-    let refused = |what: &str| {
-        let what = what.to_owned();
-        move |source| data(folder, DurableError::Io { what, source })
-    };
-    let store: Arc<dyn Store> = match Directory::open(folder) {
-        Ok(directory) => Arc::new(directory),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            return Err(refused("another process has it")(error));
-        }
-        Err(error) => return Err(refused("opening it")(error)),
-    };
-    let process = sign(recipe, cell_map, options, &*store)?;
+    let store = directory(folder)?;
+    let found = manifest_of(folder)?;
+    let mut manifest = next_manifest(recipe, cell_map, options, found.as_ref())?;
     let opening = Opening {
         recipe: Arc::clone(recipe.world()),
         cell_map: Arc::clone(cell_map),
         until: None,
         accept_loss: options.accept_loss,
     };
-    let recovered = recover(&*store, &opening).map_err(|source| data(folder, source))?;
+    let has_begun = found.map(|found| found.begun);
+    // What is left of a first start that came to nothing was never told: it is made anew.
+    let recovered = match has_begun {
+        Some(false) => None,
+        Some(true) | None => recover(&*store, &opening).map_err(|source| data(folder, source))?,
+    };
     let mut returning = vec![Vec::new(); usize::from(cell_map.shard_count())];
     let (shards, tick, found) = match recovered {
-        None if process > 0 => return Err(data(folder, DurableError::Empty)),
-        None => (begin(&opening)?, Tick(0), None),
+        None if has_begun == Some(true) => return Err(data(folder, DurableError::Empty)),
+        None => {
+            // Before any file of the world: the next start must make the same, if this one comes to nothing.
+            sign(folder, &*store, &manifest)?;
+            (begin(&opening)?, Tick(0), None)
+        }
         Some(Recovered {
             shards,
             tick,
@@ -117,6 +117,10 @@ pub(crate) fn open(
         }
     };
     let archives = settle(&*store, &shards, tick).map_err(|source| data(folder, source))?;
+    // A process that got no further than this had no session: only now it counts. And only now is there nothing behind the
+    // last generation that the process before kept in another way.
+    manifest.begun = true;
+    sign(folder, &*store, &manifest)?;
     let recovery = found.map(|(checkpoint, notes)| Recovery {
         tick,
         checkpoint,
@@ -127,27 +131,45 @@ pub(crate) fn open(
         store,
         tick,
         archives,
-        process,
+        process: manifest.processes,
         recovery,
         returning,
     })
 }
 
-/// Compares the manifest, and counts this process in it. How many there were before.
-fn sign(
+fn directory(folder: &Path) -> Result<Arc<dyn Store>> {
+    let directory = Directory::open(folder).map_err(|source| {
+        let is_taken = source.kind() == ErrorKind::WouldBlock;
+        let what = if is_taken {
+            "another process has it".to_owned()
+        } else {
+            "opening it".to_owned()
+        };
+        data(folder, DurableError::Io { what, source })
+    })?;
+    Ok(Arc::new(directory))
+}
+
+/// The manifest as this process has it, compared with the one that was found.
+fn next_manifest(
     recipe: &AppRecipe,
     cell_map: &CellMap,
     options: &DataOptions,
-    store: &dyn Store,
-) -> Result<u32> {
+    found: Option<&Manifest>,
+) -> Result<Manifest> {
     let folder = &options.folder;
     let (name, shards) = (recipe.world_name(), cell_map.shard_count());
     let mut wanted = Manifest::of(name, recipe.world(), shards, options.launch.clone());
-    if let Some(found) = manifest_of(folder)? {
-        found
-            .check(&wanted)
-            .map_err(|source| data(folder, source))?;
-        wanted.launch = found.launch;
+    wanted.journal = options.durability == Durability::Tick;
+    let Some(found) = found else {
+        return Ok(wanted);
+    };
+    found
+        .check(&wanted)
+        .map_err(|source| data(folder, source))?;
+    if found.begun {
+        wanted.begun = true;
+        wanted.launch = found.launch.clone();
         wanted.processes = found.processes + 1;
     }
     if wanted.processes > PROCESSES_MAX {
@@ -160,12 +182,15 @@ fn sign(
             },
         ));
     }
-    let written = store.write(&FileName::Manifest.to_string(), &wanted.to_bytes());
+    Ok(wanted)
+}
+
+fn sign(folder: &Path, store: &dyn Store, manifest: &Manifest) -> Result<()> {
+    let written = store.write(&FileName::Manifest.to_string(), &manifest.to_bytes());
     written.map_err(|source| {
         let what = "writing world.json".to_owned();
         data(folder, DurableError::Io { what, source })
-    })?;
-    Ok(wanted.processes)
+    })
 }
 
 fn begin(opening: &Opening) -> Result<Vec<Shard>> {
@@ -201,3 +226,6 @@ pub(super) fn data(folder: &Path, source: DurableError) -> Error {
 fn took(began: Instant) -> Duration {
     clock::now().saturating_duration_since(began)
 }
+
+#[cfg(test)]
+mod tests;

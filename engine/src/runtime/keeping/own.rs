@@ -66,6 +66,7 @@ impl OwnKeeping {
     /// Before the first tick.
     pub(crate) fn begin(&self, hub: &mut Hub) {
         hub.keep_calls(Keep::All);
+        self.try_again(hub);
         // Those of a process before: the word that they go is kept, as any other.
         if hub.recipe().options().limits.resume_grace.is_zero() {
             hub.dismiss();
@@ -74,6 +75,30 @@ impl OwnKeeping {
         }
         if self.holds() {
             hub.hold();
+        }
+    }
+
+    /// A new process may have a build in which they are mended. Kept as any call, so that a replay does it too.
+    fn try_again(&self, hub: &mut Hub) {
+        let known: Vec<&str> = hub.shard().quarantined().collect();
+        let unknown: Vec<&str> = hub.shard().quarantined_unknown().collect();
+        for &system in &unknown {
+            let shard = self.shard.0;
+            tracing::warn!(
+                shard,
+                system,
+                "a quarantined system is not in this build: it is forgotten"
+            );
+        }
+        for &system in &known {
+            tracing::warn!(
+                shard = self.shard.0,
+                system,
+                "a quarantined system is tried again"
+            );
+        }
+        if !known.is_empty() || !unknown.is_empty() {
+            hub.run_all_systems();
         }
     }
 
@@ -129,14 +154,17 @@ impl OwnKeeping {
         &self.calls
     }
 
-    /// Takes back the last call, and calls that are not in the journal and `is_dropped`: they are not said again.
-    pub(crate) fn take_back(&mut self, is_dropped: impl Fn(&Call) -> bool) -> Option<Call> {
+    /// Takes back the last call. Those before it that are not in the journal are said again as `change` leaves them.
+    pub(crate) fn take_back(&mut self, change: impl FnMut(&mut Call)) -> Option<Call> {
         let half = self.calls.pop();
         let open = self.given.min(self.calls.len());
-        let mut open = self.calls.split_off(open);
-        open.retain(|call| !is_dropped(call));
-        self.calls.append(&mut open);
+        self.calls[open..].iter_mut().for_each(change);
         half
+    }
+
+    /// How many checkpoints of the shard were not written.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.shared.left_out(self.shard)
     }
 
     /// The shard as it was before all of [`calls`](Self::calls); none when the shard cannot be made again.
@@ -170,12 +198,15 @@ impl OwnKeeping {
         let (shard, frozen) = (self.shard, hub.freeze());
         match self.to_scribe.try_send(ToWrite { shard, frozen }) {
             Ok(()) => self.marks.push_back((tick, self.calls.len())),
-            Err(TrySendError::Full(_)) => tracing::warn!(
-                shard = shard.0,
-                tick = tick.0,
-                "a checkpoint is left out: those before it are not written yet"
-            ),
-            // The process ends.
+            Err(TrySendError::Full(_)) => {
+                self.shared.leave_out(shard);
+                tracing::warn!(
+                    shard = shard.0,
+                    tick = tick.0,
+                    "a checkpoint is left out: those before it are not written yet"
+                );
+            }
+            // The scribe told why; the process ends.
             Err(TrySendError::Disconnected(_)) => {}
         }
     }
@@ -241,3 +272,6 @@ impl OwnKeeping {
 
 /// Checkpoints that may fail in a row before what was said since the last is given up.
 const INTERVALS_KEPT_MAX: u64 = 8;
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use super::directory::Directory;
 use super::opening::{data, manifest_of};
 use crate::app::AppRecipe;
 use crate::durable::{
-    DurableError, FileName, Loaded, Manifest, Opening, Replay, Store, load, load_from,
+    DurableError, FileName, Loaded, Manifest, Opening, Replay, Store, complete, load, load_from,
 };
 use crate::error::Result;
 use crate::hub::Commons;
@@ -85,13 +85,17 @@ impl Recording {
     /// The world after a tick; the last that is kept, if none is asked for.
     ///
     /// # Errors
-    /// When the tick is not kept.
+    /// When the tick is not kept, or one before it panics.
     pub fn at(&self, tick: Option<Tick>) -> Result<Replay> {
         let Loaded {
             mut replay, reach, ..
         } = self.load(tick)?;
-        while replay.tick() < reach && replay.step() {}
+        while replay.tick() < reach && self.step(&mut replay)? {}
         Ok(replay)
+    }
+
+    fn step(&self, replay: &mut Replay) -> Result<bool> {
+        replay.step().map_err(|source| data(&self.folder, source))
     }
 
     /// The world right after a checkpoint, with all that was said to it later.
@@ -118,20 +122,11 @@ impl Recording {
             let what = "listing the folder".to_owned();
             data(&self.folder, DurableError::Io { what, source })
         })?;
-        let names: BTreeSet<FileName> = names
+        let names: Vec<FileName> = names
             .iter()
             .filter_map(|name| FileName::parse(name))
             .collect();
-        let ticks = names.iter().filter_map(|name| match name {
-            FileName::Checkpoint(tick, _) => Some(*tick),
-            FileName::Manifest | FileName::Journal(_) => None,
-        });
-        let ticks: BTreeSet<Tick> = ticks.collect();
-        let is_whole = |tick: &Tick| {
-            let mut shards = self.cell_map.shards();
-            shards.all(|shard| names.contains(&FileName::Checkpoint(*tick, shard)))
-        };
-        Ok(ticks.into_iter().filter(is_whole).collect())
+        Ok(complete(&names, self.cell_map.shard_count()))
     }
 }
 
@@ -141,7 +136,7 @@ impl Recording {
 /// by tick.
 ///
 /// # Errors
-/// When one of them cannot be read, or they have no tick in common.
+/// When one of them cannot be read or done again, or they have no tick in common.
 pub fn first_difference(one: &Recording, other: &Recording) -> Result<Option<Difference>> {
     let (first, second) = (one.generations()?, other.generations()?);
     let mut same = None;
@@ -167,7 +162,7 @@ pub fn first_difference(one: &Recording, other: &Recording) -> Result<Option<Dif
     };
     let (mut at, mut beside) = (one.after(from)?, other.after(from)?);
     let until = parted.as_ref().map_or(Tick(u64::MAX), |parted| parted.tick);
-    while at.tick() < until && at.step() && beside.step() {
+    while at.tick() < until && one.step(&mut at)? && other.step(&mut beside)? {
         if at.digest() != beside.digest() {
             return Ok(difference(at.tick(), at.shards(), beside.shards()));
         }

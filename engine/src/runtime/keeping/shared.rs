@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     completed: Condvar,
     /// The newest archive of each shard, until the shard has taken it.
     images: Vec<Mutex<Option<Image>>>,
+    /// Checkpoints of each shard that were not written.
+    left_out: Vec<AtomicU64>,
 }
 
 /// A shard as it was after a tick.
@@ -36,6 +38,7 @@ impl Shared {
             complete: Mutex::new(told),
             completed: Condvar::new(),
             images: (0..shards).map(|_| Mutex::new(None)).collect(),
+            left_out: (0..shards).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
@@ -69,6 +72,16 @@ impl Shared {
 
     fn lock_complete(&self) -> MutexGuard<'_, Tick> {
         self.complete.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A checkpoint of a shard is not written.
+    pub(crate) fn leave_out(&self, shard: ShardId) {
+        self.left_out[usize::from(shard.0)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were not.
+    pub(crate) fn left_out(&self, shard: ShardId) -> u64 {
+        self.left_out[usize::from(shard.0)].load(Ordering::Relaxed)
     }
 
     pub(crate) fn show(&self, shard: ShardId, image: Image) {

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use flume::{Receiver, Sender};
 use worldshard_protocol::Tick;
+use worldshard_shard::Frozen;
 use worldshard_spatial::ShardId;
 
 use super::opening::data;
@@ -16,6 +18,7 @@ use super::{AHEAD_MAX, Image, Kept, Opened, OwnKeeping, Shared, ToWrite};
 use crate::app::{DataOptions, Durability};
 use crate::durable::{DurableError, FileName, Keeper, Store, checkpoint_file};
 use crate::error::{Error, Result};
+use crate::panic::panic_text;
 use crate::runtime::process::Process;
 
 /// How a world is kept, before its threads run. What is for each shard comes out of it.
@@ -125,9 +128,8 @@ impl Keeping {
             store,
             to_keeper,
         };
-        let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        let keeper = spawn("keeper").spawn(move || journal.run(&kept))?;
-        let scribe = spawn("scribe").spawn(move || scribe.run(&to_write))?;
+        let keeper = watched("keeper", process, move || journal.run(&kept))?;
+        let scribe = watched("scribe", process, move || scribe.run(&to_write))?;
         Ok(Threads {
             threads: vec![keeper, scribe],
         })
@@ -138,10 +140,33 @@ impl Threads {
     /// Waits for their end.
     pub(crate) fn join(self) {
         for thread in self.threads {
-            // They tell of what they cannot do; nothing in them panics on purpose.
+            // They tell of what they cannot do, and of their panics.
             let _ = thread.join();
         }
     }
+}
+
+/// Starts a thread without which the world is not kept: its panic ends the server.
+fn watched(
+    name: &'static str,
+    process: &Arc<Process>,
+    run: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let process = Arc::clone(process);
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(move || {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+            let text = panic_text(&*panic);
+            tracing::error!(
+                thread = name,
+                panic = text,
+                "the world cannot be kept; the server ends"
+            );
+            process.fail(format!(
+                "the {name} panicked: {text}; the world stands where it was last told"
+            ));
+        }
+    })
 }
 
 /// The keeper at work.
@@ -258,7 +283,19 @@ impl Scribe {
         step_back();
         for ToWrite { shard, frozen } in to_write {
             let tick = frozen.tick();
-            let archive = Arc::new(frozen.encode());
+            let archive = match lay_out(&frozen) {
+                Ok(archive) => Arc::new(archive),
+                Err(panic) => {
+                    self.shared.leave_out(shard);
+                    tracing::error!(
+                        shard = shard.0,
+                        tick = tick.0,
+                        panic,
+                        "a checkpoint cannot be laid out; the one before and its journal stay"
+                    );
+                    continue;
+                }
+            };
             drop(frozen);
             let file = checkpoint_file(&archive);
             self.shared.show(shard, Image { tick, archive });
@@ -272,14 +309,24 @@ impl Scribe {
                 Ok(()) => {
                     let _ = self.to_keeper.send(Kept::Written { shard, tick });
                 }
-                Err(error) => tracing::error!(
-                    file = name,
-                    %error,
-                    "a checkpoint cannot be written; the one before and its journal stay"
-                ),
+                Err(error) => {
+                    self.shared.leave_out(shard);
+                    tracing::error!(
+                        file = name,
+                        %error,
+                        "a checkpoint cannot be written; the one before and its journal stay"
+                    );
+                }
             }
         }
     }
+}
+
+/// The code of an application's components runs here. When it panics, nothing is lost but this checkpoint: the journal says
+/// all that it would.
+fn lay_out(frozen: &Frozen) -> std::result::Result<Vec<u8>, String> {
+    let laid_out = catch_unwind(AssertUnwindSafe(|| frozen.encode()));
+    laid_out.map_err(|panic| panic_text(&*panic).to_owned())
 }
 
 /// This thread has time: the shards have not.
@@ -295,3 +342,6 @@ const SCRIBE_NICE: i32 = 10;
 
 /// Frozen shards that wait for the scribe, of each shard. Beyond, a checkpoint is left out.
 const IMAGES_WAITING_MAX: usize = 2;
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Runs the halves of a tick so that a panic in one costs a shard no more than time: the shard is made again from its
 //! checkpoint and what was said to it, and does the half once more.
 //!
-//! If the same half panics again, the commands that it was to apply are dropped and named; then the system that ran is
+//! If the same half panics again, the commands that it was to apply are dropped, named and answered; then the system that ran is
 //! quarantined; then the server ends, and its next start goes on from disk. Without a place on disk it ends at once.
 
 use worldshard_protocol::Tick;
@@ -91,7 +91,11 @@ impl Reactor {
             return None;
         };
         let drops = attempt > 1 && doing == "advance";
-        let half = keeping.take_back(|call| drops && is_dropped(call, shard, tick))?;
+        let half = keeping.take_back(|call| {
+            if drops {
+                drop_wish(call, shard, tick);
+            }
+        })?;
         let calls = keeping.calls().to_vec();
         let is_tick = |call: &&Call| matches!(call, Call::Absorb(..));
         let ticks = calls.iter().filter(is_tick).count() as u64;
@@ -133,14 +137,15 @@ impl Reactor {
     }
 }
 
-/// Whether a call is not said again, because its tick panics: then it is named.
-fn is_dropped(call: &Call, shard: u16, tick: Tick) -> bool {
+/// Drops what a command asks for, because its tick panics: then it is named.
+fn drop_wish(call: &mut Call, shard: u16, tick: Tick) {
     let Call::Command(command) = call else {
-        return false;
+        return;
     };
     let (session, sequence) = (command.session, command.sequence);
-    tracing::error!(shard, tick = tick.0, %session, sequence, "a command is dropped: its tick panics");
-    true
+    if command.body.drop_wish() {
+        tracing::error!(shard, tick = tick.0, %session, sequence, "a command is dropped: its tick panics");
+    }
 }
 
 /// Once as it was, once without its commands, once without the system that panicked.

@@ -300,6 +300,7 @@ impl Reactor {
             envelopes_max: envelopes.capacity().unwrap_or(usize::MAX),
             rebuilds: self.rebuilds,
             ticks_rebuilt: self.ticks_rebuilt,
+            checkpoints_left_out: self.keeping.as_ref().map_or(0, OwnKeeping::left_out),
             hub,
         }
     }

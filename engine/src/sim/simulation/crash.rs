@@ -238,7 +238,7 @@ fn replay(disk: &Disk, opening: &Opening, shards: usize) -> Result<Vec<(Tick, Ve
         if replay.tick() == reach {
             return Ok(replayed);
         }
-        if !replay.step() {
+        if !replay.step().map_err(|error| error.to_string())? {
             return Err(format!(
                 "tick {} cannot be done again",
                 replay.tick().next()
