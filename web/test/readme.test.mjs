@@ -50,6 +50,15 @@ async function running(command, body) {
   }
 }
 
+/** Waits for the first line. @param {() => string} said @param {number} timeoutMs */
+async function spoken(said, timeoutMs) {
+  const deadline = performance.now() + timeoutMs;
+  while (!said().includes('\n')) {
+    if (performance.now() > deadline) throw new Error(`it says ${JSON.stringify(said())}, and that is no line`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
 /** Asks until somebody answers. @param {string} url @param {number} timeoutMs */
 async function answers(url, timeoutMs) {
   const deadline = performance.now() + timeoutMs;
@@ -68,8 +77,10 @@ test('the first command serves the page that it names', async () => {
   const line = told(/^(worldshard: http:.*)$/gm);
   const address = String(/http:\S+/.exec(line)?.[0]);
   await running(command, async (said) => {
-    await answers(address, BUILD_MS_MAX);
+    await spoken(said, BUILD_MS_MAX);
     assert.equal(shape(said()), shape(`${line}\n`));
+    // Who reads the line may go there.
+    assert.equal((await fetch(address)).status, 200);
     const { page, faults } = await browser.open(address);
     await until(page, 'thousands of boids of two shards', ({ entities, ownersMoving }) => entities > 4000 && ownersMoving.length >= 2, 10_000);
     assert.deepEqual(faults, []);
