@@ -105,8 +105,8 @@ pub(crate) struct ServeArgs {
 /// Where and how a world is kept.
 #[derive(Args, Debug)]
 pub(crate) struct DataArgs {
-    /// With --app world, keep the world in this folder: the next start goes on where this one ended, however it ended. Without, the world
-    /// ends with the process
+    /// With --app world, keep the world in this folder: the next start goes on where this one ended, however it ended.
+    /// Without, the world ends with the process
     #[arg(long, value_name = "DIR", help_heading = "Data")]
     pub(crate) data: Option<PathBuf>,
 

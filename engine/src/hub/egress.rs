@@ -57,20 +57,7 @@ impl Desk {
             frame,
             shared,
         } = delta;
-        let queued = Queued::Delta(sequence);
-        let Some((shared, end)) = shared else {
-            return self.push_state(session, queued, frame);
-        };
-        self.catch_up(session);
-        let entry = self.sessions.get(&session);
-        if entry.is_some_and(|entry| entry.is_open()) {
-            for part in [frame, shared] {
-                self.stats.bytes_out += part.len() as u64;
-                let part = (session, part, FrameClass::Part);
-                self.output.frames.push(part);
-            }
-            self.push_state(session, queued, end);
-        }
+        self.push_state(session, Queued::Delta(sequence), frame, shared);
     }
 
     /// Deltas of this viewpoint and of earlier ones that the kernel has not taken.
@@ -84,18 +71,32 @@ impl Desk {
 
     /// Queues one shard's overview.
     pub(crate) fn push_overview(&mut self, session: SessionId, source: ShardId, frame: Bytes) {
-        self.push_state(session, Queued::Overview(source), frame);
+        self.push_state(session, Queued::Overview(source), frame, None);
     }
 
-    fn push_state(&mut self, session: SessionId, queued: Queued, frame: Bytes) {
+    /// With a shared part, `frame` is what comes before it, and the end follows it.
+    fn push_state(
+        &mut self,
+        session: SessionId,
+        queued: Queued,
+        frame: Bytes,
+        shared: Option<(Bytes, Bytes)>,
+    ) {
         self.catch_up(session);
         let Some(entry) = self.sessions.get_mut(&session) else {
             return;
         };
-        if entry.is_open() {
-            entry.egress.queued.push_back(queued);
-            self.give(session, frame, 1, FrameClass::State);
+        if !entry.is_open() {
+            return;
         }
+        entry.egress.queued.push_back(queued);
+        let Some((shared, end)) = shared else {
+            return self.give(session, frame, 1, FrameClass::State);
+        };
+        // Only the end completes the frame.
+        self.give(session, frame, 0, FrameClass::Part);
+        self.give(session, shared, 0, FrameClass::Part);
+        self.give(session, end, 1, FrameClass::State);
     }
 
     fn give(&mut self, session: SessionId, frame: Bytes, count: u32, class: FrameClass) {

@@ -141,8 +141,8 @@ struct Eyes<'a> {
     config: &'a WorldConfig,
 }
 
-/// Sees through these eyes; returns how many candidates were looked at, but for those that a predicate was asked about. What was visible goes on being
-/// so a little beyond the edge.
+/// Sees through these eyes; returns how many candidates were looked at, but for those that a predicate was asked about.
+/// What was visible goes on being so a little beyond the edge.
 fn look(eyes: &Eyes<'_>, sights: &mut Sights) -> u64 {
     let (view, roster) = (eyes.view, eyes.roster);
     let hysteresis_m = eyes.config.interest_hysteresis_m;

@@ -23,7 +23,8 @@ pub(crate) fn receive(shard: &mut Shard, tick: Tick, inbox: &mut [Envelope]) {
     let mut births = std::mem::take(&mut shard.births);
     let mut area = std::mem::take(&mut shard.said);
     let mut unborn = Vec::new();
-    let mut sought = vec![std::mem::take(&mut shard.sought)];
+    let mut sought = Vec::new();
+    sought.extend(some(&mut shard.sought));
     let mut builder = EntityBuilder::new();
     for envelope in inbox.iter_mut() {
         total = Account {
@@ -33,7 +34,7 @@ pub(crate) fn receive(shard: &mut Shard, tick: Tick, inbox: &mut [Envelope]) {
         shard.ghosts.append(&mut envelope.ghosts);
         births.append(&mut envelope.births);
         area.append(&mut envelope.area);
-        sought.push(std::mem::take(&mut envelope.sought));
+        sought.extend(some(&mut envelope.sought));
         for handoff in envelope.handoffs.drain(..) {
             let state = &envelope.states[handoff.state.clone()];
             take_over(shard, handoff, state, &mut builder);
@@ -105,6 +106,11 @@ fn take_over(shard: &mut Shard, handoff: Handoff, state: &[u8], builder: &mut En
     shard.held = shard.held + Tally::of(entity);
     shard.stats.handoffs_in += 1;
     shard.crossings.extend(crossing);
+}
+
+/// In most ticks nothing is looked for.
+fn some(sought: &mut Sought) -> Option<Sought> {
+    (!sought.is_empty()).then(|| std::mem::take(sought))
 }
 
 /// What was looking for a viewpoint is its own, if it is here now. It is nowhere else: whoever is not here is elsewhere
