@@ -167,7 +167,7 @@ fn in_field(field: &str, error: &serde_json::Error) -> WireError {
 }
 
 /// How deep brackets nest outside strings; malformed text may give any answer.
-fn depth(text: &str) -> usize {
+pub(crate) fn depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);
     for byte in text.bytes() {

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ErrorCode, WireError};
 use crate::ext::ExtEnvelope;
+use crate::json_text::JsonText;
+use crate::user::UserId;
 
 /// What the server says first: ext lane, service `sys`, type `authed`. Numbers are at most 2^53.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -43,6 +45,18 @@ pub struct Greeting {
     /// What another connection resumes this session by, once; absent where none can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
+    /// Whose session it is; absent when it is nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+    /// The tenant whose world it is; absent where the server knows none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Names this connection in traces: 32 lower-case hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// What the client said of itself when it connected, as it said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<JsonText>,
 }
 
 /// The world's extent, in metres.

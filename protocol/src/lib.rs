@@ -20,6 +20,8 @@ pub mod world;
 
 pub mod ext;
 pub mod greeting;
+pub mod json_text;
+pub mod user;
 
 pub use delta::{
     ArchivedDelta, Delta, DeltaError, DeltaHead, DeltaWriter, delta_bytes, read_delta, write_delta,
@@ -29,7 +31,9 @@ pub use ext::ExtEnvelope;
 pub use greeting::{Greeting, LAYOUT_VERSION};
 pub use hot::{HotHeader, WORLD_SVC};
 pub use ids::{EntityId, SHARDS_MAX, SessionId, Tick};
+pub use json_text::JsonText;
 pub use overview::{ArchivedOverview, Dot, Overview, read_overview};
 pub use record::{Extra, RECORD_BYTES, Record};
+pub use user::UserId;
 pub use view::{Applied, Seen, View, ViewError};
 pub use world::{ClientMessage, InterestWish, ViewpointMode};

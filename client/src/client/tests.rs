@@ -92,6 +92,10 @@ fn greeting() -> Greeting {
         entity: None,
         command_sequence: None,
         resume: None,
+        user: None,
+        tenant: None,
+        trace: None,
+        connect: None,
     }
 }
 

@@ -69,6 +69,10 @@ impl Hub {
                 .filter(|one| one.generation > 0)
                 .map(|one| one.taken),
             resume: self.token(session),
+            user: None,
+            tenant: None,
+            trace: None,
+            connect: None,
         }
     }
 }

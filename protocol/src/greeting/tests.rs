@@ -35,6 +35,10 @@ fn greeting() -> Greeting {
         entity: None,
         command_sequence: None,
         resume: None,
+        user: None,
+        tenant: None,
+        trace: None,
+        connect: None,
     }
 }
 
@@ -51,6 +55,21 @@ fn greeting_is_read_as_sent() {
         ));
         assert_eq!(Greeting::parse(&text), Ok(greeting));
     }
+}
+
+#[test]
+fn greeting_says_who_the_client_is_in_its_own_words() {
+    let connect = r#"{"lang":"de", "zoom":1.50}"#;
+    let greeting = Greeting {
+        user: Some(UserId::new("anna").unwrap()),
+        tenant: Some("default".to_owned()),
+        trace: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
+        connect: Some(JsonText::parse(connect, 100).unwrap()),
+        ..greeting()
+    };
+    let text = greeting.to_text();
+    assert!(text.contains(&format!(r#""connect":{connect}"#)), "{text}");
+    assert_eq!(Greeting::parse(&text), Ok(greeting));
 }
 
 #[test]

@@ -402,6 +402,10 @@ pub(crate) fn greeting() -> Greeting {
         entity: Some(77),
         command_sequence: None,
         resume: None,
+        user: None,
+        tenant: None,
+        trace: None,
+        connect: None,
     }
 }
 
