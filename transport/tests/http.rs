@@ -393,6 +393,30 @@ fn plain_requests_show_path_query_and_headers() {
 }
 
 #[test]
+fn all_values_are_found_and_none_is_shown_by_debug() {
+    let bytes = lines(&[
+        "GET /a?token=s3cret&user=anna&token=s%33cond HTTP/1.1",
+        "Host: h",
+        "Authorization: Bearer s3cret",
+        "authorization: Basic other",
+    ]);
+    let head = parse(&bytes).unwrap();
+    let tokens: Vec<String> = head.query_values("token").map(Into::into).collect();
+    assert_eq!(tokens, ["s3cret", "s3cond"]);
+    let authorizations: Vec<&str> = head.headers("authorization").collect();
+    assert_eq!(authorizations, ["Bearer s3cret", "Basic other"]);
+    let debug = format!("{head:?}");
+    assert!(
+        debug.contains("token") && debug.contains("Authorization"),
+        "{debug}"
+    );
+    assert!(
+        !debug.contains("cret") && !debug.contains("cond"),
+        "{debug}"
+    );
+}
+
+#[test]
 fn origins_are_compared_whole() {
     let list = OriginPolicy::List(vec![
         "https://play.example.org".to_owned(),

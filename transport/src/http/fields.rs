@@ -113,11 +113,20 @@ impl Fields {
         &'a self,
         name: &'n str,
     ) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
-        let text = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
         self.lines
             .iter()
-            .filter(move |line| text(&line.name).eq_ignore_ascii_case(name))
-            .map(move |line| text(&line.value))
+            .filter(move |line| self.text(&line.name).eq_ignore_ascii_case(name))
+            .map(move |line| self.text(&line.value))
+    }
+
+    /// The names of all lines, in order, as sent.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let names = self.lines.iter().map(|line| self.text(&line.name));
+        names.collect()
+    }
+
+    fn text(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
     }
 
     /// The first value of a header.

@@ -10,12 +10,15 @@
 )]
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::fields::{Fields, find_head, is_token_byte};
 use super::{HEAD_BYTES_MAX, Refusal};
 
 /// The head of a request that is well formed, has no body and names its host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` leaves out the values of query and headers: credentials may be among them.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RequestHead {
     /// As sent; methods are case-sensitive.
     pub method: String,
@@ -69,13 +72,28 @@ impl RequestHead {
         self.fields.first(name)
     }
 
+    /// All values of a header, in order, as [`header`](Self::header) has the first.
+    pub fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        self.fields.all(name)
+    }
+
     /// The first value of `key` in the query, percent signs and pluses decoded; empty when it has no equals sign.
     /// Bytes that are not UTF-8 are replaced by U+FFFD.
     pub fn query_value(&self, key: &str) -> Option<Cow<'_, str>> {
-        let pairs = self.query.as_deref()?.split('&');
-        let mut pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let (_, value) = pairs.find(|(name, _)| decode(name) == key)?;
-        Some(decode(value))
+        self.query_values(key).next()
+    }
+
+    /// All values of `key` in the query, in order, as [`query_value`](Self::query_value) has the first.
+    pub fn query_values<'a>(&'a self, key: &str) -> impl Iterator<Item = Cow<'a, str>> {
+        let of_key = move |(name, _): &(&str, &str)| decode(name) == key;
+        self.query_pairs()
+            .filter(of_key)
+            .map(|(_, value)| decode(value))
+    }
+
+    fn query_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.query.iter().flat_map(|query| query.split('&'));
+        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
 
     /// The WebSocket subprotocols offered, in order; what is not a token is none.
@@ -97,6 +115,18 @@ impl RequestHead {
 
     pub(crate) fn fields(&self) -> &Fields {
         &self.fields
+    }
+}
+
+impl fmt::Debug for RequestHead {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let query: Vec<&str> = self.query_pairs().map(|(name, _)| name).collect();
+        out.debug_struct("RequestHead")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("query", &query)
+            .field("headers", &self.fields.names())
+            .finish_non_exhaustive()
     }
 }
 
