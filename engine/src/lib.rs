@@ -31,6 +31,8 @@ mod message;
 pub mod hub;
 mod letter;
 
+pub mod identity;
+
 mod frame;
 mod lockstep;
 mod panic;
@@ -54,6 +56,7 @@ pub use audience::Audience;
 pub use context::Context;
 pub use error::{Error, Result};
 pub use hub::{Commons, FrameClass, Hub, Opening, Output};
+pub use identity::{Auth, Environment, OnExceed, OnExpiry, Secret, TokenPolicy, UserId};
 pub use letter::{Delivery, DeltaFrame, Letter, Subscribers};
 pub use message::{CloseReason, Event, Message, Payload, Text};
 pub use page::{MessagesPagePlugin, PagePlugin};

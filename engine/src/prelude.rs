@@ -7,6 +7,7 @@ pub use crate::app::{
 pub use crate::audience::Audience;
 pub use crate::context::Context;
 pub use crate::error::{Error, Result};
+pub use crate::identity::{Auth, Environment, UserId};
 pub use crate::message::{CloseReason, Event, Message, Payload, Text};
 pub use crate::page::{MessagesPagePlugin, PagePlugin};
 pub use crate::runtime::Running;

@@ -9,6 +9,7 @@ use worldshard_protocol::SHARDS_MAX;
 use worldshard_transport::OriginPolicy;
 
 use crate::error::{Error, Result};
+use crate::identity::{Auth, OnExceed, SKEW_MAX, VERSION_BYTES_MAX};
 
 /// How a server runs.
 #[derive(Clone, Debug)]
@@ -21,6 +22,13 @@ pub struct ServerOptions {
     pub runtime: Runtime,
     /// Which web pages may connect.
     pub origins: OriginPolicy,
+    /// What clients must show to be let in. Not said: nothing, but then the server listens for this machine alone.
+    pub auth: Option<Auth>,
+    /// What becomes of a user's session beyond `sessions_per_user`.
+    pub on_exceed: OnExceed,
+    /// The version of the application's protocol: a client whose query has another `v`, or none, is answered
+    /// 400. Not said: nobody is asked.
+    pub protocol_version: Option<String>,
     /// Bounds of what clients can make the server hold and do.
     pub limits: ServerLimits,
     /// Where the world is kept; without, it ends with the process.
@@ -140,6 +148,10 @@ pub struct ServerLimits {
     pub service_letters_max: usize,
     /// Time for a request head to be complete; then it is answered 408.
     pub head_deadline: Duration,
+    /// Time for a client that must show a credential to do so, from the upgrade on; then it is closed with 1008.
+    pub auth_deadline: Duration,
+    /// Sessions of one user, over all shards; of one more, [`ServerOptions::on_exceed`] decides. 0 for no limit.
+    pub sessions_per_user: u32,
     /// Time without the kernel taking a byte while bytes wait, or without a byte from a client that has not
     /// acknowledged the last state it was sent; then the connection is cut.
     pub stall_max: Duration,
@@ -175,6 +187,9 @@ impl Default for ServerOptions {
             shards: 0,
             runtime: Runtime::Auto,
             origins: OriginPolicy::SameHost,
+            auth: None,
+            on_exceed: OnExceed::Deny,
+            protocol_version: None,
             limits: ServerLimits::default(),
             data: None,
         }
@@ -189,6 +204,8 @@ impl Default for ServerLimits {
             messages_queue_bytes_max: 1024 * 1024,
             service_letters_max: 4096,
             head_deadline: Duration::from_secs(5),
+            auth_deadline: Duration::from_secs(3),
+            sessions_per_user: 0,
             stall_max: Duration::from_secs(120),
             ping_interval: Duration::from_secs(20),
             silence_max: Duration::from_secs(35),
@@ -233,6 +250,7 @@ impl ServerOptions {
                 return refuse(name, "0; at least 1".to_owned());
             }
         }
+        self.validate_identity()?;
         if limits.silence_max <= limits.ping_interval {
             let detail = format!(
                 "{:?}; longer than ping_interval, {:?}, or nobody has the time to answer",
@@ -255,6 +273,29 @@ impl ServerOptions {
                 limits.messages_queue_bytes_max
             );
             return refuse("messages_queue_bytes_max", detail);
+        }
+        Ok(())
+    }
+
+    fn validate_identity(&self) -> Result<()> {
+        let refuse = |name, detail: String| Err(Error::Option { name, detail });
+        if let Some(version) = &self.protocol_version
+            && !(1..=VERSION_BYTES_MAX).contains(&version.len())
+        {
+            let detail = format!("{} bytes; 1 to {VERSION_BYTES_MAX}", version.len());
+            return refuse("protocol_version", detail);
+        }
+        let Some(Auth::Tokens(policy)) = &self.auth else {
+            return Ok(());
+        };
+        if policy.keys.is_empty() {
+            return refuse("auth_key", "none; at least one".to_owned());
+        }
+        if policy.skew > SKEW_MAX {
+            return refuse(
+                "auth_skew",
+                format!("{:?}; at most {SKEW_MAX:?}", policy.skew),
+            );
         }
         Ok(())
     }

@@ -1,0 +1,108 @@
+//! Who gets a seat, who loses one, and that they are exact whoever asks at once.
+
+use std::sync::Barrier;
+
+use super::*;
+
+fn user(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+fn session(number: u64) -> SessionId {
+    SessionId::new((number % 3) as u16, number)
+}
+
+fn count(seats: &Seats, name: &str) -> usize {
+    let taken = seats.taken.lock().unwrap();
+    taken.get(&user(name)).map_or(0, Vec::len)
+}
+
+#[test]
+fn denied_is_who_is_one_too_many_until_one_leaves() {
+    let seats = Seats::new(2, OnExceed::Deny);
+    let (anna, bert) = (user("anna"), user("bert"));
+    assert_eq!(seats.take(&anna, session(1)), Ok(None));
+    assert_eq!(seats.take(&anna, session(2)), Ok(None));
+    let denied = Err(TooManySessions { max: 2 });
+    assert_eq!(seats.take(&anna, session(3)), denied);
+    assert_eq!(seats.take(&bert, session(4)), Ok(None));
+    seats.leave(&bert, session(1));
+    assert_eq!(seats.take(&anna, session(5)), denied);
+    seats.leave(&anna, session(1));
+    assert_eq!(seats.take(&anna, session(6)), Ok(None));
+    assert_eq!(seats.take(&anna, session(7)), denied);
+}
+
+#[test]
+fn the_oldest_gives_way_where_that_is_the_rule() {
+    let seats = Seats::new(2, OnExceed::KickOldest);
+    let anna = user("anna");
+    let took: Vec<_> = (1..=4)
+        .map(|number| seats.take(&anna, session(number)).unwrap())
+        .collect();
+    assert_eq!(took, [None, None, Some(session(1)), Some(session(2))]);
+    // It ends later than it was told to: the count is right all the time.
+    seats.leave(&anna, session(1));
+    assert_eq!(count(&seats, "anna"), 2);
+}
+
+#[test]
+fn who_waits_for_a_connection_gives_way_first_whatever_the_rule() {
+    for rule in [OnExceed::Deny, OnExceed::KickOldest] {
+        let seats = Seats::new(2, rule);
+        let anna = user("anna");
+        seats.take(&anna, session(1)).unwrap();
+        seats.take(&anna, session(2)).unwrap();
+        assert!(seats.set_detached(&anna, session(2), true));
+        assert_eq!(seats.take(&anna, session(3)), Ok(Some(session(2))));
+        assert!(!seats.set_detached(&anna, session(2), false), "it is lost");
+        assert!(seats.set_detached(&anna, session(1), true));
+        assert!(seats.set_detached(&anna, session(1), false), "it went on");
+        let fourth = seats.take(&anna, session(4));
+        let expected = match rule {
+            OnExceed::Deny => Err(TooManySessions { max: 2 }),
+            OnExceed::KickOldest => Ok(Some(session(1))),
+        };
+        assert_eq!(fourth, expected);
+    }
+}
+
+#[test]
+fn without_a_limit_nothing_is_counted() {
+    let seats = Seats::new(0, OnExceed::Deny);
+    for number in 0..10 {
+        assert_eq!(seats.take(&user("anna"), session(number)), Ok(None));
+    }
+    assert!(seats.set_detached(&user("anna"), session(77), true));
+    assert_eq!(count(&seats, "anna"), 0);
+}
+
+#[test]
+fn a_user_without_sessions_takes_no_memory() {
+    let seats = Seats::new(1, OnExceed::Deny);
+    seats.take(&user("anna"), session(1)).unwrap();
+    seats.leave(&user("anna"), session(1));
+    seats.leave(&user("anna"), session(1));
+    assert!(seats.taken.lock().unwrap().is_empty());
+}
+
+#[test]
+fn of_a_hundred_at_once_exactly_so_many_get_a_seat() {
+    for (rule, got) in [(OnExceed::Deny, 3), (OnExceed::KickOldest, 100)] {
+        let seats = Seats::new(3, rule);
+        let start = Barrier::new(100);
+        let taken: Vec<bool> = std::thread::scope(|scope| {
+            let each = |number| {
+                let (seats, start) = (&seats, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    seats.take(&user("anna"), session(number)).is_ok()
+                })
+            };
+            let threads: Vec<_> = (0..100).map(each).collect();
+            threads.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert_eq!(taken.iter().filter(|one| **one).count(), got);
+        assert_eq!(count(&seats, "anna"), 3);
+    }
+}
