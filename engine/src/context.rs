@@ -11,6 +11,7 @@ use worldshard_spatial::ShardId;
 
 use crate::audience::Audience;
 use crate::hub::Desk;
+use crate::identity::{Environment, UserId};
 use crate::message::{CloseReason, Event, Message, Payload};
 
 /// The view of one shard that a system of `Startup`, `Update`, `Last` or `Shutdown` gets.
@@ -92,6 +93,25 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn path(&self, session: SessionId) -> Option<&str> {
         self.desk.path(session)
+    }
+
+    /// Whose a session homed on this shard is; `None` when it is nobody's.
+    #[must_use]
+    pub fn user(&self, session: SessionId) -> Option<&UserId> {
+        self.desk.identity(session)?.user.as_ref()
+    }
+
+    /// What a session homed on this shard runs in, as it says.
+    #[must_use]
+    pub fn environment(&self, session: SessionId) -> Option<Environment> {
+        self.desk.identity(session)?.environment
+    }
+
+    /// What a session homed on this shard said of itself when it connected: JSON, as it was said.
+    #[must_use]
+    pub fn connect_message(&self, session: SessionId) -> Option<&str> {
+        let connect = self.desk.identity(session)?.connect.as_ref()?;
+        Some(connect.as_str())
     }
 
     /// This shard.

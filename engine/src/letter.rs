@@ -31,6 +31,8 @@ pub enum Letter {
         /// For the client.
         reason: Cow<'static, str>,
     },
+    /// To a home: a session of its has given way to a newer one of the same user.
+    Displaced(SessionId),
     /// To all: how many subscribers of the overview the sender is home of now.
     Subscribers(Subscribers),
     /// To a home with subscribers: the sender's part of the overview.
@@ -103,6 +105,7 @@ impl fmt::Debug for Letter {
             Self::Acknowledgement(one) => f.debug_tuple("Acknowledgement").field(one).finish(),
             Self::Delivery(delivery) => f.debug_tuple("Delivery").field(delivery).finish(),
             Self::Posts(posts) => f.debug_tuple("Posts").field(posts).finish(),
+            Self::Displaced(session) => write!(f, "Displaced({session})"),
             Self::Close { session, code, .. } => write!(f, "Close({session}, {code})"),
             Self::Subscribers(counts) => f.debug_tuple("Subscribers").field(counts).finish(),
             Self::Overview { ghosts, frame, .. } => {

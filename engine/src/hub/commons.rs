@@ -1,6 +1,7 @@
-//! What all hubs of a process share: the cell map, the order of moments, the count of sessions.
+//! What all hubs of a process share: the cell map, the order of moments, the count of sessions, the users' seats.
 //!
-//! Atomics without locks; never a reason for one hub to wait for another.
+//! Atomics without locks, but for the seats, whose short lock is taken when a session opens or ends: never a reason for
+//! the world to wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +11,7 @@ use worldshard_spatial::{CellMap, ShardId};
 use crate::app::AppRecipe;
 use crate::error::Result;
 use crate::hub::token::ResumeKey;
+use crate::identity::Seats;
 
 /// What all hubs of a process share. A clone shares it.
 #[derive(Clone)]
@@ -17,6 +19,7 @@ pub struct Commons {
     pub(crate) cell_map: Arc<CellMap>,
     pub(crate) moments: Moments,
     pub(crate) census: Census,
+    pub(crate) seats: Arc<Seats>,
     /// Counters of sessions up to here are of processes before.
     pub(crate) sessions_before: u64,
     /// Signs resume tokens; without one, no session is resumed.
@@ -46,7 +49,9 @@ impl Commons {
         let population = recipe.world.population_by_cell(&grid);
         let cell_map = CellMap::balanced(grid, shards, population.as_deref())
             .map_err(worldshard_shard::ConfigError::Space)?;
-        Ok(Self::over(Arc::new(cell_map)))
+        let options = &recipe.options;
+        let seats = Seats::new(options.limits.sessions_per_user, options.on_exceed);
+        Ok(Self::over(Arc::new(cell_map), seats))
     }
 
     /// As the process with this number for its world, the first being 0: no session gets the id of one of a process
@@ -60,16 +65,17 @@ impl Commons {
     /// For the hubs of the process with this number, over the same map: nothing that was counted is known to them.
     pub(crate) fn begun_anew(&self, number: u32) -> Self {
         let cell_map = Arc::clone(&self.cell_map);
-        Self::over(cell_map).of_process(number)
+        Self::over(cell_map, self.seats.begun_anew()).of_process(number)
     }
 
-    fn over(cell_map: Arc<CellMap>) -> Self {
+    fn over(cell_map: Arc<CellMap>, seats: Seats) -> Self {
         let shards = 0..cell_map.shard_count();
         Self {
             moments: Moments::default(),
             census: Census {
                 counts: shards.map(|_| AtomicU64::new(0)).collect(),
             },
+            seats: Arc::new(seats),
             sessions_before: 0,
             key: None,
             cell_map,

@@ -17,9 +17,11 @@ use crate::hub::commons::Commons;
 use crate::hub::convoy::Convoy;
 use crate::hub::detached::DetachedSessions;
 use crate::hub::fanout::Post;
+use crate::hub::person::Environments;
 use crate::hub::session::{Connection, Egress, Session, Standing, State};
 use crate::hub::status::HubStats;
 use crate::hub::{Opening, Output};
+use crate::identity::{Identity, TooManySessions};
 use crate::letter::{Delivery, Letter};
 use crate::message::CloseReason;
 
@@ -53,6 +55,7 @@ pub(crate) struct Desk {
     /// Sessions that wait for another connection.
     pub(crate) detached: DetachedSessions,
     pub(crate) connected: u64,
+    pub(crate) environments: Environments,
     last_session: u64,
 }
 
@@ -78,14 +81,28 @@ impl Desk {
             membership: 0,
             detached: DetachedSessions::new(recipe, &commons),
             connected: 0,
+            environments: Environments::default(),
             last_session: commons.sessions_before,
             commons,
         }
     }
 
-    pub(crate) fn open(&mut self, opening: Opening) -> SessionId {
+    /// Opens a session, and names the one that gives way to it.
+    ///
+    /// # Errors
+    /// The user has as many sessions as allowed.
+    pub(crate) fn open(
+        &mut self,
+        opening: Opening,
+        identity: Identity,
+    ) -> Result<(SessionId, Option<SessionId>), TooManySessions> {
+        let session = SessionId::new(self.own.0, self.last_session + 1);
+        let displaced = match &identity.user {
+            Some(user) => self.commons.seats.take(user, session)?,
+            None => None,
+        };
         self.last_session += 1;
-        let session = SessionId::new(self.own.0, self.last_session);
+        self.environments.enter(identity.environment);
         let lanes = opening.framing == Framing::Lanes;
         let entry = Session {
             path: opening.path.into(),
@@ -94,6 +111,7 @@ impl Desk {
             connection: Connection::Open,
             egress: Egress::default(),
             standing: lanes.then(|| Box::new(Standing::new())),
+            identity: (!identity.is_nobodys()).then(|| Box::new(identity)),
         };
         let known = self.sessions.insert(session, entry);
         assert!(known.is_none(), "session {session} opened twice");
@@ -101,7 +119,7 @@ impl Desk {
         self.connected += 1;
         self.stats.opened += 1;
         self.commons.census.set(self.own, self.connected);
-        session
+        Ok((session, displaced))
     }
 
     /// Takes note of the end of a connection; gives the reason to tell, or `None` when it was known.
@@ -125,6 +143,7 @@ impl Desk {
         self.connected -= 1;
         self.stats.closed += 1;
         self.commons.census.set(self.own, self.connected);
+        self.leave_seat(session);
         self.forget_if_done(session);
         Some(reason)
     }

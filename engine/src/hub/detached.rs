@@ -13,6 +13,7 @@ use worldshard_transport::Refusal;
 
 use crate::app::{AppRecipe, Framing};
 use crate::hub::desk::Desk;
+use crate::hub::person::Visitor;
 use crate::hub::session::{Connection, Egress, Resumption, Session, Standing, State, Subscription};
 use crate::hub::token::Token;
 use crate::hub::{Commons, Hub};
@@ -137,7 +138,7 @@ impl Desk {
         let stands = entry.standing.as_deref().is_some_and(|standing| {
             matches!(standing.state, State::In | State::Joining { leave: false })
         });
-        if !entry.is_open() || !stands {
+        if !entry.is_open() || !stands || !self.keep_seat(session) {
             return false;
         }
         self.detached.insert(session, self.tick, reason.clone());
@@ -187,7 +188,7 @@ impl Desk {
     }
 
     /// The standing of a session that a connection at `path` may go on with.
-    fn resumable(&mut self, token: Token, path: &str) -> Option<&mut Standing> {
+    fn resumable(&mut self, token: &Token, path: &str) -> Option<&mut Standing> {
         let ended = self.detached.waiting.get(&token.session);
         if ended.is_some_and(|waiting| waiting.ended) {
             return None;
@@ -214,10 +215,13 @@ impl Hub {
         self.desk.detached.grace_ticks?;
         let entry = self.desk.sessions.get(&session)?;
         let generation = entry.standing.as_deref()?.resumption.generation;
+        let identity = entry.identity.as_deref();
+        let of = identity.and_then(|one| Some((one.user.clone()?, one.expires)));
         let key = self.desk.commons.key.as_deref()?;
-        Some(key.sign(Token {
+        Some(key.sign(&Token {
             session,
             generation,
+            of,
         }))
     }
 
@@ -237,10 +241,33 @@ impl Hub {
     /// # Errors
     /// 401 when nobody signed the token; 410 when it was used before or its session is no more, or has another path.
     pub fn resume(&mut self, token: &str, path: &str) -> Result<SessionId, Refusal> {
+        self.resume_as(token, path, &Visitor::default())
+    }
+
+    /// The same for a connection of which this is known.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume); 401 too when the visitor proved to be another user than the session's, and when the
+    /// session's time is over.
+    pub fn resume_as(
+        &mut self,
+        token: &str,
+        path: &str,
+        visitor: &Visitor,
+    ) -> Result<SessionId, Refusal> {
         let token = self.read(token)?;
         let session = token.session;
-        let standing = self.desk.resumable(token, path).ok_or(NO_SESSION)?;
         let generation = token.generation.checked_add(1).ok_or(NO_SESSION)?;
+        self.desk.resumable(&token, path).ok_or(NO_SESSION)?;
+        match self.desk.recognise(&token, visitor) {
+            Ok(displaced) => self.displace(displaced),
+            Err(refusal) => {
+                // Its time may be over.
+                self.end_detached();
+                return Err(refusal);
+            }
+        }
+        let standing = self.desk.standing(session).ok_or(NO_SESSION)?;
         let resumption = &mut standing.resumption;
         resumption.generation = generation;
         resumption.repeated = resumption.taken;
@@ -254,7 +281,7 @@ impl Hub {
         }
         self.desk.connect(session);
         self.refresh_if_resumed(session);
-        self.greet(session);
+        self.greet(session, visitor.trace);
         Ok(session)
     }
 
@@ -305,6 +332,7 @@ impl Hub {
                 connection: Connection::Detached,
                 egress: Egress::default(),
                 standing: Some(Box::new(standing)),
+                identity: None,
             };
             let known = self.desk.sessions.insert(one.session, entry);
             assert!(known.is_none(), "session {} came back twice", one.session);
@@ -328,6 +356,7 @@ impl Hub {
             }
             self.desk.membership += 1;
             self.desk.stats.closed += 1;
+            self.desk.leave_seat(session);
             self.events.push(Event::Closed(session, reason));
             self.leave_world(session);
             self.desk.forget_if_done(session);
@@ -336,4 +365,4 @@ impl Hub {
 }
 
 const FORGED: Refusal = Refusal::new(401, "the resume token is not one of this server");
-const NO_SESSION: Refusal = Refusal::new(410, "there is no session to resume");
+pub(crate) const NO_SESSION: Refusal = Refusal::new(410, "there is no session to resume");

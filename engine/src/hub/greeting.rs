@@ -11,18 +11,19 @@ use worldshard_transport::{MessageKind, data_frame};
 
 use crate::app::Framing;
 use crate::hub::Hub;
+use crate::identity::TraceId;
 
 impl Hub {
-    /// Says the first message to a session that speaks lanes.
-    pub(crate) fn greet(&mut self, session: SessionId) {
+    /// Says the first message to a session that speaks lanes, over a connection of this name.
+    pub(crate) fn greet(&mut self, session: SessionId, trace: Option<TraceId>) {
         if self.desk.framing_if_open(session) == Some(Framing::Lanes) {
-            let text = self.greeting(session).to_text();
+            let text = self.greeting(session, trace).to_text();
             let frame = data_frame(MessageKind::Text, text.as_bytes());
             self.desk.push_reliable(session, frame);
         }
     }
 
-    fn greeting(&self, session: SessionId) -> Greeting {
+    fn greeting(&self, session: SessionId, trace: Option<TraceId>) -> Greeting {
         let config = &self.recipe.world.config;
         let cell_map = self.shard.cell_map();
         let territories = cell_map.shards().map(|shard| {
@@ -37,6 +38,7 @@ impl Hub {
         let entry = self.desk.sessions.get(&session);
         let standing = entry.and_then(|entry| entry.standing.as_deref());
         let resumption = standing.map(|one| &one.resumption);
+        let identity = entry.and_then(|entry| entry.identity.as_deref());
         Greeting {
             session: session.value(),
             layout: LAYOUT_VERSION,
@@ -69,10 +71,10 @@ impl Hub {
                 .filter(|one| one.generation > 0)
                 .map(|one| one.taken),
             resume: self.token(session),
-            user: None,
-            tenant: None,
-            trace: None,
-            connect: None,
+            user: identity.and_then(|one| one.user.clone()),
+            tenant: Some(TENANT.to_owned()),
+            trace: trace.map(|trace| trace.to_string()),
+            connect: identity.and_then(|one| one.connect.clone()),
         }
     }
 }
@@ -84,3 +86,6 @@ fn metric_name(metric: Metric) -> &'static str {
         Metric::Solid => "solid",
     }
 }
+
+/// The only tenant so far.
+const TENANT: &str = "default";

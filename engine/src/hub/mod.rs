@@ -18,6 +18,7 @@ mod greeting;
 mod held;
 mod ingress;
 mod overview;
+mod person;
 mod routing;
 mod session;
 mod status;
@@ -41,6 +42,8 @@ pub use detached::Returning;
 pub use egress::FRAME_OVERHEAD_BYTES;
 pub use fanout::Post;
 pub use ingress::CUSTOM_PAYLOAD_BYTES_MAX;
+pub use person::Visitor;
+pub(crate) use person::unproven;
 pub use status::{SLOWEST_MAX, ShardStatus, SlowSession};
 
 pub(crate) use desk::Desk;
@@ -48,6 +51,7 @@ pub(crate) use desk::Desk;
 use crate::app::{AppRecipe, ContextSystem, Framing};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::identity::Identity;
 use crate::letter::Letter;
 use crate::message::{CloseReason, Event, Message, Payload, Text};
 use crate::panic::panic_text;
@@ -162,12 +166,14 @@ impl Hub {
         Ok(hub)
     }
 
-    /// Takes in a connection whose upgrade was answered. On lanes, the greeting is its first frame.
+    /// Takes in a connection whose upgrade was answered, and of which nothing more is known. On lanes, the greeting is its
+    /// first frame.
+    ///
+    /// # Panics
+    /// Never: only sessions of users are counted.
     pub fn open(&mut self, opening: Opening) -> SessionId {
-        let session = self.desk.open(opening);
-        self.events.push(Event::Opened(session));
-        self.greet(session);
-        session
+        let opened = self.open_as(opening, Identity::default(), None);
+        opened.expect("nobody's sessions have no limit")
     }
 
     /// Takes a whole message of a session. Nothing in it can panic; a text that is not UTF-8 closes with 1007.
@@ -236,6 +242,7 @@ impl Hub {
                 self.desk.close(session, code, reason);
                 self.end_detached();
             }
+            Letter::Displaced(session) => self.displaced(session),
             Letter::Subscribers(counts) => self.overview.count(from, counts),
             Letter::Overview {
                 tick,

@@ -11,6 +11,7 @@ use worldshard_spatial::ShardId;
 
 use crate::app::Framing;
 use crate::hub::convoy::Place;
+use crate::identity::Identity;
 use crate::letter::DeltaFrame;
 
 /// One session. It outlives its connection until the world has let go of its viewpoint.
@@ -23,6 +24,8 @@ pub(crate) struct Session {
     pub(crate) egress: Egress,
     /// Only sessions that speak lanes have one.
     pub(crate) standing: Option<Box<Standing>>,
+    /// Whose it is; none when nothing is known of that.
+    pub(crate) identity: Option<Box<Identity>>,
 }
 
 /// Whether anything can still be said.

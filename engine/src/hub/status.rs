@@ -45,6 +45,10 @@ pub struct ShardStatus {
     pub detached_max: usize,
     /// Connections that went on with a session.
     pub resumed: u64,
+    /// Sessions that run in a program, as they say.
+    pub native: u64,
+    /// Sessions that run in a web page, as they say.
+    pub browser: u64,
     /// Messages read.
     pub messages_in: u64,
     /// Their bytes.
@@ -165,6 +169,8 @@ impl Hub {
             detached: self.desk.detached.len(),
             detached_max: self.desk.detached.max(),
             resumed: stats.resumed,
+            native: self.desk.environments.native,
+            browser: self.desk.environments.browser,
             messages_in: stats.messages_in,
             bytes_in: stats.bytes_in,
             messages_out: stats.messages_out,

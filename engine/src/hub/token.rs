@@ -2,19 +2,24 @@
 //!
 //! Never decides whether a session can be resumed: that is `detached`. A token is a secret, so nothing here is logged.
 
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use worldshard_protocol::SessionId;
+use worldshard_protocol::{SessionId, UserId};
 
 /// Signs tokens. Whoever has it can take over any session.
 pub(crate) struct ResumeKey([u8; 32]);
 
 /// What a token says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Token {
     pub(crate) session: SessionId,
     /// How often the session had been resumed when it was made.
     pub(crate) generation: u32,
+    /// Whose session it is, and when it is to end, since 1970: a process after this one knows it by that.
+    pub(crate) of: Option<(UserId, Option<Duration>)>,
 }
 
 impl ResumeKey {
@@ -23,20 +28,16 @@ impl ResumeKey {
     }
 
     /// The text of a token: its bytes and their signature in hexadecimal.
-    pub(crate) fn sign(&self, token: Token) -> String {
+    pub(crate) fn sign(&self, token: &Token) -> String {
         let said = token.bytes();
         let signature = self.signer(&said).finalize().into_bytes();
-        let mut text = String::with_capacity(TEXT_BYTES);
-        for byte in said.iter().chain(&signature) {
-            text.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
-        }
-        text
+        HEXLOWER.encode(&[&said[..], &signature[..]].concat())
     }
 
     /// What a text says; `None` when it is no token, or not one of this key. Takes as long however much of it is right.
     pub(crate) fn read(&self, text: &str) -> Option<Token> {
         let bytes = bytes_of(text)?;
-        let (said, signature) = bytes.split_first_chunk::<SAID_BYTES>()?;
+        let (said, signature) = bytes.split_last_chunk::<SIGNATURE_BYTES>()?;
         self.signer(said).verify_slice(signature).ok()?;
         Token::read(said)
     }
@@ -51,50 +52,50 @@ impl ResumeKey {
 }
 
 impl Token {
-    fn bytes(self) -> [u8; SAID_BYTES] {
-        let mut bytes = [0; SAID_BYTES];
-        let (session, generation) = bytes.split_at_mut(8);
-        session.copy_from_slice(&self.session.value().to_be_bytes());
-        generation.copy_from_slice(&self.generation.to_be_bytes());
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(SAID_BYTES_MAX);
+        bytes.extend(self.session.value().to_be_bytes());
+        bytes.extend(self.generation.to_be_bytes());
+        if let Some((user, expires)) = &self.of {
+            // No session is to end in 1970.
+            let expires = expires.map_or(0, |at| at.as_secs().max(1));
+            bytes.extend(expires.to_be_bytes());
+            bytes.extend(user.as_str().as_bytes());
+        }
         bytes
     }
 
-    fn read(bytes: &[u8; SAID_BYTES]) -> Option<Self> {
-        let (session, generation) = bytes.split_first_chunk::<8>()?;
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (session, rest) = bytes.split_first_chunk::<8>()?;
+        let (generation, rest) = rest.split_first_chunk::<4>()?;
+        let of = if rest.is_empty() {
+            None
+        } else {
+            let (expires, user) = rest.split_first_chunk::<8>()?;
+            let expires = u64::from_be_bytes(*expires);
+            let user = UserId::new(std::str::from_utf8(user).ok()?).ok()?;
+            Some((user, (expires > 0).then(|| Duration::from_secs(expires))))
+        };
         Some(Self {
             session: SessionId::from_value(u64::from_be_bytes(*session))?,
-            generation: u32::from_be_bytes(generation.try_into().ok()?),
+            generation: u32::from_be_bytes(*generation),
+            of,
         })
     }
 }
 
 /// The bytes that a text of lower-case hexadecimal digits stands for: no two texts stand for the same.
-fn bytes_of(text: &str) -> Option<[u8; TEXT_BYTES / 2]> {
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
-        return None;
-    };
-    let pairs: &[[u8; 2]; TEXT_BYTES / 2] = pairs.try_into().ok()?;
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; TEXT_BYTES / 2];
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(*high)? << 4 | digit(*low)?;
-    }
-    Some(bytes)
+fn bytes_of(text: &str) -> Option<Vec<u8>> {
+    let is_short = text.len() <= 2 * (SAID_BYTES_MAX + SIGNATURE_BYTES);
+    is_short.then(|| HEXLOWER.decode(text.as_bytes()).ok())?
 }
-
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 const PURPOSE: &[u8] = b"worldshard resume 1";
 
-/// Session and generation.
-const SAID_BYTES: usize = 12;
+/// Session, generation, end and user.
+const SAID_BYTES_MAX: usize = 8 + 4 + 8 + UserId::BYTES_MAX;
 
-/// Two digits for each byte, those of the signature included.
-const TEXT_BYTES: usize = 2 * (SAID_BYTES + 32);
+const SIGNATURE_BYTES: usize = 32;
 
 #[cfg(test)]
 mod tests;
