@@ -1,6 +1,6 @@
 //! The only place that reads the machine's clock. Everything else takes the time as an argument.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The time now, of the machine's monotonic clock.
 #[expect(
@@ -9,6 +9,18 @@ use std::time::{Duration, Instant};
 )]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// The time by the machine's calendar, since 1970: for what others date by theirs, which is tokens.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where a driver reads the calendar, to hand it on as an argument"
+)]
+pub fn since_1970() -> Duration {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    // A machine whose clock was never set: everything is still to come.
+    since.unwrap_or_default()
 }
 
 /// CPU time that this thread has used: unlike [`now`], it stands still while others have the core.

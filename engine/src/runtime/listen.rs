@@ -6,6 +6,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::Error;
+use crate::identity::Auth;
 
 /// A listening socket that does not block, at the first address of `host:port`. Of a connection that it accepts, the
 /// kernel lets sent bytes go unacknowledged for no longer than `patience`.
@@ -22,6 +23,27 @@ pub(crate) fn listen(address: &str, patience: Duration) -> Result<TcpListener, E
         .next()
         .ok_or_else(|| refuse(std::io::ErrorKind::AddrNotAvailable.into()))?;
     bind(first, patience).map_err(refuse)
+}
+
+/// Lets nobody listen for other machines who has not said whom to let in.
+///
+/// # Errors
+/// Names the ways out.
+pub(crate) fn check_reach(listener: &TcpListener, auth: Option<&Auth>) -> Result<(), Error> {
+    let address = listener.local_addr().map_err(|source| Error::Io {
+        what: "reading the address listened on".to_owned(),
+        source,
+    })?;
+    if auth.is_some() || address.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    Err(Error::Option {
+        name: "auth",
+        detail: format!(
+            "other machines may reach {address}, and nothing says who is let in: say secret or token to have clients \
+             prove who they are, none to let in everybody, or listen on 127.0.0.1"
+        ),
+    })
 }
 
 fn bind(address: SocketAddr, patience: Duration) -> std::io::Result<TcpListener> {

@@ -30,7 +30,8 @@ pub struct Running {
 /// Starts a server: binds, builds every shard's world, then accepts.
 ///
 /// # Errors
-/// When the address is taken, the runtime cannot run here, or a world cannot be built. Nothing is left running then.
+/// When the address is taken, or can be reached by other machines while nothing says whom to let in; when the runtime
+/// cannot run here, or a world cannot be built. Nothing is left running then.
 pub fn start(recipe: &Arc<AppRecipe>) -> Result<Running> {
     start_wired(recipe, |_| None, None)
 }
@@ -64,6 +65,9 @@ fn start_wired(
     let stall_max = options.limits.stall_max;
     let listen = |address| listen::listen(address, stall_max);
     let listener = options.bind.as_deref().map(listen).transpose()?;
+    if let Some(listener) = &listener {
+        listen::check_reach(listener, options.auth.as_ref())?;
+    }
     let wanted = archives
         .as_ref()
         .map_or(options.shards, |all| all.len() as u16);

@@ -7,14 +7,14 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// A key of this process alone.
+/// Bytes that nobody can guess, for a key or a name of its own.
 ///
 /// # Errors
 /// When the system has no randomness.
-pub(super) fn fresh() -> io::Result<[u8; 32]> {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(key)
+pub fn fresh<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(bytes)
 }
 
 /// The key of a folder, which its first process makes. One that is not whole is made anew, and what it signed is void.
@@ -31,7 +31,7 @@ pub(super) fn kept(folder: &Path) -> io::Result<[u8; 32]> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let key = fresh()?;
+    let key: [u8; 32] = fresh()?;
     let unfinished = folder.join(UNFINISHED);
     // It may be of a process that was killed, and then its mode is not known.
     if let Err(error) = fs::remove_file(&unfinished)

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use worldshard::hub::{Commons, Hub, Opening, Output};
+use worldshard::identity::{Identity, TooManySessions};
 use worldshard::prelude::*;
 use worldshard::{AppRecipe, Letter};
 use worldshard_shard::Envelope;
@@ -100,6 +101,24 @@ impl Pump {
         self.clients.insert(session, Client::default());
         self.collect();
         session
+    }
+
+    /// The same for who is known, which may be one session too many.
+    pub(crate) fn open_as(
+        &mut self,
+        home: u16,
+        path: &str,
+        identity: Identity,
+    ) -> Result<SessionId, TooManySessions> {
+        let framing = self.recipe.framing(path).unwrap();
+        let opening = Opening {
+            path: path.to_owned(),
+            framing,
+        };
+        let session = self.hub(ShardId(home)).open_as(opening, identity, None)?;
+        self.clients.insert(session, Client::default());
+        self.collect();
+        Ok(session)
     }
 
     /// A connection goes on with the session of a token; its client has heard nothing yet. Refused: the status.

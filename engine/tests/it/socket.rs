@@ -104,6 +104,43 @@ impl Client {
         }
     }
 
+    /// Asks for the WebSocket at `path` with more header lines, each with its end, and gives the head of the answer too.
+    /// Refused: status and body.
+    pub(crate) fn ask(
+        address: SocketAddr,
+        path: &str,
+        lines: &str,
+    ) -> Result<(Client, String), (u16, String)> {
+        let mut stream = tcp(address);
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{lines}\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut bytes = Vec::new();
+        let end = loop {
+            let end = bytes.windows(4).position(|end| end == b"\r\n\r\n");
+            if let Some(end) = end {
+                break end + 4;
+            }
+            let len = read_some(&mut stream, &mut bytes).unwrap();
+            assert!(len > 0, "no answer: {}", String::from_utf8_lossy(&bytes));
+        };
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let mut pending = bytes.split_off(end);
+        if status != 101 {
+            while read_some(&mut stream, &mut pending).unwrap_or(0) > 0 {}
+            return Err((status, String::from_utf8(pending).unwrap()));
+        }
+        let client = Client {
+            stream,
+            reader: Reader::new(Role::Client, Limits::default()),
+            pending,
+        };
+        Ok((client, head))
+    }
+
     pub(crate) fn say(&mut self, kind: MessageKind, payload: &[u8]) {
         self.write(&masked_frame(kind, payload, MASK));
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use worldshard_transport::{Refusal, close_frame, ping_frame};
+use worldshard_transport::{Refusal, close_code, close_frame, ping_frame};
 
 use super::connection::{Connection, Phase};
 use super::{Reactor, Slot};
@@ -21,7 +21,9 @@ impl Reactor {
         connection.peer_ended = true;
         self.changed.push(slot);
         match connection.phase {
-            Phase::Head { .. } | Phase::Open { .. } => self.finish(slot, CloseReason::Lost),
+            Phase::Head { .. } | Phase::Proving(_) | Phase::Open { .. } => {
+                self.finish(slot, CloseReason::Lost);
+            }
             Phase::Closing { ended_output, .. } if ended_output => {
                 self.finish(slot, CloseReason::Lost);
             }
@@ -127,6 +129,10 @@ impl Reactor {
                     self.writable(slot, now);
                     self.finish(slot, CloseReason::Timeout);
                 }
+                Phase::Proving(_) => self.ran_out_of_time(slot, now),
+                Phase::Open {
+                    expires: Some(at), ..
+                } if *at <= now => self.expire(slot),
                 Phase::Open { .. }
                     if connection.blocked.is_none() && connection.unanswered_ping().is_none() =>
                 {
@@ -165,8 +171,12 @@ impl Reactor {
         self.hub.call("shutdown", Hub::shutdown);
         for slot in self.slots.all() {
             let connection = self.slots.find(slot).expect("it was just listed");
-            if matches!(connection.phase, Phase::Head { .. }) {
-                self.finish(slot, CloseReason::Lost);
+            match connection.phase {
+                Phase::Head { .. } => self.finish(slot, CloseReason::Lost),
+                Phase::Proving(_) => {
+                    self.close(slot, close_code::AWAY, STOPS, CloseReason::Lost, now);
+                }
+                Phase::Open { .. } | Phase::Closing { .. } => {}
             }
         }
     }
@@ -198,3 +208,5 @@ impl Reactor {
         }
     }
 }
+
+const STOPS: &str = "the server stops";

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use worldshard_protocol::SessionId;
 use worldshard_transport::{HEADER_BYTES_MAX, Reader, WriteQueue};
 
+use super::proving::Proving;
 use crate::app::ServerLimits;
 use crate::hub::{FrameClass, STATE_BYTES_MAX};
 use crate::runtime::sockets::Readiness;
@@ -44,16 +45,19 @@ pub(crate) struct Connection {
 }
 
 /// Where in its life a connection is.
-#[derive(Debug)]
 pub(crate) enum Phase {
     /// The HTTP head is not complete.
     Head { bytes: Vec<u8>, until: Instant },
+    /// A WebSocket of who has yet to show a credential.
+    Proving(Box<Proving>),
     /// A session's WebSocket.
     Open {
         session: SessionId,
         reader: Box<Reader>,
         /// Whether it speaks lanes.
         lanes: bool,
+        /// When the token that it was opened with expires, if it is to end then.
+        expires: Option<Instant>,
     },
     /// The last bytes are queued. What the peer says is discarded, until it ends or patience does.
     Closing { ended_output: bool, until: Instant },
@@ -104,7 +108,7 @@ impl Connection {
     pub(crate) fn session(&self) -> Option<SessionId> {
         match &self.phase {
             Phase::Open { session, .. } => Some(*session),
-            Phase::Head { .. } | Phase::Closing { .. } => None,
+            Phase::Head { .. } | Phase::Proving(_) | Phase::Closing { .. } => None,
         }
     }
 
@@ -192,14 +196,25 @@ impl Connection {
 
     /// When something is due, given what the peer has done so far.
     pub(crate) fn due(&self, limits: &ServerLimits) -> Instant {
-        match (&self.phase, self.blocked) {
-            (Phase::Head { until, .. } | Phase::Closing { until, .. }, _) => *until,
-            (Phase::Open { .. }, Some(since)) => since + limits.stall_max,
-            (Phase::Open { .. }, None) => match self.unanswered_ping() {
-                Some(_) if self.reads_not => self.heard + limits.silence_max.max(limits.stall_max),
-                Some(_) => self.heard + limits.silence_max,
-                None => self.heard + limits.ping_interval,
-            },
+        match &self.phase {
+            Phase::Head { until, .. } | Phase::Closing { until, .. } => *until,
+            Phase::Proving(proving) => proving.until,
+            Phase::Open { expires, .. } => {
+                let life = self.life_due(limits);
+                expires.map_or(life, |expires| expires.min(life))
+            }
+        }
+    }
+
+    /// When an open one must have shown life, or is to be asked for some.
+    fn life_due(&self, limits: &ServerLimits) -> Instant {
+        match (self.blocked, self.unanswered_ping()) {
+            (Some(since), _) => since + limits.stall_max,
+            (None, Some(_)) if self.reads_not => {
+                self.heard + limits.silence_max.max(limits.stall_max)
+            }
+            (None, Some(_)) => self.heard + limits.silence_max,
+            (None, None) => self.heard + limits.ping_interval,
         }
     }
 
@@ -214,6 +229,18 @@ fn kept(frame: Bytes) -> Bytes {
     match frame.len() {
         0..=KEPT_BYTES_MAX => Bytes::copy_from_slice(&frame),
         _ => frame,
+    }
+}
+
+/// Says which one it is, and nothing that the peer said: a credential may be in it.
+impl fmt::Debug for Phase {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head { .. } => out.write_str("Head"),
+            Self::Proving(_) => out.write_str("Proving"),
+            Self::Open { session, .. } => write!(out, "Open({session})"),
+            Self::Closing { ended_output, .. } => write!(out, "Closing({ended_output})"),
+        }
     }
 }
 

@@ -3,17 +3,18 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use worldshard_protocol::SessionId;
 use worldshard_transport::{
-    Event, Failure, Limits, Reader, Refusal, RequestHead, Response, Role, close_code, parse_head,
+    Event, Failure, MessageKind, Refusal, RequestHead, Response, close_code, parse_head,
     pong_frame, upgrade_speaking,
 };
 
 use super::connection::Phase;
+use super::proving::Arriving;
 use super::resuming::Offer;
 use super::{Reactor, Slot};
 use crate::app::Framing;
-use crate::hub::{Hub, Opening};
+use crate::hub::Hub;
+use crate::identity::{Claim, answered_protocol, check_version};
 use crate::message::CloseReason;
 use crate::runtime::process::{Adopt, Mail};
 use crate::runtime::{site, socket};
@@ -27,7 +28,7 @@ impl Reactor {
         connection.heard = now;
         connection.reads_not = false;
         match &mut connection.phase {
-            Phase::Open { .. } => self.frames(slot, bytes, now),
+            Phase::Open { .. } | Phase::Proving(_) => self.frames(slot, bytes, now),
             Phase::Head { bytes: head, .. } if head.is_empty() => self.head(slot, bytes, now),
             Phase::Head { bytes: head, .. } => {
                 let mut head = std::mem::take(head);
@@ -105,7 +106,13 @@ impl Reactor {
     }
 
     /// Queues the only answer of the connection; it ends behind it.
-    fn respond(&mut self, slot: Slot, response: &Response, with_body: bool, now: Instant) {
+    pub(super) fn respond(
+        &mut self,
+        slot: Slot,
+        response: &Response,
+        with_body: bool,
+        now: Instant,
+    ) {
         let bytes = match with_body {
             true => response.encode(),
             false => response.encode_head_only(),
@@ -140,7 +147,7 @@ impl Reactor {
         self.moved.extend(left.map(|connection| connection.socket));
     }
 
-    /// Answers an upgrade, and hands what follows it to a new session.
+    /// Answers an upgrade, and hands what follows it to the session that it opens, or to who is to prove itself.
     pub(super) fn open(
         &mut self,
         slot: Slot,
@@ -152,8 +159,16 @@ impl Reactor {
         let Some(framing) = self.process.recipe.framing(&head.path) else {
             return self.finish(slot, CloseReason::Lost);
         };
+        if let Err(answer) = check_version(head, options.protocol_version.as_deref()) {
+            return self.respond(slot, &answer, true, now);
+        }
+        let claim = match Claim::of(head) {
+            Ok(claim) => claim,
+            Err(refusal) => return self.respond(slot, &refusal.response(), true, now),
+        };
         let offer = Offer::of(head, framing);
-        let protocol = offer.as_ref().and_then(|offer| offer.protocol.as_deref());
+        let resuming = offer.as_ref().and_then(|offer| offer.protocol.as_deref());
+        let protocol = answered_protocol(head, resuming);
         let answer = match upgrade_speaking(head, &options.origins, protocol) {
             Ok(answer) => answer,
             Err(refusal) => return self.respond(slot, &refusal.response(), true, now),
@@ -162,42 +177,12 @@ impl Reactor {
             let refusal = Refusal::new(503, "the server stops");
             return self.respond(slot, &refusal.response(), true, now);
         }
-        let limits = Limits {
-            message_bytes_max: options.limits.message_bytes_max,
-            ..Limits::default()
-        };
-        let opened = match &offer {
-            Some(offer) => self.resume(offer, &head.path, now),
-            None => self.open_session(&head.path, framing).map(Ok),
-        };
-        let session = match opened {
-            Some(Ok(session)) => session,
-            Some(Err(refusal)) => return self.respond(slot, &refusal.response(), true, now),
-            None => return self.finish(slot, CloseReason::Lost),
-        };
-        self.unheard = true;
-        self.sessions.insert(session, slot);
-        let connection = self.slots.find_mut(slot).expect("its head was just read");
-        connection.push_own(answer);
-        connection.phase = Phase::Open {
-            session,
-            reader: Box::new(Reader::new(Role::Server, limits)),
-            lanes: framing == Framing::Lanes,
-        };
-        if framing == Framing::Lanes {
-            socket::prepare_for_state(&connection.socket);
+        let arriving = Arriving::new(head, framing, answer);
+        match &offer {
+            Some(offer) => self.go_on(slot, offer, claim, arriving, now),
+            None => self.admit(slot, claim, arriving, now),
         }
-        self.want_write(slot);
-        self.set_alarm(slot);
         self.frames(slot, leftover, now);
-    }
-
-    fn open_session(&mut self, path: &str, framing: Framing) -> Option<SessionId> {
-        let opening = Opening {
-            path: path.to_owned(),
-            framing,
-        };
-        self.hub.call("open", |hub| hub.open(opening))
     }
 
     /// Takes frames up to the budget of a turn; keeps the rest and goes to the back of the queue.
@@ -213,6 +198,10 @@ impl Reactor {
                         connection.push_own(pong);
                     }
                     self.want_write(slot);
+                }
+                Heard::First(consumed, said) => {
+                    at += consumed;
+                    self.prove(slot, said.as_deref(), now);
                 }
                 Heard::Nothing => return,
                 Heard::Failure(Failure { code, reason }) => {
@@ -253,25 +242,26 @@ impl Reactor {
         }
         let phase = self.slots.find(slot).map(|connection| &connection.phase);
         // An answer may have been to close it.
-        if matches!(phase, Some(Phase::Open { .. })) {
+        if matches!(phase, Some(Phase::Open { .. } | Phase::Proving(_))) {
             self.close(slot, code, text, told, now);
         }
     }
 
-    /// Reads up to the next event; a message goes to the hub.
+    /// Reads up to the next event; a message of a session goes to the hub.
     fn frame(&mut self, slot: Slot, input: &mut [u8]) -> Heard {
         let Some(connection) = self.slots.find_mut(slot) else {
             return Heard::Nothing;
         };
-        let Phase::Open {
-            session,
-            reader,
-            lanes,
-        } = &mut connection.phase
-        else {
-            return Heard::Nothing;
+        let (session, lanes, reader) = match &mut connection.phase {
+            Phase::Open {
+                session,
+                reader,
+                lanes,
+                ..
+            } => (Some(*session), *lanes, &mut **reader),
+            Phase::Proving(proving) => (None, false, &mut proving.reader),
+            Phase::Head { .. } | Phase::Closing { .. } => return Heard::Nothing,
         };
-        let (session, lanes) = (*session, *lanes);
         let step = match reader.read(input) {
             Ok(step) => step,
             Err(failure) => return Heard::Failure(failure),
@@ -282,6 +272,13 @@ impl Reactor {
             Some(Event::Ping(payload)) => Heard::Pong(step.consumed, pong_frame(payload)),
             Some(Event::Close { code, .. }) => Heard::Close(code),
             Some(Event::Message { kind, payload }) => {
+                let Some(session) = session else {
+                    let said = match kind {
+                        MessageKind::Text => std::str::from_utf8(payload).ok(),
+                        MessageKind::Binary => None,
+                    };
+                    return Heard::First(step.consumed, said.map(str::to_owned));
+                };
                 self.unheard = true;
                 match lanes {
                     true => self.spoken.lanes = true,
@@ -300,6 +297,8 @@ enum Heard {
     /// So many bytes are done with.
     Event(usize),
     Pong(usize, Bytes),
+    /// The first message of who has yet to prove itself; none when it is not a text.
+    First(usize, Option<String>),
     /// All bytes are done with.
     Nothing,
     Failure(Failure),

@@ -11,6 +11,7 @@ mod id_map;
 mod input;
 mod mending;
 mod output;
+mod proving;
 mod resuming;
 mod slots;
 mod ticks;

@@ -4,12 +4,14 @@
 
 use std::time::Instant;
 
-use worldshard_protocol::SessionId;
-use worldshard_transport::{Refusal, RequestHead, close_frame};
+use worldshard_transport::{RequestHead, close_frame};
 
-use super::Reactor;
+use super::proving::Arriving;
+use super::{Reactor, Slot};
 use crate::app::Framing;
 use crate::hub::Hub;
+use crate::identity::Claim;
+use crate::message::CloseReason;
 
 /// What a request carries to go on with a session.
 pub(super) struct Offer {
@@ -42,22 +44,32 @@ impl Offer {
 }
 
 impl Reactor {
-    /// Goes on with the session of an offer. None when the hub has failed.
-    pub(super) fn resume(
+    /// Lets a connection go on with the session of an offer, or tells why it cannot.
+    pub(super) fn go_on(
         &mut self,
+        slot: Slot,
         offer: &Offer,
-        path: &str,
+        claim: Claim,
+        mut arriving: Arriving,
         now: Instant,
-    ) -> Option<Result<SessionId, Refusal>> {
-        let resume = |hub: &mut Hub| hub.resume(&offer.token, path);
-        let resumed = self.hub.call("resume", resume)?;
-        if let Ok(session) = resumed
-            && let Some(before) = self.sessions.remove(&session)
-        {
+    ) {
+        let visitor = match self.visitor(claim, &arriving) {
+            Ok(visitor) => visitor,
+            Err(why) => return self.unauthorized(slot, &why, now),
+        };
+        let resume = |hub: &mut Hub| hub.resume_as(&offer.token, arriving.path(), &visitor);
+        let session = match self.hub.call("resume", resume) {
+            Some(Ok(session)) => session,
+            Some(Err(refusal)) => return self.respond(slot, &refusal.response(), true, now),
+            None => return self.finish(slot, CloseReason::Lost),
+        };
+        if let Some(before) = self.sessions.remove(&session) {
             // The session goes on: only its connection ends.
             self.end_with(before, close_frame(REPLACED, REPLACED_REASON), now);
         }
-        Some(resumed)
+        self.answer_upgrade(slot, &mut arriving);
+        // Only who speaks lanes is resumed.
+        self.seat(slot, session, Framing::Lanes, now);
     }
 }
 
