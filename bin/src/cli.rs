@@ -9,6 +9,9 @@ use worldshard::sim::check::Check;
 use worldshard::worlds::WorldName;
 use worldshard::{Coalesce, Durability, Runtime};
 
+use crate::identity::IdentityArgs;
+use crate::keys::{KeygenArgs, TokenArgs};
+
 /// A sharded, thread-per-core world: simulates it, serves it, and measures it.
 #[derive(Parser, Debug)]
 #[command(version, subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -49,6 +52,12 @@ pub(crate) enum Command {
     Bench(crate::bench::args::BenchArgs),
     /// Say what this machine allows, what runs because of it, and how to change that
     Doctor,
+    /// Make a pair of keys: one makes tokens that let users in, the other tells a server which are good
+    #[command(after_help = KEYGEN_EXAMPLES)]
+    Keygen(KeygenArgs),
+    /// Make a token that lets a user in for a while
+    #[command(after_help = KEYGEN_EXAMPLES)]
+    Token(TokenArgs),
 }
 
 #[derive(Args, Debug)]
@@ -85,6 +94,9 @@ pub(crate) struct ServeArgs {
     /// it can come back with the token of its greeting; 0 lets it leave at once. With --data also after a restart
     #[arg(long, value_name = "S", default_value = "15", value_parser = grace, allow_negative_numbers = true, help_heading = "Server")]
     pub(crate) resume_grace: Duration,
+
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
 
     #[command(flatten)]
     pub(crate) world: WorldArgs,
@@ -155,6 +167,9 @@ pub(crate) struct ReplayArgs {
         help_heading = "Recording"
     )]
     pub(crate) bind: String,
+
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
 }
 
 #[derive(Args, Debug)]
@@ -411,12 +426,22 @@ Exit status: 0 when all went well, 1 when something failed, 2 when the command l
 const SERVE_EXAMPLES: &str = "\
 Examples:
   worldshard serve --world crowd --entities 20000 --shards 4
-  worldshard serve --bind 0.0.0.0:8080 --tick-rate 30 --interest-radius 60
+  worldshard serve --tick-rate 30 --interest-radius 60
+  worldshard serve --bind 0.0.0.0:8080 --auth token --auth-key game.pub --sessions-per-user 1
   worldshard serve --app echo --bind 127.0.0.1:9000
   worldshard serve --app broadcast --coalesce tick  everyone's messages in one write a tick for each client
   worldshard serve --data world                     goes on where it ended, also after kill -9
 
 One line on stdout says when it serves and where. Ctrl-c tells every client and ends; a second one ends at once.";
+
+const KEYGEN_EXAMPLES: &str = "\
+Examples:
+  worldshard keygen --out game                      game.key and game.pub
+  worldshard serve --auth token --auth-key game.pub
+  worldshard token --key game.key --user anna --ttl 60
+
+A token is an EdDSA JSON Web Token: any backend with the private key can make one. A client shows it as
+Authorization: Bearer TOKEN, as a subprotocol worldshard.auth.TOKEN, as ?token=TOKEN, or in its first message.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

@@ -3,7 +3,9 @@
 mod cli;
 
 mod diff;
+mod identity;
 mod kept;
+mod keys;
 mod replay;
 mod serve;
 
@@ -50,6 +52,8 @@ fn main() -> ExitCode {
         #[cfg(target_os = "linux")]
         Command::Bench(args) => bench::run(args),
         Command::Doctor => doctor::run(),
+        Command::Keygen(args) => keys::keygen(args),
+        Command::Token(args) => keys::token(args),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,6 +20,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         ));
     }
     let shards = shards(args)?;
+    let identity = args.identity.read()?;
     let mut app = App::new();
     app.plugin(WebSocketPlugin::bind(args.bind.clone()))
         .shards(shards)
@@ -28,6 +29,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         .options(|options| {
             options.data = data;
             options.limits.resume_grace = args.resume_grace;
+            identity.apply(options);
         });
     match args.app {
         AppName::World => {

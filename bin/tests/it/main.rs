@@ -22,6 +22,7 @@ mod bench;
 mod bounded;
 mod commands;
 mod descriptors;
+mod identity;
 mod kept;
 #[cfg(target_os = "linux")]
 mod load;

@@ -70,8 +70,18 @@ impl Server {
         Self::await_line(command, args)
     }
 
-    fn await_line(mut command: Command, args: &[&str]) -> Self {
-        command.args(["--bind", "127.0.0.1:0"]).args(args);
+    /// Starts whatever the command is on a free port, and waits for its line; its log goes where the command says.
+    pub(crate) fn start_saying(command: Command, args: &[&str]) -> Self {
+        Self::await_line(command, args)
+    }
+
+    fn await_line(command: Command, args: &[&str]) -> Self {
+        Self::start_at(command, "127.0.0.1:0", args)
+    }
+
+    /// The same at this address.
+    pub(crate) fn start_at(mut command: Command, address: &str, args: &[&str]) -> Self {
+        command.args(["--bind", address]).args(args);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
