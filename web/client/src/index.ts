@@ -1,0 +1,20 @@
+// The package's table of contents, in reading order.
+
+export type {
+  Cause, CoreEvent, EndEvent, Greeting, LifeEvent, MessageFailed, Outcome, ServerEvent, Triple, WorldFrame,
+} from './events.js';
+export type { MessageHandle, MessageStatus, RequestHandle, RequestStatus } from './ledger.js';
+export type { Auth } from './handshake.js';
+export { POLICY, QueueFull } from './policy.js';
+export type { Policy } from './policy.js';
+
+// For those who bring their own socket and clock.
+export { Core } from './core.js';
+export type { Action, CoreOptions, Loss } from './core.js';
+export { Backoff } from './backoff.js';
+export type { Curve } from './backoff.js';
+export { Random } from './random.js';
+
+// The reader: all of it is at `@worldshard/client/reader`.
+export { ReaderError, View } from '../../reader/worldshard-reader.js';
+export type { Dot, Entity, InterestWish, Overview, Seen } from '../../reader/worldshard-reader.js';
