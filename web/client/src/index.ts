@@ -1,12 +1,16 @@
 // The package's table of contents, in reading order.
 
 export type {
-  Cause, CoreEvent, EndEvent, Greeting, LifeEvent, MessageFailed, Outcome, ServerEvent, Triple, WorldFrame,
+  Cause, ClientEvent, CoreEvent, EndEvent, Greeting, LifeEvent, MessageFailed, Outcome, ServerEvent, Triple, WorldEvent, WorldFrame,
 } from './events.js';
 export type { MessageHandle, MessageStatus, RequestHandle, RequestStatus } from './ledger.js';
 export type { Auth } from './handshake.js';
 export { POLICY, QueueFull } from './policy.js';
 export type { Policy } from './policy.js';
+
+export { World } from './world.js';
+export type { JoinWish, WorldLink } from './world.js';
+export { Prediction } from './prediction.js';
 
 // For those who bring their own socket and clock.
 export { Core } from './core.js';
