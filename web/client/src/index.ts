@@ -1,5 +1,7 @@
 // The package's table of contents, in reading order.
 
+export { Client, connect } from './client.js';
+export type { Channel, ClientOptions, ClientRequest } from './client.js';
 export type {
   Cause, ClientEvent, CoreEvent, EndEvent, Greeting, LifeEvent, MessageFailed, Outcome, ServerEvent, Triple, WorldEvent, WorldFrame,
 } from './events.js';
@@ -7,6 +9,7 @@ export type { MessageHandle, MessageStatus, RequestHandle, RequestStatus } from 
 export type { Auth } from './handshake.js';
 export { POLICY, QueueFull } from './policy.js';
 export type { Policy } from './policy.js';
+export type { Socket, SocketConstructor } from './socket.js';
 
 export { World } from './world.js';
 export type { JoinWish, WorldLink } from './world.js';
