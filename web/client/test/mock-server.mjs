@@ -305,12 +305,15 @@ export class Session {
 /** Does one thing after another, each no sooner than its delay says. @param {() => number} delayMs */
 function inOrder(delayMs) {
   let last = 0;
+  /** @type {(() => void)[]} */
+  const waiting = [];
   return (/** @type {() => void} */ deed) => {
     const now = performance.now();
-    const delay = delayMs();
-    last = Math.max(last, now + delay);
-    if (delay === 0 && last <= now) deed();
-    else setTimeout(deed, Math.ceil(last - now));
+    last = Math.max(last, now + delayMs());
+    if (last <= now && waiting.length === 0) return deed();
+    // Timers of the same moment may fire in another order than they were set in.
+    waiting.push(deed);
+    setTimeout(() => waiting.shift()?.(), Math.ceil(last - now));
   };
 }
 
