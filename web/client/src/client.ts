@@ -73,6 +73,7 @@ export class Client<C extends Partial<Channel> = Channel> {
   #greeting: Greeting | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #turning = false;
+  #turnDue = false;
 
   /** @throws {RangeError} an option that no server would take */
   constructor(url: string, options: ClientOptions = {}) {
@@ -201,7 +202,12 @@ export class Client<C extends Partial<Channel> = Channel> {
   /** The program has said something. What comes of it is told later: no handler is called before the program goes on. */
   #spoken(): void {
     this.#flush();
-    queueMicrotask(() => this.#turn());
+    if (this.#turnDue) return;
+    this.#turnDue = true;
+    queueMicrotask(() => {
+      this.#turnDue = false;
+      this.#turn();
+    });
   }
 
   #turn(): void {

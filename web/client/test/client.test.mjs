@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { WebSocket as NodeWebSocket } from 'ws';
+import { Handlers } from '../dist/client/src/handlers.js';
 import { Client, connect } from '../dist/client/src/index.js';
 import { MockServer } from './mock-server.mjs';
 
@@ -43,7 +44,7 @@ async function withClient(serverOptions, clientOptions, body) {
  */
 function next(client, type) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no ${type} within 5 s`)), 5000);
+    const timer = setTimeout(() => reject(new Error(`no ${type} within 20 s`)), 20_000);
     const off = client.on(type, (event) => {
       clearTimeout(timer);
       off();
@@ -279,6 +280,43 @@ test('handlers of several types hear one order, and one that was taken back hear
     assert.deepEqual(heard, ['odd 1', 'even 1', 'odd 2', 'even 2', 'odd 3']);
   }));
 
+test('a handler that throws keeps the event from no other, and its error is not swallowed', () => {
+  /** @type {(() => void)[]} */
+  const queued = [];
+  const { queueMicrotask } = globalThis;
+  /** @type {Handlers<{type: 'one'}>} */
+  const handlers = new Handlers();
+  let heard = 0;
+  handlers.add('one', () => {
+    throw new Error('mine');
+  });
+  handlers.addForAll(() => {
+    heard += 1;
+  });
+  globalThis.queueMicrotask = (deed) => queued.push(deed);
+  try {
+    handlers.emit({ type: 'one' });
+  } finally {
+    globalThis.queueMicrotask = queueMicrotask;
+  }
+  assert.equal(heard, 1);
+  assert.throws(() => queued[0](), /mine/);
+});
+
+test('no handler is called while the program says something', () =>
+  withClient({}, {}, async (client, server, events) => {
+    await next(client, 'live');
+    server.cut();
+    await next(client, 'disconnected');
+    const before = events.length;
+    const { id } = client.request('x');
+    assert.equal(events.length, before);
+    client.close();
+    assert.equal(events.length, before);
+    await client.finished;
+    assert.ok(events.some((event) => event.type === 'sendFailed' && event.id === id));
+  }));
+
 test('a handler may say something, and what it says is sent in that order', () =>
   withClient({ app: parrot }, {}, async (client) => {
     /** @type {unknown[]} */
@@ -357,9 +395,9 @@ test('addresses', () => {
 
 /** @param {() => boolean} holds */
 async function until(holds) {
-  const deadline = performance.now() + 5000;
+  const deadline = performance.now() + 20_000;
   while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`not within 5 s: ${holds}`);
+    if (performance.now() > deadline) throw new Error(`not within 20 s: ${holds}`);
     await new Promise((done) => setTimeout(done, 5));
   }
 }
