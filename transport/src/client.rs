@@ -6,24 +6,72 @@ use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::frame::coding::Control;
 
 use crate::frame::{MessageKind, close_payload, control_frame, data_opcode, frame};
-use crate::http::{Fields, HEAD_BYTES_MAX, Refusal, find_head};
+use crate::http::{Fields, HEAD_BYTES_MAX, Refusal, find_head, is_token_byte};
 
 /// The request that asks `host` (with its port, as in a URL) for a WebSocket at `path` (with its query).
 ///
 /// # Panics
 /// When `host` or `path` contains blanks, control characters or anything beyond ASCII, or `path` has no slash first.
 pub fn client_request(host: &str, path: &str, key: &[u8; 16]) -> Bytes {
+    client_request_offering(host, path, key, &[])
+}
+
+/// The same with subprotocols to choose from, the preferred one first.
+///
+/// # Panics
+/// As [`client_request`], and when a subprotocol is not a token: one would become two, or a header of its own.
+pub fn client_request_offering(
+    host: &str,
+    path: &str,
+    key: &[u8; 16],
+    protocols: &[&str],
+) -> Bytes {
     let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
     assert!(is_plain(host), "host {host:?} is not plain ASCII");
     assert!(
         is_plain(path) && path.starts_with('/'),
         "path {path:?} is not plain ASCII behind a slash"
     );
-    Bytes::from(format!(
+    let mut request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n\r\n",
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n",
         base64_of_key(key)
-    ))
+    );
+    if !protocols.is_empty() {
+        // Not shown when refused: a subprotocol may be a credential.
+        let are_tokens = protocols
+            .iter()
+            .all(|name| !name.is_empty() && name.bytes().all(is_token_byte));
+        assert!(are_tokens, "a subprotocol is not a token");
+        request.extend(["Sec-WebSocket-Protocol: ", &protocols.join(", "), "\r\n"]);
+    }
+    request.push_str("\r\n");
+    Bytes::from(request)
+}
+
+/// What a server answered to a request for a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAnswer {
+    /// Frames follow.
+    Switched {
+        /// Bytes of the answer.
+        len: usize,
+        /// The subprotocol that the server chose, one of those offered.
+        protocol: Option<String>,
+    },
+    /// The server stays with HTTP.
+    Refused {
+        /// Its status, any but 101.
+        status: u16,
+        /// The answer's first line.
+        line: String,
+        /// Seconds after which another request is welcome, where the server says so.
+        retry_after_s: Option<u64>,
+        /// Bytes of the answer before its body.
+        len: usize,
+        /// Bytes of the body as the head announces them; what is not announced ends with the connection.
+        body_len: Option<u64>,
+    },
 }
 
 /// Checks the server's answer to [`client_request`] and says how long it is; `Ok(None)` when more bytes are needed.
@@ -32,6 +80,25 @@ pub fn client_request(host: &str, path: &str, key: &[u8; 16]) -> Bytes {
 /// A [`Refusal`] with the server's status when that is not 101, or 502 when the answer does not switch protocols as
 /// asked. A status line alone suffices for the server's own refusal.
 pub fn parse_client_response(bytes: &[u8], key: &[u8; 16]) -> Result<Option<usize>, Refusal> {
+    match parse_client_answer(bytes, key, &[])? {
+        None => Ok(None),
+        Some(ClientAnswer::Switched { len, .. }) => Ok(Some(len)),
+        Some(ClientAnswer::Refused { status, line, .. }) => Err(Refusal {
+            status,
+            reason: format!("the server answered {line:?}").into(),
+        }),
+    }
+}
+
+/// Reads the server's answer to [`client_request_offering`]; `Ok(None)` when more bytes are needed.
+///
+/// # Errors
+/// A [`Refusal`] with 502 when the answer is not HTTP, or switches protocols but not as asked.
+pub fn parse_client_answer(
+    bytes: &[u8],
+    key: &[u8; 16],
+    offered: &[&str],
+) -> Result<Option<ClientAnswer>, Refusal> {
     let malformed = |refusal: Refusal| Refusal {
         status: 502,
         reason: format!("malformed answer: {}", refusal.reason).into(),
@@ -49,10 +116,14 @@ pub fn parse_client_response(bytes: &[u8], key: &[u8; 16]) -> Result<Option<usiz
     match status {
         Some(101) => {}
         Some(status) => {
-            return Err(Refusal {
+            let number = |name: &str| fields.first(name).and_then(|value| value.parse().ok());
+            return Ok(Some(ClientAnswer::Refused {
                 status,
-                reason: format!("the server answered {line:?}").into(),
-            });
+                line: line.clone().into_owned(),
+                retry_after_s: number("retry-after"),
+                len,
+                body_len: number("content-length"),
+            }));
         }
         None => return Err(Refusal::new(502, "the answer is not HTTP/1.1")),
     }
@@ -66,11 +137,17 @@ pub fn parse_client_response(bytes: &[u8], key: &[u8; 16]) -> Result<Option<usiz
     if !accepted {
         return Err(Refusal::new(502, "the server did not accept this request"));
     }
-    let chosen = ["sec-websocket-extensions", "sec-websocket-protocol"];
-    if chosen.iter().any(|name| fields.first(name).is_some()) {
+    let protocol = fields
+        .at_most_one("sec-websocket-protocol", "more than one subprotocol")
+        .map_err(malformed)?;
+    let is_offered = protocol.is_none_or(|chosen| offered.contains(&chosen));
+    if !is_offered || fields.first("sec-websocket-extensions").is_some() {
         return Err(Refusal::new(502, "the server chose what was not offered"));
     }
-    Ok(Some(len))
+    Ok(Some(ClientAnswer::Switched {
+        len,
+        protocol: protocol.map(str::to_owned),
+    }))
 }
 
 /// A whole client message in one frame.

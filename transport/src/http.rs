@@ -7,7 +7,7 @@ mod fields;
 mod request;
 mod response;
 
-pub(crate) use fields::{Fields, find_head};
+pub(crate) use fields::{Fields, find_head, is_token_byte};
 pub use request::{RequestHead, parse_head};
 pub use response::{Refusal, Response};
 

@@ -16,7 +16,8 @@ mod utf8;
 mod write_queue;
 
 pub use client::{
-    client_request, masked_close, masked_frame, masked_ping, masked_pong, parse_client_response,
+    ClientAnswer, client_request, client_request_offering, masked_close, masked_frame, masked_ping,
+    masked_pong, parse_client_answer, parse_client_response,
 };
 pub use frame::{
     CONTROL_BYTES_MAX, FrameHeadBytes, HEADER_BYTES_MAX, MessageKind, close_frame, data_frame,

@@ -1,8 +1,9 @@
 //! Request heads and upgrades: what is taken, and what is refused with which status.
 
 use worldshard_transport::{
-    HEAD_BYTES_MAX, HEADERS_MAX, OriginPolicy, Refusal, RequestHead, Response, client_request,
-    parse_client_response, parse_head, upgrade,
+    ClientAnswer, HEAD_BYTES_MAX, HEADERS_MAX, OriginPolicy, Refusal, RequestHead, Response,
+    client_request, client_request_offering, parse_client_answer, parse_client_response,
+    parse_head, upgrade, upgrade_speaking,
 };
 
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
@@ -530,6 +531,63 @@ fn a_client_and_a_server_agree() {
             .windows(KEY.len())
             .any(|window| window == KEY.as_bytes())
     );
+}
+
+#[test]
+fn a_client_is_told_which_subprotocol_was_chosen() {
+    let key = b"the sample nonce";
+    let offered = ["worldshard.1", "worldshard.resume.ab12"];
+    let request = client_request_offering("localhost:80", "/world", key, &offered);
+    let head = parse(&request).unwrap();
+    assert_eq!(head.offered_protocols().collect::<Vec<_>>(), offered);
+    let answer = |chosen| upgrade_speaking(&head, &OriginPolicy::Any, chosen).unwrap();
+    for chosen in [None, Some(offered[0]), Some(offered[1])] {
+        let answer = answer(chosen);
+        let switched = ClientAnswer::Switched {
+            len: answer.len(),
+            protocol: chosen.map(str::to_owned),
+        };
+        assert_eq!(
+            parse_client_answer(&answer, key, &offered),
+            Ok(Some(switched))
+        );
+    }
+    let unasked = parse_client_answer(&answer(Some(offered[1])), key, &offered[..1]);
+    assert_eq!(unasked.unwrap_err().status, 502);
+}
+
+#[test]
+fn a_client_is_told_when_to_come_back() {
+    let key = b"the sample nonce";
+    let refused = |retry_after_s, body_len| {
+        Some(ClientAnswer::Refused {
+            status: 503,
+            line: "HTTP/1.1 503 Service Unavailable".to_owned(),
+            retry_after_s,
+            len: 0,
+            body_len,
+        })
+    };
+    let answers = [
+        (
+            &["Retry-After: 7", "Content-Length: 5"][..],
+            refused(Some(7), Some(5)),
+        ),
+        (
+            &["Retry-After: Fri, 31 Dec 1999 23:59:59 GMT"][..],
+            refused(None, None),
+        ),
+        (&["Retry-After: -1"][..], refused(None, None)),
+    ];
+    for (headers, expected) in answers {
+        let mut head = vec!["HTTP/1.1 503 Service Unavailable"];
+        head.extend(headers);
+        let mut answer = parse_client_answer(&lines(&head), key, &[]).unwrap();
+        if let Some(ClientAnswer::Refused { len, .. }) = &mut answer {
+            assert_eq!(std::mem::take(len), lines(&head).len());
+        }
+        assert_eq!(answer, expected);
+    }
 }
 
 #[test]
