@@ -5,9 +5,11 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::client::{Client, Framing};
-use crate::event::{ClientError, Event};
 use worldshard_protocol::Greeting;
+
+use crate::client::Client;
+use crate::event::{ClientError, Event};
+use crate::lanes::Framing;
 
 /// One connection. Derefs to its [`Client`]: say something there, then [`flush`](Self::flush) or receive.
 #[derive(Debug)]

@@ -4,8 +4,11 @@ use std::fmt;
 use std::io;
 
 use bytes::Bytes;
-use worldshard_protocol::{Applied, ErrorCode, Greeting, ViewError, WireError};
+use worldshard_protocol::{Applied, Greeting, ViewError, WireError};
 use worldshard_transport::{Failure, Refusal};
+
+use crate::frames::Broken;
+use crate::lanes::{LaneError, Refused};
 
 /// Something the server said.
 #[derive(Clone, PartialEq, Debug)]
@@ -28,26 +31,12 @@ pub enum Event {
     Pong(Bytes),
     /// Nothing more comes.
     Closed {
-        /// As the server said it; 1005 when it gave none, [`LOST`] when the connection broke off without a close.
+        /// As the server said it; 1005 when it gave none, [`LOST`](crate::LOST) when the connection broke off without a close.
         code: u16,
         /// As the server said it.
         reason: String,
     },
 }
-
-/// A refusal of one message.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Refused {
-    /// The kind, for programs.
-    pub code: ErrorCode,
-    /// The field and what is wrong with it.
-    pub message: String,
-    /// The refused message's number, when it had one.
-    pub seq: Option<u32>,
-}
-
-/// The connection broke off without a close frame; never on the wire.
-pub const LOST: u16 = 1006;
 
 /// Why a client gave up. Nothing can be read after it.
 #[derive(Debug)]
@@ -100,26 +89,20 @@ impl From<io::Error> for ClientError {
     }
 }
 
-impl From<Refusal> for ClientError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Handshake(refusal)
+impl From<Broken> for ClientError {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Handshake(refusal) => Self::Handshake(refusal),
+            Broken::Framing(failure) => Self::Framing(failure),
+        }
     }
 }
 
-impl From<Failure> for ClientError {
-    fn from(failure: Failure) -> Self {
-        Self::Framing(failure)
-    }
-}
-
-impl From<WireError> for ClientError {
-    fn from(error: WireError) -> Self {
-        Self::Wire(error)
-    }
-}
-
-impl From<ViewError> for ClientError {
-    fn from(error: ViewError) -> Self {
-        Self::View(error)
+impl From<LaneError> for ClientError {
+    fn from(error: LaneError) -> Self {
+        match error {
+            LaneError::Wire(error) => Self::Wire(error),
+            LaneError::View(error) => Self::View(error),
+        }
     }
 }

@@ -3,16 +3,36 @@
 //! [`Client`] is sans-IO: bytes in, events and bytes out. [`Connection`] drives one over a blocking socket. Both read
 //! no clock. Used by tests, load generators and bots.
 
+mod chance;
+mod close;
+
+mod message;
+
+mod app;
+mod lanes;
+
+#[cfg(not(target_arch = "wasm32"))]
 mod event;
 
-mod masks;
+#[cfg(not(target_arch = "wasm32"))]
+mod frames;
 
+#[cfg(not(target_arch = "wasm32"))]
 mod client;
 
+#[cfg(not(target_arch = "wasm32"))]
 mod connection;
 
-pub use client::{AckPolicy, Client, Framing};
+pub use app::{AppData, AppKind};
+#[cfg(not(target_arch = "wasm32"))]
+pub use client::Client;
+pub use close::LOST;
+#[cfg(not(target_arch = "wasm32"))]
 pub use connection::{Connection, READ_BYTES, WRITE_WAIT};
-pub use event::{ClientError, Event, LOST, Refused};
+#[cfg(not(target_arch = "wasm32"))]
+pub use event::{ClientError, Event};
+pub use lanes::{AckPolicy, Framing, Heard, LaneError, Lanes, Refused};
+pub use message::{Message, Payload, PayloadError};
 pub use worldshard_protocol as protocol;
+#[cfg(not(target_arch = "wasm32"))]
 pub use worldshard_transport as transport;

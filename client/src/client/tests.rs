@@ -1,12 +1,17 @@
 //! A client against frames laid out by the server's own half of `transport` and `protocol`.
 
 use worldshard_protocol::greeting::{InterestInfo, SpaceInfo};
-use worldshard_protocol::{Delta, LAYOUT_VERSION, Record, error_envelope};
+use worldshard_protocol::world::OPCODE_S2C_DELTA;
+use worldshard_protocol::{
+    Delta, ErrorCode, Greeting, HotHeader, LAYOUT_VERSION, Record, Tick, WORLD_SVC, error_envelope,
+};
 use worldshard_transport::{
-    OriginPolicy, close_frame, data_frame, parse_head, ping_frame, upgrade,
+    Event as FrameEvent, Limits, OriginPolicy, Reader, Role, close_code, close_frame, data_frame,
+    parse_head, ping_frame, upgrade,
 };
 
 use super::*;
+use crate::lanes::Refused;
 
 /// The server's end: reads what the client wrote, in events of its own.
 struct Server {

@@ -7,7 +7,7 @@ use worldshard_transport::{
 };
 
 use super::*;
-use crate::event::LOST;
+use crate::close::LOST;
 
 const WAIT: Duration = Duration::from_secs(10);
 
