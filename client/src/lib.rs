@@ -11,6 +11,13 @@ mod message;
 mod app;
 mod lanes;
 
+mod signal;
+mod url;
+
+mod options;
+
+mod agent;
+
 #[cfg(not(target_arch = "wasm32"))]
 mod event;
 
@@ -23,6 +30,9 @@ mod client;
 #[cfg(not(target_arch = "wasm32"))]
 mod connection;
 
+pub use agent::{
+    Action, Agent, Cause, Happened, Live, Report, SendError, State, Target, Unsent, Why,
+};
 pub use app::{AppData, AppKind};
 #[cfg(not(target_arch = "wasm32"))]
 pub use client::Client;
@@ -33,6 +43,14 @@ pub use connection::{Connection, READ_BYTES, WRITE_WAIT};
 pub use event::{ClientError, Event};
 pub use lanes::{AckPolicy, Framing, Heard, LaneError, Lanes, Refused};
 pub use message::{Message, Payload, PayloadError};
+pub use options::{
+    AgentLimits, Credential, CredentialPlace, Environment, Identity, Options, OptionsError,
+    Patience, Reconnect,
+};
+pub use signal::{
+    MessageId, MessageSignal, MessageStatus, RequestId, RequestSignal, RequestStatus,
+};
+pub use url::{Url, UrlError};
 pub use worldshard_protocol as protocol;
 #[cfg(not(target_arch = "wasm32"))]
 pub use worldshard_transport as transport;
