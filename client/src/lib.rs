@@ -18,6 +18,8 @@ mod options;
 
 mod agent;
 
+mod link;
+
 #[cfg(not(target_arch = "wasm32"))]
 mod event;
 
@@ -29,6 +31,11 @@ mod client;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod connection;
+
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(not(target_arch = "wasm32"))]
+use native as rim;
 
 pub use agent::{
     Action, Agent, Cause, Happened, Live, Report, SendError, State, Target, Unsent, Why,
@@ -42,7 +49,10 @@ pub use connection::{Connection, READ_BYTES, WRITE_WAIT};
 #[cfg(not(target_arch = "wasm32"))]
 pub use event::{ClientError, Event};
 pub use lanes::{AckPolicy, Framing, Heard, LaneError, Lanes, Refused};
+pub use link::{Link, Renew};
 pub use message::{Message, Payload, PayloadError};
+#[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
+pub use native::tls::Trust;
 pub use options::{
     AgentLimits, Credential, CredentialPlace, Environment, Identity, Options, OptionsError,
     Patience, Reconnect,

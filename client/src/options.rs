@@ -31,6 +31,9 @@ pub struct Options {
     pub patience: Patience,
     /// Bounds.
     pub limits: AgentLimits,
+    /// Whose certificates the server may show.
+    #[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
+    pub trust: crate::native::tls::Trust,
 }
 
 impl Options {
@@ -50,6 +53,8 @@ impl Options {
             reconnect: Reconnect::default(),
             patience: Patience::default(),
             limits: AgentLimits::default(),
+            #[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
+            trust: crate::native::tls::Trust::default(),
         })
     }
 
@@ -277,6 +282,10 @@ pub enum OptionsError {
     Credential,
     /// The version.
     Version,
+    /// TLS is a feature of this crate that is not on.
+    NoTls,
+    /// The authorities to trust are none, or no certificates.
+    Trust,
 }
 
 impl fmt::Display for OptionsError {
@@ -286,6 +295,8 @@ impl fmt::Display for OptionsError {
             Self::Connect => "connect: not JSON of at most 4096 bytes",
             Self::Credential => "credential: has signs that a subprotocol may not have",
             Self::Version => "version: not 1 to 20 bytes",
+            Self::Trust => "trust: no certificate, or none that can be read",
+            Self::NoTls => "url: wss needs the feature `tls` of worldshard-client",
         })
     }
 }
