@@ -37,6 +37,11 @@ mod native;
 #[cfg(not(target_arch = "wasm32"))]
 use native as rim;
 
+#[cfg(target_arch = "wasm32")]
+mod web;
+#[cfg(target_arch = "wasm32")]
+use web as rim;
+
 pub use agent::{
     Action, Agent, Cause, Happened, Live, Report, SendError, State, Target, Unsent, Why,
 };
