@@ -20,6 +20,8 @@ mod agent;
 
 mod link;
 
+mod prediction;
+
 #[cfg(not(target_arch = "wasm32"))]
 mod event;
 
@@ -62,6 +64,7 @@ pub use options::{
     AgentLimits, Credential, CredentialPlace, Environment, Identity, Options, OptionsError,
     Patience, Reconnect,
 };
+pub use prediction::Prediction;
 pub use signal::{
     MessageId, MessageSignal, MessageStatus, RequestId, RequestSignal, RequestStatus,
 };
