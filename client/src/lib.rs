@@ -20,6 +20,7 @@ mod agent;
 
 mod link;
 
+mod handlers;
 mod prediction;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -55,6 +56,7 @@ pub use close::LOST;
 pub use connection::{Connection, READ_BYTES, WRITE_WAIT};
 #[cfg(not(target_arch = "wasm32"))]
 pub use event::{ClientError, Event};
+pub use handlers::{Handled, Handlers};
 pub use lanes::{AckPolicy, Framing, Heard, LaneError, Lanes, Refused};
 pub use link::{Link, Renew};
 pub use message::{Message, Payload, PayloadError};
