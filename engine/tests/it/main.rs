@@ -16,6 +16,7 @@ mod framing;
 mod runtimes;
 mod socket;
 
+mod client_bot;
 mod documents;
 mod durable_hostile;
 mod examples;

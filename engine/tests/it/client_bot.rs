@@ -1,0 +1,68 @@
+//! The client library's example against a world: it joins, walks, sees others, and ends by itself.
+
+use std::path::Path;
+use std::process::Command;
+
+use worldshard::Runtime;
+use worldshard::prelude::*;
+
+use crate::socket::{end, serve};
+
+#[test]
+fn the_bot_of_the_client_library_walks_through_a_world() {
+    let mut app = App::new();
+    app.world(WorldConfig::default())
+        .populate(1000, |_, entity| {
+            Draft::at(Point::flat(
+                (entity.0 % 32) as f32 * 32.0,
+                (entity.0 / 32) as f32 * 32.0,
+            ))
+        })
+        .avatar(|_, at| Draft::at(at))
+        .bind("127.0.0.1:0")
+        .runtime(Runtime::Portable)
+        .shards(2);
+    let (running, address) = serve(&mut app);
+    let bot = Command::new(build())
+        .args([&format!("ws://{address}/world"), "2"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(bot.stdout).unwrap();
+    assert!(bot.status.success(), "{said}");
+    assert!(
+        said.starts_with("live, resumed: false\njoined as Some("),
+        "{said}"
+    );
+    let turns: Vec<_> = said
+        .lines()
+        .filter(|line| line.starts_with("tick "))
+        .collect();
+    assert_eq!(turns.len(), 2, "one line a second: {said}");
+    assert!(
+        !turns[1].contains(": 0 entities") && turns[1].contains("at Some("),
+        "{said}"
+    );
+    assert!(said.ends_with("done: ClosedBySelf, 0 unsent\n"), "{said}");
+    end(running);
+}
+
+/// Builds the example beside this test's own program, and says where it is.
+fn build() -> std::path::PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let profile = own.parent().and_then(Path::parent).unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args([
+        "build",
+        "--quiet",
+        "--package",
+        "worldshard-client",
+        "--example",
+        "bot",
+    ]);
+    cargo.env("CARGO_TARGET_DIR", profile.parent().unwrap());
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    assert!(cargo.status().unwrap().success(), "the bot does not build");
+    profile.join("examples/bot")
+}
