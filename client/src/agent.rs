@@ -5,6 +5,7 @@
 
 mod backoff;
 mod driven;
+mod introduction;
 mod outbox;
 mod report;
 
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 use worldshard_protocol::{ClientMessage, EntityId, Greeting, InterestWish, View, ViewpointMode};
 
-pub use driven::{Action, Happened, Target};
+pub use driven::{Action, Happened};
+pub use introduction::Target;
 pub use report::{Cause, Live, Report, Unsent, Why};
 
 use crate::app;

@@ -122,6 +122,17 @@ pub struct Identity {
     pub connect: Option<String>,
 }
 
+impl Identity {
+    /// A session whose client shows nothing opens at once, so nothing of it is said in a message then.
+    pub(crate) fn is_said_in_message(&self) -> bool {
+        self.credential.is_some() && self.place == CredentialPlace::FirstMessage
+    }
+
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.user.is_none() && self.credential.is_none() && self.connect.is_none()
+    }
+}
+
 /// A secret or a token. Never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential(String);
@@ -143,7 +154,7 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Where a credential is shown.
+/// Where a credential is shown. Without one, user and connect message stand in the query.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum CredentialPlace {
     /// In the first message on the connection, with user and connect message.

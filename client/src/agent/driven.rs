@@ -1,14 +1,12 @@
 //! The driver's side of an agent: what it is to do, what it tells, and what follows from that.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Serialize;
-use serde_json::value::RawValue;
-use worldshard_protocol::ExtEnvelope;
+use worldshard_protocol::{ErrorCode, ExtEnvelope};
 
+use super::introduction::{Target, proof, target};
 use super::outbox::REQUESTS_FROM;
 use super::report::{Cause, Report, Why};
 use super::{Agent, Phase, Then};
@@ -16,9 +14,8 @@ use crate::app::{AppData, AppKind};
 use crate::close;
 use crate::lanes::{Framing, Heard, LaneError};
 use crate::message::{Message, Payload};
-use crate::options::{CredentialPlace, Environment, Options};
+use crate::options::Environment;
 use crate::signal::{RequestId, RequestStatus};
-use crate::url::Url;
 
 /// What a driver is to do, in order. What it cannot do because there is no such connection any more it leaves.
 #[derive(PartialEq)]
@@ -43,15 +40,6 @@ pub enum Action {
         /// Why the last one was refused.
         reason: String,
     },
-}
-
-/// Where to connect.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Target {
-    /// The server and what to ask it for.
-    pub url: Url,
-    /// Subprotocols to offer. They may be secrets.
-    pub protocols: Vec<String>,
 }
 
 /// What a driver tells of the present connection, in order.
@@ -377,14 +365,33 @@ impl Agent {
         if self.is_full() {
             return self.break_off(Why::Overflow, now);
         }
-        if let Err(error) = self.hear(&message, now) {
-            self.break_off(Why::Protocol(error.to_string()), now);
+        match self.hear(&message, now) {
+            Ok(()) => {}
+            Err(error) if self.is_unreadable(&error) => {
+                let why = Why::Protocol(error.to_string());
+                self.end(Report::Disconnected(why), Then::Die(Cause::Unreadable));
+                self.leave();
+            }
+            Err(error) => self.break_off(Why::Protocol(error.to_string()), now),
         }
+    }
+
+    /// Whether another connection would fare no better: the server's very first word is of another version.
+    fn is_unreadable(&self, error: &LaneError) -> bool {
+        let LaneError::Wire(error) = error else {
+            return false;
+        };
+        matches!(self.phase, Phase::Opened { .. }) && error.code == ErrorCode::UnsupportedVersion
     }
 
     /// This end cannot go on with the connection.
     fn break_off(&mut self, why: Why, now: Duration) {
         self.dropped(why, now);
+        self.leave();
+    }
+
+    /// Closes without waiting for an answer.
+    fn leave(&mut self) {
         self.actions.push_front(Action::Abandon);
         self.actions.push_front(Action::Close {
             code: close::PROTOCOL,
@@ -478,68 +485,6 @@ impl Agent {
     }
 }
 
-/// What to ask for, with a resume token or with what the options say of the client.
-fn target(options: &Options, resume: Option<&str>) -> Target {
-    let mut url = options.url.clone();
-    if let Some(version) = &options.version {
-        url = url.with_query("v", version);
-    }
-    let mut protocols = Vec::new();
-    let identity = &options.identity;
-    match (resume, identity.place) {
-        (Some(token), _) => protocols.push(format!("worldshard.resume.{token}")),
-        (None, CredentialPlace::FirstMessage) => {}
-        (None, CredentialPlace::Subprotocol) => {
-            url = url.with_query("env", options.environment.name());
-            if let Some(user) = &identity.user {
-                url = url.with_query("user", user);
-            }
-            if let Some(connect) = &identity.connect {
-                url = url.with_query("connect", connect);
-            }
-            if let Some(credential) = &identity.credential {
-                // The first is what the server takes, so that it does not say the other aloud.
-                protocols.push("worldshard.1".to_owned());
-                protocols.push(format!("worldshard.auth.{}", credential.text()));
-            }
-        }
-    }
-    Target { url, protocols }
-}
-
-/// The first message, where there is something for it to say.
-fn proof(options: &Options) -> Option<String> {
-    #[derive(Serialize)]
-    struct Proof<'a> {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        token: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        user: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        connect: Option<&'a RawValue>,
-        env: &'static str,
-    }
-    let identity = &options.identity;
-    let connect = identity
-        .connect
-        .as_deref()
-        .map(|json| serde_json::from_str(json).expect("options were checked"));
-    let proof = Proof {
-        token: identity.credential.as_ref().map(|one| one.text()),
-        user: identity.user.as_deref(),
-        connect,
-        env: options.environment.name(),
-    };
-    let says_nothing = proof.token.is_none() && proof.user.is_none() && proof.connect.is_none();
-    if says_nothing || identity.place != CredentialPlace::FirstMessage {
-        return None;
-    }
-    let data = serde_json::value::to_raw_value(&proof).expect("a proof is plain JSON");
-    let mut envelope = ExtEnvelope::new("sys", "auth");
-    envelope.data = Some(Cow::Owned(data));
-    Some(envelope.to_text())
-}
-
 /// Without what may be secret.
 impl fmt::Debug for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -551,12 +496,5 @@ impl fmt::Debug for Action {
             Self::Abandon => f.write_str("Abandon"),
             Self::Renew { reason } => write!(f, "Renew({reason})"),
         }
-    }
-}
-
-/// Without the subprotocols: they may be secrets.
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {} subprotocols", self.url, self.protocols.len())
     }
 }

@@ -175,6 +175,8 @@ pub enum Cause {
         /// The HTTP status.
         status: u16,
     },
+    /// The server speaks a version or a layout that this client cannot read.
+    Unreadable,
 }
 
 /// Something that was never sent.

@@ -438,6 +438,21 @@ fn a_refused_credential_is_renewed_once() {
 }
 
 #[test]
+fn a_user_without_a_credential_stands_in_the_query() {
+    let mut hand = Hand::new(|options| {
+        options.identity.user = Some("ann".to_owned());
+        options.identity.connect = Some(r#"{"team":1}"#.to_owned());
+    });
+    let target = hand.target();
+    assert_eq!(
+        target.url.request_target(),
+        "/world?env=native&user=ann&connect=%7B%22team%22%3A1%7D"
+    );
+    hand.tell(Happened::Opened);
+    assert_eq!(hand.actions(), []);
+}
+
+#[test]
 fn without_another_credential_the_client_is_dead() {
     let mut hand = Hand::new(|options| {
         options.identity.credential = Some(Credential::new("old"));
@@ -609,6 +624,19 @@ fn a_server_that_breaks_the_protocol_is_left() {
         hand.agent.wake_at().unwrap() > hand.now,
         "it waits before it tries again"
     );
+}
+
+#[test]
+fn a_server_of_another_layout_is_not_tried_again() {
+    let mut hand = Hand::new(|_| {});
+    hand.target();
+    hand.tell(Happened::Opened);
+    hand.hear(&greeting(5, None).replace("\"layout\":1", "\"layout\":9"));
+    assert!(matches!(
+        &hand.actions()[..],
+        [Action::Close { .. }, Action::Abandon]
+    ));
+    assert_eq!(hand.reports().pop(), Some(dead(Cause::Unreadable)));
 }
 
 #[test]
