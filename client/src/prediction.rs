@@ -12,6 +12,23 @@ use crate::lanes::is_after;
 /// [`confirm`](Self::confirm) takes the server's state and the number of the last command in it
 /// (`View::command_sequence`), and replays the inputs behind that one. So the prediction is wrong only while the server
 /// knows something that the client does not, and it ends where the server does when all inputs are applied.
+///
+/// ```
+/// use worldshard_client::Prediction;
+///
+/// // A state is where the avatar stands; an input is a step of it.
+/// let mut own = Prediction::new([0.0, 0.0], 256, |at: &mut [f32; 2], step: &[f32; 2]| {
+///     at[0] += step[0];
+///     at[1] += step[1];
+/// });
+/// // Each input under the number of its command, as `Link::say` returned it.
+/// own.input(1, [1.0, 0.0]);
+/// own.input(2, [0.0, 1.0]);
+/// assert_eq!(own.state(), &[1.0, 1.0]);
+/// // With each delta: the avatar's record, and the view's `command_sequence`. A wall was in the way.
+/// own.confirm([0.5, 0.0], 1);
+/// assert_eq!(own.state(), &[0.5, 1.0]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Prediction<State, Input, Step> {
     step: Step,
