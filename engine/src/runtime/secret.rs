@@ -32,7 +32,16 @@ pub(super) fn kept(folder: &Path) -> io::Result<[u8; 32]> {
         Err(error) => return Err(error),
     }
     let key: [u8; 32] = fresh()?;
-    let unfinished = folder.join(UNFINISHED);
+    write(folder, NAME, &key)?;
+    Ok(key)
+}
+
+/// Writes a file that nobody but its owner may read: whole or not at all, whenever this process or the machine fails.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = folder.join(format!("{name}.unfinished"));
     // It may be of a process that was killed, and then its mode is not known.
     if let Err(error) = fs::remove_file(&unfinished)
         && error.kind() != ErrorKind::NotFound
@@ -44,15 +53,13 @@ pub(super) fn kept(folder: &Path) -> io::Result<[u8; 32]> {
         .create_new(true)
         .mode(0o600)
         .open(&unfinished)?;
-    file.write_all(&key)?;
+    file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&unfinished, &path)?;
-    File::open(folder)?.sync_all()?;
-    Ok(key)
+    fs::rename(&unfinished, folder.join(name))?;
+    File::open(folder)?.sync_all()
 }
 
 const NAME: &str = "key";
-const UNFINISHED: &str = "key.unfinished";
 
 #[cfg(test)]
 mod tests;
