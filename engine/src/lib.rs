@@ -49,8 +49,8 @@ pub mod worlds;
 mod page;
 
 pub use app::{
-    App, AppRecipe, BIND_VARIABLE, Coalesce, DataOptions, Durability, Framing, Runtime,
-    ServerLimits, ServerOptions,
+    App, AppRecipe, BIND_VARIABLE, CertificateSource, Coalesce, DataOptions, Durability, Framing,
+    Runtime, ServerLimits, ServerOptions, TlsOptions,
 };
 pub use audience::Audience;
 pub use context::Context;

@@ -5,6 +5,7 @@ mod options;
 mod plugin;
 mod recipe;
 mod stage;
+mod tls;
 
 use std::any::type_name;
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use options::{Coalesce, DataOptions, Durability, Runtime, ServerLimits, Serv
 pub use plugin::{Owned, Plugin, WebSocketPlugin};
 pub use recipe::{AppRecipe, Framing};
 pub use stage::{FixedUpdate, Last, Shutdown, Stage, Startup, System, Update};
+pub use tls::{CertificateSource, TlsOptions};
 
 pub(crate) use stage::ContextSystem;
 

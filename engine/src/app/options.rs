@@ -8,6 +8,7 @@ use std::time::Duration;
 use worldshard_protocol::SHARDS_MAX;
 use worldshard_transport::OriginPolicy;
 
+use super::tls::TlsOptions;
 use crate::error::{Error, Result};
 use crate::identity::{Auth, OnExceed, SKEW_MAX, VERSION_BYTES_MAX};
 
@@ -33,6 +34,8 @@ pub struct ServerOptions {
     pub limits: ServerLimits,
     /// Where the world is kept; without, it ends with the process.
     pub data: Option<DataOptions>,
+    /// How connections are encrypted; without, they are not.
+    pub tls: Option<TlsOptions>,
 }
 
 /// Where and how a world is kept.
@@ -192,6 +195,7 @@ impl Default for ServerOptions {
             protocol_version: None,
             limits: ServerLimits::default(),
             data: None,
+            tls: None,
         }
     }
 }
@@ -251,6 +255,11 @@ impl ServerOptions {
             }
         }
         self.validate_identity()?;
+        if let Some(tls) = &self.tls
+            && tls.turn_handshake_steps_max == 0
+        {
+            return refuse("turn_handshake_steps_max", "0; at least 1".to_owned());
+        }
         if limits.silence_max <= limits.ping_interval {
             let detail = format!(
                 "{:?}; longer than ping_interval, {:?}, or nobody has the time to answer",

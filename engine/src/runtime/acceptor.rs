@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use worldshard_spatial::ShardId;
@@ -188,7 +189,7 @@ impl Accepting {
         if self.reserve.pop().is_some()
             && let Ok(stream) = self.door.accept()
         {
-            answer(&stream, busy("no descriptor is left; come back later"));
+            self.answer(&stream, busy("no descriptor is left; come back later"));
         }
         self.refused.clear();
         self.fill_reserve();
@@ -203,11 +204,25 @@ impl Accepting {
     }
 
     fn refuse(&mut self, stream: TcpStream, response: Response) {
-        answer(&stream, response);
+        self.answer(&stream, response);
         self.refused.push_back((clock::now(), stream));
         if self.refused.len() > REFUSED_MAX {
             self.refused.pop_front();
         }
+    }
+
+    /// Answers whoever could not be taken in; a later attempt may be.
+    fn answer(&self, mut stream: &TcpStream, mut response: Response) {
+        response.headers.push(("Retry-After", "1".to_owned()));
+        let bytes = match self.process.certificates {
+            None => response.encode(),
+            // Before a handshake nothing else can be said.
+            Some(_) => Bytes::from_static(&TLS_REFUSAL),
+        };
+        // A fresh connection has room for it; a peer that is gone needs none.
+        let _ = stream.set_nonblocking(true);
+        let _ = stream.write(&bytes);
+        socket::end_output(&stream);
     }
 
     fn forget_refused(&mut self) {
@@ -233,17 +248,11 @@ fn busy(reason: &'static str) -> Response {
     Refusal::new(503, reason).response()
 }
 
-/// Answers whoever could not be taken in; a later attempt may be.
-fn answer(mut stream: &TcpStream, mut response: Response) {
-    response.headers.push(("Retry-After", "1".to_owned()));
-    // A fresh connection has room for it; a peer that is gone needs none.
-    let _ = stream.set_nonblocking(true);
-    let _ = stream.write(&response.encode());
-    socket::end_output(&stream);
-}
-
 const LISTENER: Token = Token(0);
 const WAKE: Token = Token(1);
+
+/// A record of TLS: the fatal alert `internal_error`.
+const TLS_REFUSAL: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
 
 /// Descriptors kept to refuse newcomers with. All taken by others: newcomers wait until one is free.
 const RESERVED: usize = 4;

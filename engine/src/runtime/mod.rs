@@ -13,6 +13,8 @@ mod ring;
 #[doc(hidden)]
 pub mod submission;
 
+mod certificates;
+mod dev_certificate;
 mod running;
 mod secret;
 mod server;

@@ -9,11 +9,13 @@ use worldshard_shard::Envelope;
 use worldshard_spatial::ShardId;
 use worldshard_transport::RequestHead;
 
+use super::certificates::Certificates;
 use super::control::Control;
 use super::door::Door;
 use super::liveness::Liveness;
 use super::mailbox::Post;
 use super::punctuality::TickTimes;
+use super::reactor::Tls;
 use crate::app::AppRecipe;
 use crate::hub::ShardStatus;
 use crate::letter::Letter;
@@ -28,6 +30,8 @@ pub(crate) struct Process {
     pub(crate) place: Place,
     /// The name of the driver that runs the shards.
     pub(crate) runtime: &'static str,
+    /// What connections are shown, if they are encrypted.
+    pub(crate) certificates: Option<Arc<Certificates>>,
     pub(crate) statuses: Vec<Mutex<Option<ShardReport>>>,
 }
 
@@ -98,6 +102,8 @@ pub(crate) struct Adopt {
     pub(crate) head: RequestHead,
     /// What it sent behind its head.
     pub(crate) leftover: Vec<u8>,
+    /// Its TLS, if it is encrypted.
+    pub(crate) tls: Option<Box<Tls>>,
 }
 
 impl Process {

@@ -4,16 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use worldshard_shard::Shard;
 use worldshard_spatial::ShardId;
 
+use super::certificates::Certificates;
 use super::control::Stop;
 use super::keeping::Recovery;
 use super::probe::Chosen;
 use super::process::Place;
-use super::server::{Server, Wiring};
+use super::server::{Server, StopHandle, Wiring};
 use super::{cores, listen, probe};
 use crate::app::{AppRecipe, Runtime};
 use crate::durable::Replay;
@@ -68,6 +69,8 @@ fn start_wired(
     if let Some(listener) = &listener {
         listen::check_reach(listener, options.auth.as_ref())?;
     }
+    let tls = options.tls.as_ref();
+    let certificates = tls.map(Certificates::load).transpose()?.map(Arc::new);
     let wanted = archives
         .as_ref()
         .map_or(options.shards, |all| all.len() as u16);
@@ -79,6 +82,7 @@ fn start_wired(
         ticks: None,
         hosting: None,
         place,
+        certificates: certificates.clone(),
         archives: archives.clone(),
     };
     let mut server = match Server::start(recipe, wiring(chosen)) {
@@ -143,7 +147,8 @@ impl Running {
         self.server.join().map_err(Error::Runtime)
     }
 
-    /// Waits for its end, or for SIGINT or SIGTERM, which stop it; a second one stops it at once.
+    /// Waits for its end, or for SIGINT or SIGTERM, which stop it; a second one stops it at once. With TLS, SIGHUP has it
+    /// read its certificate again.
     ///
     /// # Errors
     /// When a shard failed, or signals cannot be caught.
@@ -161,18 +166,26 @@ impl Running {
             what: "catching signals".to_owned(),
             source,
         };
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(refused)?;
+        let mut caught = vec![SIGINT, SIGTERM];
+        // Without a certificate to read again it ends the process, as it does unless it is caught.
+        if self.server.certificates().is_some() {
+            caught.push(SIGHUP);
+        }
+        let mut signals = Signals::new(caught).map_err(refused)?;
         let closer = signals.handle();
         let stop = self.server.handle();
         let listening = std::thread::Builder::new().name("signals".to_owned());
         let listening = listening
             .spawn(move || {
-                let urgencies = [Stop::Drain]
-                    .into_iter()
-                    .chain(std::iter::repeat(Stop::Force));
-                for (_, urgency) in signals.forever().zip(urgencies) {
+                let mut urgency = Stop::Drain;
+                for signal in signals.forever() {
+                    if signal == SIGHUP {
+                        reload(&stop);
+                        continue;
+                    }
                     tracing::info!(?urgency, "stopping");
                     stop.ask(urgency);
+                    urgency = Stop::Force;
                 }
             })
             .map_err(refused)?;
@@ -182,6 +195,23 @@ impl Running {
         // It has nothing that could panic.
         let _ = listening.join();
         ended
+    }
+
+    /// Reads the certificate and its key again: whoever connects from now on is shown what is in the files. Who is connected
+    /// stays so. Does nothing without TLS.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it; then the certificate of before is shown as before.
+    pub fn reload_certificate(&self) -> Result<()> {
+        self.server
+            .certificates()
+            .map_or(Ok(()), Certificates::reload)
+    }
+
+    /// The SHA-256 of the certificate that new connections are shown, in pairs of hexadecimal digits; none without TLS.
+    #[must_use]
+    pub fn certificate_fingerprint(&self) -> Option<String> {
+        self.server.certificates().map(Certificates::fingerprint)
     }
 
     /// How the world came back from disk; none when it was begun, or is not kept.
@@ -200,5 +230,13 @@ impl Running {
     #[doc(hidden)]
     pub fn debug_freeze(&self, shard: u16, duration: Duration) {
         self.server.freeze(ShardId(shard), duration);
+    }
+}
+
+fn reload(server: &StopHandle) {
+    if let Some(certificates) = server.certificates()
+        && let Err(error) = certificates.reload()
+    {
+        tracing::error!(%error, "the certificate stays as it was");
     }
 }

@@ -11,6 +11,7 @@ use worldshard_spatial::ShardId;
 
 use super::acceptor::{self, Acceptor};
 use super::bell::Bell;
+use super::certificates::Certificates;
 use super::clock;
 use super::control::{Control, Stop};
 use super::cores;
@@ -46,6 +47,8 @@ pub(crate) struct Wiring {
     pub(crate) ticks: Option<u64>,
     pub(crate) hosting: Option<Hosting>,
     pub(crate) place: Place,
+    /// What connections are shown, if they are encrypted.
+    pub(crate) certificates: Option<Arc<Certificates>>,
     /// The world's shards as they are to begin; as the recipe makes them, if not said.
     pub(crate) archives: Option<Vec<Arc<Vec<u8>>>>,
 }
@@ -151,6 +154,7 @@ impl Server {
             post,
             place: wiring.place,
             runtime: wiring.chosen.name(),
+            certificates: wiring.certificates,
             statuses: (0..wiring.shards).map(|_| Mutex::new(None)).collect(),
         });
         let mut server = Server {
@@ -221,6 +225,11 @@ impl Server {
             process: Arc::clone(&self.process),
             acceptor: self.acceptor.as_ref().map(Acceptor::bell),
         }
+    }
+
+    /// What connections are shown, if they are encrypted.
+    pub(crate) fn certificates(&self) -> Option<&Certificates> {
+        self.process.certificates.as_deref()
     }
 
     /// How the world came back from disk.
@@ -302,7 +311,7 @@ impl Drop for Server {
     }
 }
 
-/// Stops a server from another thread.
+/// Stops a server from another thread, or has it read its certificate again.
 #[derive(Clone)]
 pub(crate) struct StopHandle {
     process: Arc<Process>,
@@ -316,6 +325,11 @@ impl StopHandle {
         if let Some(acceptor) = &self.acceptor {
             acceptor.ring();
         }
+    }
+
+    /// What connections are shown, if they are encrypted.
+    pub(crate) fn certificates(&self) -> Option<&Certificates> {
+        self.process.certificates.as_deref()
     }
 }
 

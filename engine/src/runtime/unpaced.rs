@@ -102,6 +102,7 @@ pub fn run_unpaced(
             sender,
         }),
         place: |_| None,
+        certificates: None,
         archives: None,
     };
     let server = Server::start(recipe, wiring)?;

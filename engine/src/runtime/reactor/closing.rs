@@ -97,7 +97,9 @@ impl Reactor {
 
     /// Ends the connection; a session that is still open learns `told`.
     pub(super) fn finish(&mut self, slot: Slot, told: CloseReason) {
-        drop(self.let_go(slot, told));
+        if let Some(mut connection) = self.let_go(slot, told) {
+            self.sealing.say_goodbye(&mut connection);
+        }
     }
 
     /// The same, but for the connection itself.
@@ -195,7 +197,7 @@ impl Reactor {
     }
 
     /// Tells the hub that a session's connection is gone, once.
-    fn end_session(&mut self, slot: Slot, told: CloseReason) {
+    pub(super) fn end_session(&mut self, slot: Slot, told: CloseReason) {
         let session = self
             .slots
             .find(slot)

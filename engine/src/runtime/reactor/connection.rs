@@ -13,6 +13,7 @@ use worldshard_protocol::SessionId;
 use worldshard_transport::{HEADER_BYTES_MAX, Reader, WriteQueue};
 
 use super::proving::Proving;
+use super::tls::Tls;
 use crate::app::ServerLimits;
 use crate::hub::{FrameClass, STATE_BYTES_MAX};
 use crate::runtime::sockets::Readiness;
@@ -40,6 +41,8 @@ pub(crate) struct Connection {
     pub(crate) to_write: bool,
     /// Whether it stands in the shard's list of connections whose messages may wait.
     pub(crate) waits: bool,
+    /// If it is encrypted.
+    pub(crate) tls: Option<Box<Tls>>,
     queue: WriteQueue,
     authors: VecDeque<Author>,
 }
@@ -99,6 +102,7 @@ impl Connection {
             peer_ended: false,
             to_write: false,
             waits: false,
+            tls: None,
             queue: WriteQueue::new(),
             authors: VecDeque::new(),
         }
@@ -116,8 +120,9 @@ impl Connection {
     pub(crate) fn interest(&self) -> Interest {
         let stuck = self.blocked.is_some();
         let discards = matches!(self.phase, Phase::Closing { .. });
+        let waits = self.tls.as_ref().is_some_and(|tls| tls.waits());
         Interest {
-            read: !self.peer_ended && self.held.is_empty() && (discards || !stuck),
+            read: !self.peer_ended && self.held.is_empty() && (discards || !(stuck || waits)),
             write: stuck,
         }
     }
@@ -170,9 +175,12 @@ impl Connection {
         self.queue.slices(out)
     }
 
-    /// All that waits to be written, where it lies in one piece.
+    /// All that waits to be written, where it lies in one piece and as it is to be written.
     pub(crate) fn only_slice(&self) -> Option<&[u8]> {
-        self.queue.only()
+        match self.tls {
+            None => self.queue.only(),
+            Some(_) => None,
+        }
     }
 
     /// Takes note that the kernel took `bytes`; returns how many frames of the hub's that completed.

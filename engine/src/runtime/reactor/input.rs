@@ -27,6 +27,17 @@ impl Reactor {
         };
         connection.heard = now;
         connection.reads_not = false;
+        match connection.tls {
+            None => self.received(slot, bytes, now),
+            Some(_) => self.unseal(slot, bytes, now),
+        }
+    }
+
+    /// The same, as it is meant.
+    pub(super) fn received(&mut self, slot: Slot, bytes: &mut [u8], now: Instant) {
+        let Some(connection) = self.slots.find_mut(slot) else {
+            return;
+        };
         match &mut connection.phase {
             Phase::Open { .. } | Phase::Proving(_) => self.frames(slot, bytes, now),
             Phase::Head { bytes: head, .. } if head.is_empty() => self.head(slot, bytes, now),
@@ -49,12 +60,17 @@ impl Reactor {
                 continue;
             };
             // While writing is stuck it waits for the write, which puts it back here.
-            if connection.held.is_empty() || connection.blocked.is_some() || self.outbox.over {
+            if connection.blocked.is_some() || self.outbox.over {
+                continue;
+            }
+            if connection.held.is_empty() {
+                self.unseal_waiting(slot, now);
                 continue;
             }
             let mut held = std::mem::take(&mut connection.held);
             self.changed.push(slot);
             self.frames(slot, &mut held, now);
+            self.after_plaintext(slot, now);
         }
     }
 
@@ -129,7 +145,7 @@ impl Reactor {
         leftover: &[u8],
         now: Instant,
     ) {
-        let Some(connection) = self.slots.find(slot) else {
+        let Some(connection) = self.slots.find_mut(slot) else {
             return;
         };
         let Ok(socket) = socket::duplicate(&connection.socket) else {
@@ -140,6 +156,7 @@ impl Reactor {
             socket,
             head: head.clone(),
             leftover: leftover.to_vec(),
+            tls: connection.tls.take(),
         });
         self.process.liveness.connection_given(home);
         self.send(home, Mail::Adopt(adopt));

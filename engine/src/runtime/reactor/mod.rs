@@ -13,8 +13,10 @@ mod mending;
 mod output;
 mod proving;
 mod resuming;
+mod sealing;
 mod slots;
 mod ticks;
+mod tls;
 mod window;
 
 use std::collections::VecDeque;
@@ -48,11 +50,13 @@ use batch::Batch;
 use connection::Connection;
 use guard::Guard;
 use id_map::SessionMap;
+use sealing::Sealing;
 use slots::Slots;
 use window::Window;
 
 pub(crate) use connection::Interest;
 pub(crate) use slots::Slot;
+pub(crate) use tls::Tls;
 
 /// One shard's connections, mailbox and ticks around its hub.
 pub(crate) struct Reactor {
@@ -84,6 +88,7 @@ pub(crate) struct Reactor {
     batch: Batch,
     /// Connections that used their turn and have more to say, first come first served.
     waiting: VecDeque<Slot>,
+    sealing: Sealing,
     changed: Vec<Slot>,
     arrivals: Vec<(OwnedFd, Arrival)>,
     moved: Vec<OwnedFd>,
@@ -139,6 +144,8 @@ pub(crate) enum Arrival {
         head: RequestHead,
         /// What it sent behind its head.
         leftover: Vec<u8>,
+        /// Its TLS, if it is encrypted.
+        tls: Option<Box<Tls>>,
     },
 }
 
@@ -210,6 +217,7 @@ impl Reactor {
             to_write: Vec::new(),
             batch: Batch::default(),
             waiting: VecDeque::new(),
+            sealing: Sealing::default(),
             changed: Vec::new(),
             arrivals: Vec::new(),
             moved: Vec::new(),
@@ -242,6 +250,7 @@ impl Reactor {
         self.bell.answer();
         self.read_mail(now);
         self.tell_durable();
+        self.go_on_with_handshakes(now);
         self.resume_waiting(now);
         self.ring_alarms(now);
         self.run_ticks(now);
@@ -365,12 +374,21 @@ impl Reactor {
     /// Takes a connection in.
     pub(crate) fn attach(&mut self, socket: OwnedFd, arrival: Arrival, now: Instant) -> Slot {
         let until = now + self.process.recipe.options().limits.head_deadline;
-        let slot = self
-            .slots
-            .insert(Box::new(Connection::new(socket, now, until)));
+        let mut connection = Box::new(Connection::new(socket, now, until));
+        let (tls, adopted) = match arrival {
+            Arrival::Accepted => (self.begin_tls(), None),
+            Arrival::Adopted {
+                head,
+                leftover,
+                tls,
+            } => (tls, Some((head, leftover))),
+        };
+        connection.tls = tls;
+        let slot = self.slots.insert(connection);
         self.set_alarm(slot);
-        if let Arrival::Adopted { head, mut leftover } = arrival {
+        if let Some((head, mut leftover)) = adopted {
             self.open(slot, &head, &mut leftover, now);
+            self.after_plaintext(slot, now);
         }
         slot
     }
@@ -423,6 +441,7 @@ impl Reactor {
                 let arrival = Arrival::Adopted {
                     head: adopt.head,
                     leftover: adopt.leftover,
+                    tls: adopt.tls,
                 };
                 self.arrivals.push((adopt.socket, arrival));
             }
@@ -485,7 +504,8 @@ impl Reactor {
         if self.hub.failed() || stop == Stop::Force || self.has_ended(now) {
             return Next::End;
         }
-        if self.unheard || self.more_mail || !self.waiting.is_empty() || !self.arrivals.is_empty() {
+        let waiting = !self.waiting.is_empty() || self.sealing.waits();
+        if self.unheard || self.more_mail || waiting || !self.arrivals.is_empty() {
             return Next::Again;
         }
         let mut until = now + TURN_AT_LEAST_EVERY;

@@ -85,6 +85,9 @@ impl Reactor {
             let Some(connection) = self.slots.find(slot) else {
                 return;
             };
+            if connection.tls.is_some() {
+                return self.write_sealed(slot, now);
+            }
             let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
             let filled = connection.slices(&mut slices);
             if filled == 0 {
@@ -104,14 +107,18 @@ impl Reactor {
                 Err(_) => return self.finish(slot, CloseReason::Lost),
             }
         }
-        // It takes everything: the others come first, then it goes on.
+        self.write_more_later(slot);
+    }
+
+    /// It takes everything: the others come first, then it goes on.
+    pub(super) fn write_more_later(&mut self, slot: Slot) {
         self.unblocked(slot);
         self.want_write(slot);
         self.unheard = true;
     }
 
     /// Takes note of written bytes; true when nothing is left.
-    fn took(&mut self, slot: Slot, bytes: usize, now: Instant) -> bool {
+    pub(super) fn took(&mut self, slot: Slot, bytes: usize, now: Instant) -> bool {
         let Some(connection) = self.slots.find_mut(slot) else {
             return false;
         };
@@ -124,13 +131,13 @@ impl Reactor {
         done
     }
 
-    fn all_written(&mut self, slot: Slot, now: Instant) {
+    pub(super) fn all_written(&mut self, slot: Slot, now: Instant) {
         self.unblocked(slot);
         self.end_output_if_closing(slot, now);
     }
 
     /// The kernel takes no more: reading pauses, and the stall begins unless it has begun.
-    fn blocked(&mut self, slot: Slot, now: Instant) {
+    pub(super) fn blocked(&mut self, slot: Slot, now: Instant) {
         let Some(connection) = self.slots.find_mut(slot) else {
             return;
         };
@@ -142,7 +149,7 @@ impl Reactor {
         self.set_alarm(slot);
     }
 
-    fn unblocked(&mut self, slot: Slot) {
+    pub(super) fn unblocked(&mut self, slot: Slot) {
         let Some(connection) = self.slots.find_mut(slot) else {
             return;
         };
@@ -155,7 +162,7 @@ impl Reactor {
 }
 
 /// Frames that one write gathers.
-const SLICES_PER_WRITE: usize = 64;
+pub(super) const SLICES_PER_WRITE: usize = 64;
 
 /// Writes of one connection in a turn, while the kernel takes everything; then it goes to the back of the queue.
-const WRITES_PER_TURN: usize = 8;
+pub(super) const WRITES_PER_TURN: usize = 8;

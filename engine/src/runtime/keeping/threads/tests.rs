@@ -111,6 +111,7 @@ impl Scene {
             post: mailboxes(&[bell], 1).0,
             place: |_| None,
             runtime: "none",
+            certificates: None,
             statuses: Vec::new(),
         });
         let opened = Opened {
