@@ -58,13 +58,23 @@ impl Child {
 
     /// The same, and tells it a number of shards.
     pub(crate) fn start_sharded(test: &str, runtime: Runtime, shards: u16, files: u32) -> Child {
+        Self::start_knowing(test, runtime, files, (SHARDS, &shards.to_string()))
+    }
+
+    /// The same, and tells it what a variable is to be.
+    pub(crate) fn start_knowing(
+        test: &str,
+        runtime: Runtime,
+        files: u32,
+        (name, value): (&str, &str),
+    ) -> Child {
         let program = std::env::current_exe().unwrap();
         let script = format!("ulimit -n {files}; exec \"$0\" --exact {test} --nocapture");
         let mut process = Command::new("sh")
             .args(["-c", &script])
             .arg(program)
             .env(SERVE_ON, runtime.to_string())
-            .env(SHARDS, shards.to_string())
+            .env(name, value)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

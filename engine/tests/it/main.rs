@@ -15,6 +15,7 @@ mod folder;
 mod framing;
 mod runtimes;
 mod socket;
+mod tls;
 
 mod client_bot;
 mod documents;
@@ -47,6 +48,8 @@ mod net_rebuild;
 mod net_reopened;
 mod net_resume;
 mod net_subscribe;
+mod net_tls;
+mod net_tls_hostile;
 mod net_users;
 mod net_walker;
 mod net_world;

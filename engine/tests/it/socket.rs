@@ -58,8 +58,8 @@ pub(crate) fn end(running: Running) {
 }
 
 /// A client that blocks, for at most [`PATIENCE`].
-pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Client<S = TcpStream> {
+    pub(crate) stream: S,
     reader: Reader,
     pending: Vec<u8>,
 }
@@ -80,9 +80,11 @@ impl Client {
     pub(crate) fn connect(address: SocketAddr, path: &str) -> Client {
         Client::over(tcp(address), path)
     }
+}
 
+impl<S: Read + Write> Client<S> {
     /// The same over a connected socket.
-    pub(crate) fn over(mut stream: TcpStream, path: &str) -> Client {
+    pub(crate) fn over(mut stream: S, path: &str) -> Client<S> {
         stream
             .write_all(&client_request("localhost", path, &KEY))
             .unwrap();
@@ -225,7 +227,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// Reads an answer to its end; status 0 when there is none.
-pub(crate) fn answer(stream: &mut TcpStream) -> (u16, String) {
+pub(crate) fn answer(stream: &mut impl Read) -> (u16, String) {
     let mut bytes = Vec::new();
     while read_some(stream, &mut bytes).unwrap_or(0) > 0 {}
     let text = String::from_utf8_lossy(&bytes);
@@ -255,7 +257,7 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-fn read_some(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> std::io::Result<usize> {
+fn read_some(stream: &mut impl Read, bytes: &mut Vec<u8>) -> std::io::Result<usize> {
     let mut buffer = [0; 16 * 1024];
     let len = stream.read(&mut buffer)?;
     bytes.extend_from_slice(&buffer[..len]);
