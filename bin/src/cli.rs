@@ -99,6 +99,9 @@ pub(crate) struct ServeArgs {
     pub(crate) identity: IdentityArgs,
 
     #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+
+    #[command(flatten)]
     pub(crate) world: WorldArgs,
 
     /// Ticks of the world a second, 0.1 to 1000
@@ -112,6 +115,34 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) data: DataArgs,
+}
+
+/// How connections are encrypted.
+#[derive(Args, Debug)]
+pub(crate) struct TlsArgs {
+    /// Speak https and wss only, and show this certificate: PEM, with those of its issuers behind it. SIGHUP reads it
+    /// and its key again, for new connections
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        help_heading = "Encryption"
+    )]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The private key of that certificate, PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        help_heading = "Encryption"
+    )]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Speak https and wss only, by a certificate for development that nobody vouches for. It is made once and kept in
+    /// this folder: if not said, in that of --data, else in .worldshard. Clients may know it by its fingerprint
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["tls_cert", "tls_key"], help_heading = "Encryption")]
+    pub(crate) tls_dev: Option<Option<PathBuf>>,
 }
 
 /// Where and how a world is kept.
@@ -431,6 +462,7 @@ Examples:
   worldshard serve --app echo --bind 127.0.0.1:9000
   worldshard serve --app broadcast --coalesce tick  everyone's messages in one write a tick for each client
   worldshard serve --data world                     goes on where it ended, also after kill -9
+  worldshard serve --tls-dev                        at https, for development
 
 One line on stdout says when it serves and where. Ctrl-c tells every client and ends; a second one ends at once.";
 

@@ -8,6 +8,7 @@ mod kept;
 mod keys;
 mod replay;
 mod serve;
+mod tls;
 
 #[cfg(target_os = "linux")]
 mod bench;

@@ -9,7 +9,7 @@ use worldshard::{MessagesPagePlugin, PagePlugin, Running, worlds};
 use crate::apps;
 use crate::cli::{AppName, RuntimeName, ServeArgs};
 use crate::failure::Failure;
-use crate::kept;
+use crate::{kept, tls};
 
 /// Serves; returns when told to stop and all is said.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -28,6 +28,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         .coalesce(args.coalesce)
         .options(|options| {
             options.data = data;
+            options.tls = tls::options(args);
             options.limits.resume_grace = args.resume_grace;
             identity.apply(options);
         });
@@ -72,19 +73,24 @@ fn ready_line(args: &ServeArgs, shards: u16, running: &Running) -> String {
     if args.runtime == RuntimeName::Auto {
         runtime = format!("{runtime}: {}", running.runtime_reason());
     }
+    let (scheme, certificate) = match running.certificate_fingerprint() {
+        None => ("http", String::new()),
+        Some(fingerprint) => ("https", format!(", certificate SHA-256 {fingerprint}")),
+    };
+    let at = format!("worldshard: {scheme}://{addr}/ ");
     match args.app {
         AppName::World => format!(
-            "worldshard: http://{addr}/  world {}, {} entities, {shards} shards, {hz} Hz, runtime {runtime}{}",
+            "{at} world {}, {} entities, {shards} shards, {hz} Hz, runtime {runtime}{}{certificate}",
             wanted.world,
             wanted.entities,
             running.recovery().map_or(String::new(), came_back),
         ),
         AppName::Echo => {
-            format!("worldshard: http://{addr}/  echo at /ws, {shards} shards, runtime {runtime}")
+            format!("{at} echo at /ws, {shards} shards, runtime {runtime}{certificate}")
         }
-        AppName::Broadcast => format!(
-            "worldshard: http://{addr}/  broadcast at /ws, {shards} shards, runtime {runtime}"
-        ),
+        AppName::Broadcast => {
+            format!("{at} broadcast at /ws, {shards} shards, runtime {runtime}{certificate}")
+        }
     }
 }
 

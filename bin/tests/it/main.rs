@@ -36,4 +36,5 @@ mod soak;
 #[cfg(target_os = "linux")]
 mod stalled;
 mod stopping;
+mod tls;
 mod world;
