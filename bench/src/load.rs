@@ -28,6 +28,7 @@ mod tagged;
 mod fleet;
 mod process;
 mod socket;
+mod tls;
 
 pub use dialect::Dialect;
 pub use plan::{Pace, Plan, PlanError, Scenario, Stallable, Target};

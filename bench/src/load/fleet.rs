@@ -3,10 +3,12 @@
 
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
+use rustls::ClientConfig;
 use worldshard_client::transport::{Event, MessageKind, masked_close, masked_pong};
 
 use super::counts::Counts;
@@ -14,6 +16,7 @@ use super::dialect::{Dialect, path_of};
 use super::plan::Target;
 use super::socket::{Phase, Socket, cannot_connect, request};
 use super::tagged::MASK;
+use super::tls::{self, Tls};
 use crate::clock;
 use crate::waiting::wait;
 
@@ -45,6 +48,7 @@ pub(crate) struct Heard<'a> {
 /// The connections.
 pub(crate) struct Fleet {
     target: Target,
+    tls: Option<Arc<ClientConfig>>,
     seed: u64,
     epoll: OwnedFd,
     sockets: Vec<Option<Socket>>,
@@ -65,6 +69,7 @@ impl Fleet {
     pub(crate) fn new(target: Target, seed: u64, size: usize) -> Result<Self, Errno> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         Ok(Self {
+            tls: target.tls.then(tls::config),
             target,
             seed,
             epoll,
@@ -88,7 +93,8 @@ impl Fleet {
         let path = path_of(&self.target.path, who);
         let (request, key) = request(&self.target.host, &path, self.seed, who);
         let window = self.narrow.contains(&who).then_some(NARROW_BYTES);
-        let socket = Socket::begin(&self.target.addr, &request, key, window)?;
+        let tls = self.tls.as_ref().map(Tls::new);
+        let socket = Socket::begin(&self.target.addr, &request, key, window, tls)?;
         let flags = match socket.phase {
             Phase::Connecting => EventFlags::IN | EventFlags::OUT,
             Phase::Upgrading | Phase::Open => EventFlags::IN,

@@ -113,19 +113,25 @@ pub struct Target {
     pub host: String,
     /// Path and query, in which `{n}` stands for the client's number.
     pub path: String,
+    /// The connections are encrypted.
+    pub tls: bool,
     /// What the server wants beside messages.
     pub dialect: Dialect,
 }
 
 impl Target {
-    /// Reads a URL of the form `ws://host:port/path`; `remote` allows hosts beyond this machine.
+    /// Reads a URL of the form `ws://host:port/path`, or with `wss`; `remote` allows hosts beyond this machine.
     ///
     /// # Errors
     /// Names what is wrong with `--url`.
     pub fn parse(url: &str, remote: bool) -> Result<Self, PlanError> {
         let refuse = |detail: String| Err(PlanError::new("url", format!("{url}: {detail}")));
-        let Some(rest) = url.strip_prefix("ws://") else {
-            return refuse("not of the form ws://host:port/path".to_owned());
+        let (tls, rest) = match (url.strip_prefix("ws://"), url.strip_prefix("wss://")) {
+            (Some(rest), _) => (false, rest),
+            (None, Some(rest)) => (true, rest),
+            (None, None) => {
+                return refuse("not of the form ws://host:port/path, or wss".to_owned());
+            }
         };
         let (host, path) = match rest.find('/') {
             Some(at) => (&rest[..at], &rest[at..]),
@@ -149,6 +155,7 @@ impl Target {
             addr,
             host: host.to_owned(),
             path: path.to_owned(),
+            tls,
             dialect: Dialect::default(),
         })
     }

@@ -10,6 +10,8 @@ use rustix::net::{
 };
 use worldshard_client::transport::{Limits, Reader, Role, client_request, parse_client_response};
 
+use super::tls::Tls;
+
 /// A connection of one client.
 pub(crate) struct Socket {
     pub(crate) descriptor: OwnedFd,
@@ -21,6 +23,7 @@ pub(crate) struct Socket {
     pub(crate) awaits_room: bool,
     /// Whether what the server sends is read.
     pub(crate) reads: bool,
+    tls: Option<Box<Tls>>,
     key: [u8; 16],
     /// The server's answer as far as it came.
     answer: Vec<u8>,
@@ -41,6 +44,7 @@ impl Socket {
         request: &[u8],
         key: [u8; 16],
         window: Option<usize>,
+        tls: Option<Tls>,
     ) -> Result<Self, Errno> {
         let family = match addr {
             SocketAddr::V4(_) => AddressFamily::INET,
@@ -68,6 +72,7 @@ impl Socket {
             out: request.to_vec(),
             awaits_room: false,
             reads: true,
+            tls: tls.map(Box::new),
             key,
             answer: Vec::new(),
         })
@@ -84,31 +89,43 @@ impl Socket {
     }
 
     /// Takes what the kernel has, up to the length of `buffer`: `None` when there is nothing now, 0 at the end.
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
-        match recv(&self.descriptor, buffer, RecvFlags::DONTWAIT) {
-            Ok((_, bytes)) => Ok(Some(bytes)),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
-            Err(error) => Err(error),
-        }
+    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
+        let Some(tls) = &mut self.tls else {
+            return take(&self.descriptor, buffer);
+        };
+        let mut ciphertext = [0; CIPHERTEXT_BYTES];
+        let bytes = match take(&self.descriptor, &mut ciphertext)? {
+            Some(bytes @ 1..) => bytes,
+            nothing => return Ok(nothing),
+        };
+        let opened = tls.open(&ciphertext[..bytes], buffer);
+        let opened = opened.map_err(|_| Errno::PROTO)?;
+        // The handshake may go on, or be complete: then what waited for that is sent.
+        self.flush()?;
+        Ok((opened > 0).then_some(opened))
     }
 
     /// Gives the kernel what waits; whether it took all.
     pub(crate) fn flush(&mut self) -> Result<bool, Errno> {
+        let bytes = match &mut self.tls {
+            None => &mut self.out,
+            Some(tls) => tls.seal(&mut self.out),
+        };
         let mut written = 0;
-        while written < self.out.len() {
+        while written < bytes.len() {
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            match send(&self.descriptor, &self.out[written..], flags) {
-                Ok(bytes) => written += bytes,
+            match send(&self.descriptor, &bytes[written..], flags) {
+                Ok(taken) => written += taken,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => break,
                 Err(error) => return Err(error),
             }
         }
-        let all = written == self.out.len();
+        let all = written == bytes.len();
         if all {
-            self.out.clear();
+            bytes.clear();
         } else {
-            self.out.drain(..written);
+            bytes.drain(..written);
         }
         Ok(all)
     }
@@ -127,6 +144,14 @@ impl Socket {
             }
             Err(refusal) => Err(format!("{} {}", refusal.status, refusal.reason)),
         }
+    }
+}
+
+fn take(descriptor: &OwnedFd, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
+    match recv(descriptor, buffer, RecvFlags::DONTWAIT) {
+        Ok((_, bytes)) => Ok(Some(bytes)),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -151,6 +176,9 @@ pub(crate) fn request(host: &str, path: &str, seed: u64, who: usize) -> (Vec<u8>
 
 /// Longer messages of a server are refused: more than a full snapshot of 600 000 entities.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Ciphertext taken at once: a whole record.
+const CIPHERTEXT_BYTES: usize = 18 * 1024;
 
 /// Keys of low numbers shall not be mostly zeros.
 const KEY_SALT: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -6,7 +6,7 @@ use crate::cli::{frequency, positive, seconds};
 
 #[derive(Args, Debug)]
 pub(crate) struct LoadArgs {
-    /// The server and its path: /ws of an application, /world of a world
+    /// The server and its path: /ws of an application, /world of a world. By wss any certificate is taken
     #[arg(
         long,
         value_name = "ws://HOST:PORT/PATH",

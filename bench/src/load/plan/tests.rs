@@ -8,6 +8,7 @@ fn a_target_is_a_path_on_this_machine_unless_another_is_allowed() {
         (&*target.host, &*target.path),
         ("127.0.0.1:9000", "/ws?room=1")
     );
+    assert!(!target.tls && Target::parse("wss://127.0.0.1:1/", false).unwrap().tls);
     assert_eq!(Target::parse("ws://[::1]:9000", false).unwrap().path, "/");
     for url in [
         "http://127.0.0.1:1/",
