@@ -11,7 +11,8 @@ use crate::wrong_server::{self, Wrong};
 
 on_each_runtime!(
     every_scenario_of_messages_ends_with_a_valid_report,
-    a_world_is_steered_checked_and_measured
+    a_world_is_steered_checked_and_measured,
+    a_load_by_tls_is_a_load
 );
 
 /// A report, and what was said beside it.
@@ -23,7 +24,11 @@ struct Run {
 impl Run {
     /// Loads a server; the generator may be as late as a busy machine makes it.
     fn of(server: &Server, path: &str, args: &[&str]) -> Self {
-        let url = format!("ws://{}{path}", server.addr());
+        let scheme = match server.line().contains("https://") {
+            true => "wss",
+            false => "ws",
+        };
+        let url = format!("{scheme}://{}{path}", server.addr());
         let pid = server.pid().to_string();
         let lag: &[&str] = match args.contains(&"--lag-max") {
             true => &[],
@@ -137,6 +142,34 @@ fn a_world_is_steered_checked_and_measured(runtime: &str) {
     assert_eq!(run.number("/stalled/connections"), 4.0);
     assert!(run.number("/stalled/quiet_lateness_us/count") > 0.0);
     server.end();
+}
+
+fn a_load_by_tls_is_a_load(runtime: &str) {
+    let folder = format!("worldshard-load-tls-{runtime}-{}", std::process::id());
+    let folder = std::env::temp_dir().join(folder);
+    let tls = ["--shards", "2", "--tls-dev", folder.to_str().unwrap()];
+    let echo = Server::start(runtime, &[&["--app", "echo"][..], &tls].concat());
+    let args = [
+        "--scenario",
+        "echo",
+        "--bytes",
+        "40000",
+        "--connections",
+        "20",
+    ];
+    let run = Run::sound(&echo, "/ws", &args);
+    assert!(run.number("/delivered") > 20.0);
+    let args = ["--scenario", "storm", "--connections", "60"];
+    let run = Run::valid(&echo, "/ws", &args);
+    assert!(run.number("/cpu_us_per_handshake") >= 0.0);
+    Run::valid(&echo, "/ws", &["--scenario", "idle"]);
+    echo.end();
+    let world = Server::start(runtime, &[&["--entities", "500"][..], &tls].concat());
+    let args = ["--scenario", "world", "--connections", "20"];
+    let run = Run::sound(&world, "/world", &args);
+    assert!(run.number("/world/visible_mean") > 1.0, "{}", run.report);
+    world.end();
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
