@@ -1,6 +1,7 @@
 //! TLS against rustls' own client, in memory: cut into any pieces, in any order of reading and writing.
 
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::sync::OnceLock;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
@@ -59,6 +60,19 @@ impl ServerCertVerifier for Trusting {
     }
 }
 
+/// With one certificate for all tests.
+fn server_config() -> Arc<ServerConfig> {
+    static CONFIG: OnceLock<Arc<ServerConfig>> = OnceLock::new();
+    let read = || {
+        let folder = format!("worldshard-tls-{}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
+        let certificates = Certificates::load(&TlsOptions::dev(&folder)).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        certificates.config()
+    };
+    Arc::clone(CONFIG.get_or_init(read))
+}
+
 /// Both ends of a connection, and what is on its way.
 struct Pair {
     client: ClientConnection,
@@ -72,13 +86,6 @@ struct Pair {
 
 impl Pair {
     fn new(version: &'static SupportedProtocolVersion) -> Pair {
-        let folder = std::env::temp_dir().join(format!(
-            "worldshard-tls-{}-{:?}",
-            std::process::id(),
-            std::thread::current().id()
-        ));
-        let certificates = Certificates::load(&TlsOptions::dev(&folder)).unwrap();
-        std::fs::remove_dir_all(&folder).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&[version])
             .unwrap()
@@ -88,7 +95,7 @@ impl Pair {
         let name = ServerName::try_from("localhost").unwrap();
         Pair {
             client: ClientConnection::new(Arc::new(config), name).unwrap(),
-            server: Tls::new(certificates.config()),
+            server: Tls::new(server_config()),
             scratch: Scratch::default(),
             heard: Vec::new(),
             told: Vec::new(),
@@ -150,6 +157,29 @@ impl Pair {
         let sent = server.pass_on(scratch, send).unwrap();
         scratch.ciphertext.clear();
         sent
+    }
+
+    /// Lets the server write all, and the client read it, who may find it wrong.
+    fn pass_on_whatever(&mut self) {
+        let Pair {
+            client,
+            server,
+            scratch,
+            ..
+        } = self;
+        let send = |mut bytes: &[u8]| {
+            let len = bytes.len();
+            while !bytes.is_empty() {
+                if matches!(client.read_tls(&mut bytes), Ok(0) | Err(_)) {
+                    break;
+                }
+                let _ = client.process_new_packets();
+                let _ = client.reader().read(&mut [0; 1000]);
+            }
+            Ok(len)
+        };
+        server.pass_on(scratch, send).unwrap();
+        scratch.ciphertext.clear();
     }
 
     fn server_says(&mut self, plaintext: &[u8], ends: bool) {
@@ -351,4 +381,45 @@ fn an_idle_connection_keeps_no_bytes() {
     } = &pair.server;
     assert_eq!(incoming.capacity() + outgoing.capacity(), 0);
     println!("{} bytes, and what rustls keeps beside", size_of::<Tls>());
+}
+
+#[test]
+fn damaged_streams_in_random_pieces_end_well_or_badly_but_end() {
+    let mut chance = Chance::new(7, EntityId(1), Tick(0), "damage");
+    let mut below = |limit: usize| (chance.next_u64() % limit as u64) as usize;
+    let mut broken = [0, 0];
+    for round in 0..400 {
+        let mut pair = Pair::new(VERSIONS[round % 2]);
+        pair.client.writer().write_all(&numbered(3000)).unwrap();
+        // One byte of all that the client says is another one, most often.
+        let mut at = below(5000);
+        for _ in 0..6 {
+            let mut said = pair.client_says();
+            if let Some(byte) = said.get_mut(at) {
+                *byte ^= 1 << below(8);
+            }
+            at = at.wrapping_sub(said.len());
+            while !said.is_empty() || pair.server.waits() {
+                let piece = said.len().min(1 + below(600));
+                let piece: Vec<u8> = said.drain(..piece).collect();
+                if pair.hear(&piece).is_err() {
+                    broken[usize::from(pair.server.is_handshaking())] += 1;
+                }
+                let server = &pair.server;
+                let can = server.outgoing_bytes() == 0 && !server.is_handshaking();
+                if can && !server.has_ended() {
+                    let ends = below(20) == 0;
+                    pair.server_says(&numbered(below(100)), ends);
+                }
+                if pair.server.outgoing_bytes() + pair.scratch.ciphertext.len() > 0 {
+                    pair.pass_on_whatever();
+                }
+            }
+            if !pair.server.is_handshaking() && !pair.client.wants_write() {
+                let _ = pair.client.refresh_traffic_keys();
+            }
+        }
+    }
+    println!("broken after and in the handshake: {broken:?}");
+    assert!(broken[0] > 20 && broken[1] > 20, "{broken:?}");
 }
