@@ -80,31 +80,6 @@ impl Client {
     pub(crate) fn connect(address: SocketAddr, path: &str) -> Client {
         Client::over(tcp(address), path)
     }
-}
-
-impl<S: Read + Write> Client<S> {
-    /// The same over a connected socket.
-    pub(crate) fn over(mut stream: S, path: &str) -> Client<S> {
-        stream
-            .write_all(&client_request("localhost", path, &KEY))
-            .unwrap();
-        let mut bytes = Vec::new();
-        let len = loop {
-            if let Some(len) = parse_client_response(&bytes, &KEY).unwrap() {
-                break len;
-            }
-            read_some(&mut stream, &mut bytes).unwrap();
-        };
-        let limits = Limits {
-            message_bytes_max: 1 << 30,
-            ..Limits::default()
-        };
-        Client {
-            stream,
-            reader: Reader::new(Role::Client, limits),
-            pending: bytes.split_off(len),
-        }
-    }
 
     /// Asks for the WebSocket at `path` with more header lines, each with its end, and gives the head of the answer too.
     /// Refused: status and body.
@@ -141,6 +116,31 @@ impl<S: Read + Write> Client<S> {
             pending,
         };
         Ok((client, head))
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// The same over a connected socket.
+    pub(crate) fn over(mut stream: S, path: &str) -> Client<S> {
+        stream
+            .write_all(&client_request("localhost", path, &KEY))
+            .unwrap();
+        let mut bytes = Vec::new();
+        let len = loop {
+            if let Some(len) = parse_client_response(&bytes, &KEY).unwrap() {
+                break len;
+            }
+            read_some(&mut stream, &mut bytes).unwrap();
+        };
+        let limits = Limits {
+            message_bytes_max: 1 << 30,
+            ..Limits::default()
+        };
+        Client {
+            stream,
+            reader: Reader::new(Role::Client, limits),
+            pending: bytes.split_off(len),
+        }
     }
 
     pub(crate) fn say(&mut self, kind: MessageKind, payload: &[u8]) {
