@@ -24,14 +24,16 @@ pub struct HotHeader {
     pub seq: Option<u32>,
     /// Cumulative: the sender has got all deltas up to this `seq`.
     pub delta_ack: Option<u32>,
+    /// The sender asks for an acknowledgement of this message; only with a `seq`, which that names.
+    pub ack: bool,
 }
 
 impl HotHeader {
     /// Splits a message into header and payload.
     ///
     /// # Errors
-    /// `BAD_REQUEST` when it is too short or carries a reserved or unknown flag; `UNSUPPORTED_VERSION` when its
-    /// first byte is not [`HOT_VERSION`].
+    /// `BAD_REQUEST` when it is too short, carries a reserved or unknown flag, or asks for an acknowledgement without
+    /// a `seq`; `UNSUPPORTED_VERSION` when its first byte is not [`HOT_VERSION`].
     pub fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), WireError> {
         let Some((&[version, svc, opcode, flags], rest)) = bytes.split_first_chunk() else {
             return Err(WireError::bad("header: shorter than 4 bytes"));
@@ -39,11 +41,15 @@ impl HotHeader {
         if version != HOT_VERSION {
             return Err(WireError::new(ErrorCode::UnsupportedVersion, "v: not 1"));
         }
-        if flags & (FLAG_ROOM | FLAG_ACK) != 0 {
-            return Err(WireError::bad("flags: ROOM and ACK are reserved"));
+        if flags & FLAG_ROOM != 0 {
+            return Err(WireError::bad("flags: ROOM is reserved"));
         }
-        if flags & !(FLAG_SEQ | FLAG_DELTA_ACK) != 0 {
+        if flags & !(FLAG_SEQ | FLAG_ACK | FLAG_DELTA_ACK) != 0 {
             return Err(WireError::bad("flags: unknown bit"));
+        }
+        let ack = flags & FLAG_ACK != 0;
+        if ack && flags & FLAG_SEQ == 0 {
+            return Err(WireError::bad("flags: ACK without SEQ"));
         }
         let (seq, rest) = optional(flags & FLAG_SEQ, rest, "seq: missing")?;
         let (delta_ack, rest) = optional(flags & FLAG_DELTA_ACK, rest, "delta_ack: missing")?;
@@ -52,15 +58,16 @@ impl HotHeader {
             opcode,
             seq,
             delta_ack,
+            ack,
         };
         Ok((header, rest))
     }
 
-    /// Appends the header to `out`.
+    /// Appends the header to `out`. Without a `seq`, no acknowledgement is asked for.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut flags = 0;
         if self.seq.is_some() {
-            flags |= FLAG_SEQ;
+            flags |= FLAG_SEQ | if self.ack { FLAG_ACK } else { 0 };
         }
         if self.delta_ack.is_some() {
             flags |= FLAG_DELTA_ACK;
@@ -105,7 +112,7 @@ pub const FLAG_SEQ: u8 = 0x01;
 /// Flag of wsPrism: a room is named. Reserved: refused.
 pub const FLAG_ROOM: u8 = 0x02;
 
-/// Flag of wsPrism: the sender asks for an acknowledgement. Reserved: refused.
+/// Flag: the sender asks for an acknowledgement, which names `seq`. Refused without [`FLAG_SEQ`].
 pub const FLAG_ACK: u8 = 0x04;
 
 /// Flag: a cumulative delta acknowledgement follows `seq`, u32 little-endian.

@@ -115,6 +115,11 @@ impl<'a> ClientMessage<'a> {
         if header.svc != WORLD_SVC {
             return Err(WireError::bad("svc_id: not the world service"));
         }
+        if header.ack {
+            return Err(WireError::bad(
+                "flags: the world acknowledges by deltas, not by ACK",
+            ));
+        }
         if header.opcode >= OPCODE_CUSTOM {
             let opcode = header.opcode;
             return Ok(Self::Custom { opcode, payload });
@@ -151,6 +156,7 @@ impl<'a> ClientMessage<'a> {
             opcode: self.opcode(),
             seq,
             delta_ack,
+            ack: false,
         };
         header.write(out);
         match *self {

@@ -105,7 +105,9 @@ test("golden headers read and write as described", () => {
       continue;
     }
     const { payloadOffset, ...header } = readHotHeader(bytes);
-    assert.deepEqual(header, { svc: expect.svc_id, opcode: expect.opcode, seq: expect.seq, deltaAck: expect.delta_ack });
+    const ack = (expect.flags & 4) !== 0;
+    const { svc_id: svc, opcode, seq, delta_ack: deltaAck } = expect;
+    assert.deepEqual(header, { svc, opcode, seq, deltaAck, ack });
     const payload = bytes.subarray(payloadOffset);
     assert.equal(toHex(payload), expect.payload);
     assert.equal(toHex(writeHot(header, payload)), hex);

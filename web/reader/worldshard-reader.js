@@ -407,6 +407,7 @@ export function readOverview(bytes, offset = 0) {
  * @property {number} opcode
  * @property {number | null} seq
  * @property {number | null} deltaAck all deltas up to this `seq` have arrived
+ * @property {boolean} [ack] the sender asks for an acknowledgement, which names `seq`; never without one
  */
 
 /**
@@ -447,7 +448,9 @@ export function readHotHeader(bytes) {
   if (view.byteLength < 4) throw new ReaderError("shorter than a header");
   if (view.getUint8(0) !== HOT_VERSION) throw new ReaderError("unsupported version");
   const flags = view.getUint8(3);
-  if ((flags & ~(HOT_SEQ | HOT_DELTA_ACK)) !== 0) throw new ReaderError("reserved or unknown flag");
+  if ((flags & ~(HOT_SEQ | HOT_ACK | HOT_DELTA_ACK)) !== 0) throw new ReaderError("reserved or unknown flag");
+  const ack = (flags & HOT_ACK) !== 0;
+  if (ack && (flags & HOT_SEQ) === 0) throw new ReaderError("an acknowledgement of no number is asked for");
   let at = 4;
   const next = (/** @type {number} */ flag) => {
     if ((flags & flag) === 0) return null;
@@ -457,7 +460,7 @@ export function readHotHeader(bytes) {
   };
   const seq = next(HOT_SEQ);
   const deltaAck = next(HOT_DELTA_ACK);
-  return { svc: view.getUint8(1), opcode: view.getUint8(2), seq, deltaAck, payloadOffset: at };
+  return { svc: view.getUint8(1), opcode: view.getUint8(2), seq, deltaAck, ack, payloadOffset: at };
 }
 
 /**
@@ -467,10 +470,11 @@ export function readHotHeader(bytes) {
  * @param {Uint8Array} payload
  * @returns {Uint8Array<ArrayBuffer>}
  */
-export function writeHot({ svc, opcode, seq, deltaAck }, payload) {
+export function writeHot({ svc, opcode, seq, deltaAck, ack = false }, payload) {
   const numbers = [seq, deltaAck].filter((number) => number !== null);
   const out = new Uint8Array(4 + 4 * numbers.length + payload.length);
-  out.set([HOT_VERSION, svc, opcode, (seq === null ? 0 : HOT_SEQ) | (deltaAck === null ? 0 : HOT_DELTA_ACK)]);
+  const numbered = seq === null ? 0 : HOT_SEQ | (ack ? HOT_ACK : 0);
+  out.set([HOT_VERSION, svc, opcode, numbered | (deltaAck === null ? 0 : HOT_DELTA_ACK)]);
   const view = new DataView(out.buffer);
   numbers.forEach((number, index) => view.setUint32(4 + 4 * index, number, true));
   out.set(payload, 4 + 4 * numbers.length);
@@ -652,4 +656,5 @@ const EXTRA_REMOVED = 0xffffffff;
 const EXT_VERSION = 1;
 const HOT_VERSION = 1;
 const HOT_SEQ = 0x01;
+const HOT_ACK = 0x04;
 const HOT_DELTA_ACK = 0x08;

@@ -119,6 +119,7 @@ fn delta_frame(sequence: u32, delta: &Delta) -> Bytes {
         opcode: OPCODE_S2C_DELTA,
         seq: Some(sequence),
         delta_ack: None,
+        ack: false,
     }
     .write(&mut message);
     let head = worldshard_protocol::DeltaHead {

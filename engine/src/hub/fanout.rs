@@ -107,6 +107,7 @@ pub(crate) fn hot_frame(svc: u8, opcode: u8, seq: Option<u32>, payload: &[u8]) -
         opcode,
         seq,
         delta_ack: None,
+        ack: false,
     };
     let mut message = Vec::with_capacity(header.size() + payload.len());
     header.write(&mut message);

@@ -70,6 +70,7 @@ fn cases() -> Vec<Case> {
         opcode: 1,
         seq: Some(9),
         delta_ack: None,
+        ack: false,
     };
     header.write(&mut svc);
     let mut ack = Vec::new();

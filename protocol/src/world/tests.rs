@@ -76,13 +76,20 @@ proptest! {
 
     #[test]
     fn any_payload_is_a_message_or_a_refusal(opcode: u8, delta_ack: Option<u32>, payload in vec(any::<u8>(), 0..40)) {
-        let header = HotHeader { svc: WORLD_SVC, opcode, seq: None, delta_ack };
+        let header = HotHeader { svc: WORLD_SVC, opcode, seq: None, delta_ack, ack: false };
         if let Ok(message) = ClientMessage::parse(&header, &payload) {
             let mut bytes = Vec::new();
             message.encode(None, delta_ack, &mut bytes);
             prop_assert_eq!(&bytes[header.size()..], &payload[..]);
         }
     }
+}
+
+#[test]
+fn the_world_is_asked_for_no_acknowledgement() {
+    let error = parse(&[1, 2, 2, 5, 7, 0, 0, 0]).unwrap_err();
+    assert_eq!(error.code, ErrorCode::BadRequest);
+    assert!(error.detail.starts_with("flags"), "{error}");
 }
 
 fn payload_free(message: &ClientMessage) -> bool {

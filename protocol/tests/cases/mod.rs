@@ -205,8 +205,16 @@ pub(crate) fn headers() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("seq cut short", vec![1, 1, 1, 1, 0xff, 0xff]),
         ("reserved flag ROOM", vec![1, 1, 1, 2, 0, 0, 0, 0]),
-        ("reserved flag ACK", vec![1, 1, 1, 4, 0, 0, 0, 0]),
+        ("ACK without seq", vec![1, 1, 1, 4, 0, 0, 0, 0]),
         ("unknown flag", vec![1, 1, 1, 0x10, 0, 0, 0, 0]),
+        (
+            "seq, and an acknowledgement is asked for",
+            vec![1, 3, 0, 5, 7, 0, 0, 0, 0x68, 0x69],
+        ),
+        (
+            "seq, delta acknowledgement, and an acknowledgement is asked for",
+            vec![1, 3, 0, 13, 8, 0, 0, 0, 42, 0, 0, 0],
+        ),
     ]
 }
 

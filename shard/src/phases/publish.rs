@@ -201,6 +201,7 @@ impl News {
             opcode: OPCODE_S2C_DELTA,
             seq: Some(sequence),
             delta_ack: None,
+            ack: false,
         }
         .write(&mut buffer);
         debug_assert_eq!(buffer.len(), SHARED_AT);
