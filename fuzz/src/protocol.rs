@@ -3,13 +3,14 @@
 //!
 //! Each target says whether the bytes were accepted, and panics when a promise is broken.
 
+use worldshard_protocol::app::{self, read_reject};
 use worldshard_protocol::delta::DELTA_FULL;
 use worldshard_protocol::{
-    ClientMessage, DeltaHead, ExtEnvelope, HotHeader, Record, View, delta_bytes, read_delta,
-    read_overview, write_delta,
+    APP_SVC, ClientMessage, DeltaHead, ExtEnvelope, HotHeader, Record, View, delta_bytes,
+    read_delta, read_overview, write_delta,
 };
 
-/// A binary message of a client: refused, or read and then written the same.
+/// A binary message: refused, or read and then written the same. What is the application's own is taken as it is.
 pub fn hot_lane(bytes: &[u8]) -> bool {
     let Ok((header, payload)) = HotHeader::parse(bytes) else {
         return false;
@@ -17,12 +18,26 @@ pub fn hot_lane(bytes: &[u8]) -> bool {
     let mut again = Vec::new();
     header.write(&mut again);
     assert_eq!(again[..], bytes[..bytes.len() - payload.len()]);
+    if header.svc == APP_SVC {
+        return match header.opcode {
+            app::OPCODE_APP_REJECT => rejection(payload),
+            opcode => opcode < app::OPCODE_APP_REJECT,
+        };
+    }
     let Ok(message) = ClientMessage::parse(&header, payload) else {
         return false;
     };
     again.clear();
     message.encode(header.seq, header.delta_ack, &mut again);
     assert_eq!(again, bytes, "{message:?}");
+    true
+}
+
+fn rejection(payload: &[u8]) -> bool {
+    let Ok((code, msg)) = read_reject(payload) else {
+        return false;
+    };
+    assert_eq!([code, "\0", msg].concat().as_bytes(), payload);
     true
 }
 

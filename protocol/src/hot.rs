@@ -124,5 +124,8 @@ pub const ECHO_SVC: u8 = 1;
 /// The world service: `world` has its messages.
 pub const WORLD_SVC: u8 = 2;
 
+/// The application's own service: `app` has its messages.
+pub const APP_SVC: u8 = 3;
+
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,8 @@ pub mod overview;
 pub mod hot;
 pub mod world;
 
+pub mod app;
+
 pub mod ext;
 pub mod greeting;
 pub mod json_text;
@@ -29,7 +31,7 @@ pub use delta::{
 pub use error::{ErrorCode, WireError, error_envelope};
 pub use ext::ExtEnvelope;
 pub use greeting::{Greeting, LAYOUT_VERSION};
-pub use hot::{HotHeader, WORLD_SVC};
+pub use hot::{APP_SVC, HotHeader, WORLD_SVC};
 pub use ids::{EntityId, SHARDS_MAX, SessionId, Tick};
 pub use json_text::JsonText;
 pub use overview::{ArchivedOverview, Dot, Overview, read_overview};

@@ -3,7 +3,8 @@
 //! Never decides who is meant: that is `routing`.
 
 use bytes::Bytes;
-use worldshard_protocol::{ExtEnvelope, HotHeader, SessionId};
+use worldshard_protocol::app::{APP_SVC_NAME, KIND_MESSAGE, OPCODE_APP_MESSAGE};
+use worldshard_protocol::{APP_SVC, ExtEnvelope, HotHeader, SessionId};
 use worldshard_transport::{MessageKind, data_frame};
 
 use crate::app::Framing;
@@ -92,11 +93,11 @@ pub(crate) fn lanes_frame(payload: &Payload) -> Bytes {
     match payload {
         Payload::Text(text) => {
             let data = serde_json::value::to_raw_value(text.as_str()).expect("a text is JSON");
-            let mut envelope = ExtEnvelope::new(APP_SVC_NAME, "message");
+            let mut envelope = ExtEnvelope::new(APP_SVC_NAME, KIND_MESSAGE);
             envelope.data = Some(std::borrow::Cow::Owned(data));
             data_frame(MessageKind::Text, envelope.to_text().as_bytes())
         }
-        Payload::Binary(bytes) => hot_frame(APP_SVC, 0, None, bytes),
+        Payload::Binary(bytes) => hot_frame(APP_SVC, OPCODE_APP_MESSAGE, None, bytes),
     }
 }
 
@@ -114,9 +115,3 @@ pub(crate) fn hot_frame(svc: u8, opcode: u8, seq: Option<u32>, payload: &[u8]) -
     message.extend_from_slice(payload);
     data_frame(MessageKind::Binary, &message)
 }
-
-/// The ext-lane service whose messages are the application's own.
-const APP_SVC_NAME: &str = "app";
-
-/// The hot-lane service whose messages are the application's own; opcode 0.
-const APP_SVC: u8 = 3;

@@ -215,6 +215,14 @@ pub(crate) fn headers() -> Vec<(&'static str, Vec<u8>)> {
             "seq, delta acknowledgement, and an acknowledgement is asked for",
             vec![1, 3, 0, 13, 8, 0, 0, 0, 42, 0, 0, 0],
         ),
+        (
+            "a request to the application",
+            vec![1, 3, 1, 1, 9, 0, 0, 0, 0x68, 0x69],
+        ),
+        (
+            "its rejection",
+            b"\x01\x03\x04\x01\x09\0\0\0NOT_ALLOWED\0no".to_vec(),
+        ),
     ]
 }
 
@@ -354,7 +362,7 @@ fn describe_wish(wish: InterestWish) -> Value {
     }
 }
 
-/// Two of wsPrism's envelopes, one of each refusal, and the server's own.
+/// Two of wsPrism's envelopes, one of each refusal, the server's own, and what is said to the application.
 pub(crate) fn texts() -> Vec<String> {
     let mut texts: Vec<String> = [
         r#"{"v":1,"svc":"chat","type":"send","flags":7,"seq":123,"room":"party:1","data":{"text":"hi"}}"#,
@@ -373,6 +381,16 @@ pub(crate) fn texts() -> Vec<String> {
         Some(9),
     ));
     texts.push(greeting().to_text());
+    texts.extend(
+        [
+            r#"{"v":1,"svc":"app","type":"message","flags":5,"seq":7,"data":{"text":"hi"}}"#,
+            r#"{"v":1,"svc":"app","type":"request","seq":9,"data":["buy",2]}"#,
+            r#"{"v":1,"svc":"app","type":"response","seq":9,"data":"sold"}"#,
+            r#"{"v":1,"svc":"app","type":"reject","seq":9,"data":{"code":"NOT_ALLOWED","msg":"no"}}"#,
+            r#"{"v":1,"svc":"sys","type":"ping","data":[1,"two"]}"#,
+        ]
+        .map(str::to_owned),
+    );
     texts
 }
 
