@@ -1,8 +1,10 @@
 //! What sessions say and what happens to them: payloads, messages, events. Never bytes with headers: that is `hub`.
 
 use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use worldshard_protocol::SessionId;
 use worldshard_transport::MessageKind;
 
@@ -18,10 +20,13 @@ pub enum Payload {
 }
 
 /// Bytes that are UTF-8.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Text(Bytes);
+#[derive(Clone, Debug)]
+pub struct Text {
+    bytes: Bytes,
+    is_json: bool,
+}
 
-/// One message of a session on a `raw` path.
+/// One message of a session: of a `raw` path, or on lanes one to the application. There a text is the JSON of `data`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
     /// Who said it.
@@ -68,19 +73,61 @@ impl Text {
     /// Checks that the bytes are UTF-8.
     #[must_use]
     pub fn from_utf8(bytes: Bytes) -> Option<Self> {
-        std::str::from_utf8(&bytes).is_ok().then_some(Self(bytes))
+        let is_text = std::str::from_utf8(&bytes).is_ok();
+        is_text.then_some(Self {
+            bytes,
+            is_json: false,
+        })
+    }
+
+    /// A text that the ext lane carries as it stands, as the JSON of `data`, where any other becomes a JSON string. What
+    /// clients say there is of this kind. `None` when it is no JSON.
+    #[must_use]
+    pub fn json(text: impl Into<String>) -> Option<Self> {
+        let text: String = text.into();
+        let is_json = serde_json::from_str::<&RawValue>(&text).is_ok();
+        is_json.then(|| Self::of_json(text.into()))
+    }
+
+    /// The same of bytes that were read as JSON.
+    pub(crate) fn of_json(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            is_json: true,
+        }
+    }
+
+    /// Whether it stands for JSON; a text that only looks like it does not.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        self.is_json
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("both constructors check")
+        std::str::from_utf8(&self.bytes).expect("all constructors check")
     }
 
     /// Its bytes, shared.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
-        &self.0
+        &self.bytes
+    }
+}
+
+/// The same words are the same text, JSON or not.
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Text {}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bytes.hash(state);
     }
 }
 
@@ -115,13 +162,19 @@ impl Payload {
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(text.into())
+        Self {
+            bytes: text.into(),
+            is_json: false,
+        }
     }
 }
 
 impl From<&'static str> for Text {
     fn from(text: &'static str) -> Self {
-        Self(Bytes::from_static(text.as_bytes()))
+        Self {
+            bytes: Bytes::from_static(text.as_bytes()),
+            is_json: false,
+        }
     }
 }
 

@@ -2,7 +2,10 @@
 //!
 //! Never decides who is meant: that is `routing`.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use worldshard_protocol::app::{APP_SVC_NAME, KIND_MESSAGE, OPCODE_APP_MESSAGE};
 use worldshard_protocol::{APP_SVC, ExtEnvelope, HotHeader, SessionId};
 use worldshard_transport::{MessageKind, data_frame};
@@ -10,7 +13,7 @@ use worldshard_transport::{MessageKind, data_frame};
 use crate::app::Framing;
 use crate::hub::blocks::Blocks;
 use crate::hub::desk::Desk;
-use crate::message::Payload;
+use crate::message::{Payload, Text};
 
 /// A message for sessions of one home.
 #[derive(Clone, Debug)]
@@ -92,13 +95,22 @@ impl Desk {
 pub(crate) fn lanes_frame(payload: &Payload) -> Bytes {
     match payload {
         Payload::Text(text) => {
-            let data = serde_json::value::to_raw_value(text.as_str()).expect("a text is JSON");
             let mut envelope = ExtEnvelope::new(APP_SVC_NAME, KIND_MESSAGE);
-            envelope.data = Some(std::borrow::Cow::Owned(data));
+            envelope.data = Some(data_of(text));
             data_frame(MessageKind::Text, envelope.to_text().as_bytes())
         }
         Payload::Binary(bytes) => hot_frame(APP_SVC, OPCODE_APP_MESSAGE, None, bytes),
     }
+}
+
+/// A text as the `data` of the ext lane: JSON as it stands, another one as a JSON string.
+pub(crate) fn data_of(text: &Text) -> Cow<'_, RawValue> {
+    if text.is_json()
+        && let Ok(data) = serde_json::from_str(text.as_str())
+    {
+        return Cow::Borrowed(data);
+    }
+    Cow::Owned(serde_json::value::to_raw_value(text.as_str()).expect("a text is JSON"))
 }
 
 /// A complete frame of the hot lane.
