@@ -13,6 +13,7 @@ use crate::audience::Audience;
 use crate::hub::Desk;
 use crate::identity::{Environment, UserId};
 use crate::message::{CloseReason, Event, Message, Payload};
+use crate::request::Requests;
 
 /// The view of one shard that a system of `Startup`, `Update`, `Last` or `Shutdown` gets.
 pub struct Context<'a> {
@@ -63,11 +64,21 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// The requests of clients on lanes that no system has taken yet, in the order in which they were heard. Whoever takes
+    /// one answers it: now, or later from wherever it is moved to. One that no system takes in its turn is rejected.
+    ///
+    /// What a session requests is seen after it opened and before it closed, as its messages are.
+    pub fn requests(&mut self) -> Requests {
+        self.desk.requests.hand_out()
+    }
+
     /// Sends a message: one copy to every session of the audience, in order per sender and receiver.
     ///
     /// A session on a path with lanes gets a text as an ext-lane message of the service `app`, a binary one in the
     /// hot lane. A client whose queue is full is closed with 1013.
     pub fn send(&mut self, audience: Audience, payload: impl Into<Payload>) {
+        // What was answered before goes before.
+        self.desk.take_answers();
         self.desk.send(audience, &payload.into());
     }
 
@@ -75,6 +86,7 @@ impl<'a> Context<'a> {
     ///
     /// A `code` that may not stand on the wire becomes 1000.
     pub fn close(&mut self, session: SessionId, code: u16, reason: impl Into<Cow<'static, str>>) {
+        self.desk.take_answers();
         self.desk.close_anywhere(session, code, reason.into());
     }
 

@@ -27,6 +27,7 @@ mod audience;
 mod context;
 mod error;
 mod message;
+mod request;
 
 pub mod hub;
 mod letter;
@@ -37,6 +38,7 @@ mod frame;
 mod lockstep;
 mod panic;
 mod sync;
+mod tray;
 
 pub mod durable;
 
@@ -60,6 +62,7 @@ pub use identity::{Auth, Environment, OnExceed, OnExpiry, Secret, TokenPolicy, U
 pub use letter::{Delivery, DeltaFrame, Letter, Subscribers};
 pub use message::{CloseReason, Event, Message, Payload, Text};
 pub use page::{MessagesPagePlugin, PagePlugin};
+pub use request::{Request, RequestToken, Requests};
 pub use runtime::Running;
 pub use worldshard_shard::{Codec, Component, Envelope, Visibility};
 

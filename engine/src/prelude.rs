@@ -10,9 +10,10 @@ pub use crate::error::{Error, Result};
 pub use crate::identity::{Auth, Environment, UserId};
 pub use crate::message::{CloseReason, Event, Message, Payload, Text};
 pub use crate::page::{MessagesPagePlugin, PagePlugin};
+pub use crate::request::{Request, RequestToken, Requests};
 pub use crate::runtime::Running;
 pub use bytes::Bytes;
-pub use worldshard_protocol::{EntityId, SessionId, Tick};
+pub use worldshard_protocol::{EntityId, ErrorCode, SessionId, Tick};
 pub use worldshard_shard::{
     Appearance, Around, Chance, Component, Crossing, Draft, Genesis, Near, Neighbour, Position,
     Rank, Refusal, Space, Steering, Step, Subject, View, Visibility, WorldConfig, Zone,

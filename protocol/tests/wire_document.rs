@@ -7,7 +7,7 @@ use std::path::Path;
 use worldshard_protocol::delta::ArchivedDelta;
 use worldshard_protocol::overview::{ArchivedDot, ArchivedOverview};
 use worldshard_protocol::record::{ArchivedExtra, ArchivedRecord};
-use worldshard_protocol::{ErrorCode, hot, world};
+use worldshard_protocol::{ErrorCode, app, hot, world};
 
 fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wire.md");
@@ -136,6 +136,27 @@ fn opcodes_and_flags_are_as_documented() {
         (world::OPCODE_S2C_OVERVIEW, "Overview"),
     ];
     check_opcodes("## 7. The world service: deltas", &server);
+    let application = [
+        (app::OPCODE_APP_MESSAGE, "Message"),
+        (app::OPCODE_APP_REQUEST, "Request"),
+        (app::OPCODE_APP_RESPONSE, "Response"),
+        (app::OPCODE_APP_ACK, "Ack"),
+        (app::OPCODE_APP_REJECT, "Reject"),
+    ];
+    let heading = "## 10. The application's messages and requests";
+    check_opcodes(heading, &application);
+    let kinds = [
+        app::KIND_MESSAGE,
+        app::KIND_REQUEST,
+        app::KIND_RESPONSE,
+        app::KIND_ACK,
+        app::KIND_REJECT,
+    ];
+    let written: Vec<_> = rows(section(&document, heading))
+        .iter()
+        .map(|row| row[2])
+        .collect();
+    assert_eq!(written, kinds);
 }
 
 #[test]

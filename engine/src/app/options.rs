@@ -170,6 +170,10 @@ pub struct ServerLimits {
     pub resume_grace: Duration,
     /// Sessions of one shard that wait for another connection; one more is closed at once.
     pub detached_max: usize,
+    /// Time for a request of a client to be answered, in time of the world; then it is rejected with `TIMEOUT`.
+    pub request_max: Duration,
+    /// Requests of one session that have no answer yet; one more is rejected with `RESOURCE_EXHAUSTED`.
+    pub requests_open_max: usize,
     /// Time for all connections to end when the server stops; then they are cut.
     pub drain_max: Duration,
     /// How long a message to many may wait to share a write with others. A message to one never waits, and takes along
@@ -216,6 +220,8 @@ impl Default for ServerLimits {
             close_deadline: Duration::from_secs(2),
             resume_grace: Duration::ZERO,
             detached_max: 4096,
+            request_max: Duration::from_secs(30),
+            requests_open_max: 64,
             drain_max: Duration::from_secs(2),
             coalesce_max: Coalesce::Within(Duration::from_millis(2)),
             turn_bytes_max: 64 * 1024,

@@ -12,12 +12,14 @@ use worldshard_spatial::ShardId;
 use worldshard_transport::close_code;
 
 use crate::app::{AppRecipe, Framing};
+use crate::hub::application::Acks;
 use crate::hub::blocks::Blocks;
 use crate::hub::commons::Commons;
 use crate::hub::convoy::Convoy;
 use crate::hub::detached::DetachedSessions;
 use crate::hub::fanout::Post;
 use crate::hub::person::Environments;
+use crate::hub::requests::OpenRequests;
 use crate::hub::session::{Connection, Egress, Session, Standing, State};
 use crate::hub::status::HubStats;
 use crate::hub::{Opening, Output};
@@ -54,6 +56,8 @@ pub(crate) struct Desk {
     pub(crate) membership: u64,
     /// Sessions that wait for another connection.
     pub(crate) detached: DetachedSessions,
+    pub(crate) requests: OpenRequests,
+    pub(crate) acks: Acks,
     pub(crate) connected: u64,
     pub(crate) environments: Environments,
     last_session: u64,
@@ -80,6 +84,8 @@ impl Desk {
             convoy_bytes_max: recipe.options.limits.coalesce_bytes_max(),
             membership: 0,
             detached: DetachedSessions::new(recipe, &commons),
+            requests: OpenRequests::new(recipe),
+            acks: Acks::default(),
             connected: 0,
             environments: Environments::default(),
             last_session: commons.sessions_before,
@@ -144,6 +150,7 @@ impl Desk {
         self.stats.closed += 1;
         self.commons.census.set(self.own, self.connected);
         self.leave_seat(session);
+        self.forget_answers(session);
         self.forget_if_done(session);
         Some(reason)
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use worldshard_protocol::{
-    ClientMessage, ErrorCode, ExtEnvelope, HotHeader, SessionId, WORLD_SVC, WireError,
+    APP_SVC, ClientMessage, ErrorCode, ExtEnvelope, HotHeader, SessionId, WORLD_SVC, WireError,
 };
 use worldshard_shard::{Acknowledgement, CommandBody, Interest, Join, WorldConfig};
 use worldshard_spatial::Point;
@@ -22,16 +22,15 @@ enum Wish {
 }
 
 impl Hub {
-    /// Takes a text on lanes: no service of the ext lane listens yet, so a well-formed one is refused too.
+    /// Takes a text on lanes.
     pub(crate) fn ext(&mut self, session: SessionId, bytes: &[u8]) {
         let text = std::str::from_utf8(bytes)
             .map_err(|_| WireError::new(ErrorCode::BadRequest, "message: not UTF-8"));
-        let envelope = text.and_then(ExtEnvelope::parse);
-        let (error, seq) = match envelope {
-            Ok(envelope) => {
-                let detail = format!("svc: no service {:?} on this path", envelope.svc);
-                (WireError::new(ErrorCode::BadRequest, detail), envelope.seq)
-            }
+        let (error, seq) = match text.and_then(ExtEnvelope::parse) {
+            Ok(envelope) => match self.take_ext(session, &envelope) {
+                Ok(()) => return,
+                Err(error) => (error, envelope.seq),
+            },
             Err(error) => (error, None),
         };
         self.desk.refuse(session, error.code, &error.detail, seq);
@@ -55,12 +54,15 @@ impl Hub {
         header: &HotHeader,
         payload: &[u8],
     ) -> Result<(), WireError> {
-        if header.svc != WORLD_SVC {
+        if !matches!(header.svc, WORLD_SVC | APP_SVC) {
             let detail = format!("svc_id: no service {} on this path", header.svc);
             return Err(WireError::new(ErrorCode::BadRequest, detail));
         }
         if let Some(sequence) = header.delta_ack {
             self.take_acknowledgement(session, sequence)?;
+        }
+        if header.svc == APP_SVC {
+            return self.take_app(session, header, payload);
         }
         let message = ClientMessage::parse(header, payload)?;
         let wish = self.admit(session, &message)?;

@@ -5,6 +5,7 @@
 //! [`letter`](Hub::letter) as things happen, [`handle`](Hub::handle) after each batch of them and after each half of a
 //! tick, and [`advance`](Hub::advance) and [`absorb`](Hub::absorb) in turn; after each call it takes the output.
 
+mod application;
 mod blame;
 mod blocks;
 mod commons;
@@ -19,6 +20,7 @@ mod held;
 mod ingress;
 mod overview;
 mod person;
+mod requests;
 mod routing;
 mod session;
 mod status;
@@ -253,20 +255,44 @@ impl Hub {
         }
     }
 
-    /// Runs the `Update` and `Last` systems over what was read, if anything was or a tick has passed.
+    /// Calls `ring` whenever a request of a session of this home is answered, on the thread that answers it. Said once.
+    pub fn on_answer(&mut self, ring: impl Fn() + Send + Sync + 'static) {
+        self.desk.requests.on_answer(ring);
+    }
+
+    /// Whether something waits for [`handle`](Self::handle) that no call of the driver brought: an answer to a request, or
+    /// requests that a system left when it panicked.
+    #[must_use]
+    pub fn is_called(&self) -> bool {
+        self.desk.requests.are_answered() || self.desk.requests.are_heard()
+    }
+
+    /// Whether systems have something to see before the next tick.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        !self.events.is_empty() || self.desk.has_news()
+    }
+
+    /// Runs the `Update` and `Last` systems over what was read, if anything was or a tick has passed; says what they and
+    /// other threads answered.
     ///
     /// A system that panics is blamed by name in the log and in [`faults`](Self::faults); the others run on.
     pub fn handle(&mut self) {
+        self.desk.take_answers();
         if self.ticked {
             self.end_detached();
+            self.desk.expire_requests();
         }
-        if self.events.is_empty() && !self.ticked {
-            return;
+        if self.events.is_empty() && !self.ticked && !self.desk.has_news() {
+            // What is said again, systems have had before.
+            return self.desk.say_acks();
         }
         self.ticked = false;
         let mut events = std::mem::take(&mut self.events);
+        self.desk.begin_turn();
         self.run_systems(|recipe| &recipe.update, &events);
         self.run_systems(|recipe| &recipe.last, &events);
+        self.desk.end_turn();
         events.clear();
         // What systems caused, such as closings, waits for the next turn.
         events.append(&mut self.events);
@@ -391,6 +417,7 @@ impl Hub {
         for (name, plugin) in self.recipe.clone().plugins.iter().rev() {
             self.guarded(name, &[], |cx| plugin.cleanup(cx));
         }
+        self.desk.take_answers();
         self.desk.flush_posts();
         self.desk.close_all(close_code::AWAY, "the server stops");
         self.end_detached();
@@ -469,6 +496,7 @@ impl Hub {
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(&mut context))) else {
             return self.blame.clear(name);
         };
+        self.desk.requests.interrupt();
         let (shard, text) = (self.desk.own.0, panic_text(&*panic));
         let is_last = self.blame.panicked(name, text);
         tracing::error!(system = name, shard, panic = text, "a system panicked");

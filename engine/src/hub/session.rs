@@ -78,6 +78,8 @@ pub(crate) struct Standing {
     /// The avatar, as far as the client was told.
     pub(crate) entity: Option<EntityId>,
     pub(crate) resumption: Resumption,
+    /// The last number of a message to the application; none before the first that had one.
+    pub(crate) heard: Option<u32>,
 }
 
 /// How often a session was resumed, and what its client need not say again.
@@ -169,6 +171,7 @@ impl Standing {
             overview: Subscription::default(),
             entity: None,
             resumption: Resumption::default(),
+            heard: None,
         }
     }
 

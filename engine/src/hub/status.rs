@@ -15,6 +15,12 @@ pub(crate) struct HubStats {
     pub(crate) closed_slow: u64,
     pub(crate) messages_in: u64,
     pub(crate) bytes_in: u64,
+    pub(crate) messages_repeated: u64,
+    pub(crate) messages_missing: u64,
+    pub(crate) requests: u64,
+    pub(crate) requests_unanswered: u64,
+    pub(crate) requests_expired: u64,
+    pub(crate) answers_late: u64,
     pub(crate) messages_out: u64,
     pub(crate) frames_out: u64,
     pub(crate) bytes_out: u64,
@@ -53,6 +59,22 @@ pub struct ShardStatus {
     pub messages_in: u64,
     /// Their bytes.
     pub bytes_in: u64,
+    /// Of those to the application, dropped because their number came before.
+    pub messages_repeated: u64,
+    /// Numbers of messages to the application that were left out.
+    pub messages_missing: u64,
+    /// Requests given to systems.
+    pub requests: u64,
+    /// Those that have no answer now.
+    pub requests_open: usize,
+    /// Of one session, at most so many are; one more is rejected.
+    pub requests_open_max: usize,
+    /// Those that no system took, or that were dropped: rejected.
+    pub requests_unanswered: u64,
+    /// Those that waited too long: rejected.
+    pub requests_expired: u64,
+    /// Answers that came when nobody waited for them any more.
+    pub answers_late: u64,
     /// Messages sent by systems, each counted once however many got it.
     pub messages_out: u64,
     /// Frames given to connections.
@@ -173,6 +195,14 @@ impl Hub {
             browser: self.desk.environments.browser,
             messages_in: stats.messages_in,
             bytes_in: stats.bytes_in,
+            messages_repeated: stats.messages_repeated,
+            messages_missing: stats.messages_missing,
+            requests: stats.requests,
+            requests_open: self.desk.requests.len(),
+            requests_open_max: self.recipe.options.limits.requests_open_max,
+            requests_unanswered: stats.requests_unanswered,
+            requests_expired: stats.requests_expired,
+            answers_late: stats.answers_late,
             messages_out: stats.messages_out,
             frames_out: stats.frames_out,
             bytes_out: stats.bytes_out,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use worldshard::prelude::*;
 use worldshard_protocol::{ClientMessage, InterestWish, ViewpointMode};
@@ -121,4 +122,49 @@ fn texts_and_bytes_that_a_server_says_are_as_documented() {
         section.contains(&format!("`{}` for `hi`", bytes.join(" "))),
         "{bytes:?}"
     );
+}
+
+#[test]
+fn what_clients_ask_and_servers_answer_is_as_documented() {
+    let asked = AtomicU32::new(0);
+    let mut app = App::new();
+    app.lanes("/app")
+        .system(Update, move |cx: &mut Context<'_>| {
+            for request in cx.requests() {
+                match asked.fetch_add(1, Ordering::Relaxed) {
+                    0 => request.respond("sold"),
+                    1 => request.ack(),
+                    _ => request.reject(ErrorCode::NotAllowed, "no"),
+                }
+            }
+        });
+    let document = read("docs/wire.md");
+    let texts = |start, end| {
+        let quoted = between(&document, start, end).split('`');
+        let texts = quoted.filter(|quoted| quoted.starts_with(r#"{"v""#));
+        texts.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut documented = texts("## 2. Ext lane", "\n## 3");
+    documented.extend(texts("## 10. The application", "\n## 11"));
+
+    let mut pump = Pump::new(&mut app, 1, 1);
+    let session = pump.open(0, "/app");
+    let is_asked = |text: &String| ["request", "ping"].iter().any(|kind| text.contains(kind));
+    for text in documented.extract_if(.., |text| is_asked(text)) {
+        for _ in 0..3 {
+            pump.text(session, &text);
+            pump.settle();
+        }
+    }
+    for seq in [7, 10] {
+        let message = format!(r#"{{"v":1,"svc":"app","type":"message","seq":{seq}}}"#);
+        pump.text(session, &message);
+    }
+    // The first text is the greeting.
+    let said: BTreeSet<&str> = pump.clients[&session].texts()[1..]
+        .iter()
+        .copied()
+        .collect();
+    let documented: BTreeSet<&str> = documented.iter().map(String::as_str).collect();
+    assert!(documented.len() == 5 && said == documented, "{said:#?}");
 }

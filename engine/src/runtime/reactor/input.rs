@@ -297,12 +297,15 @@ impl Reactor {
                     return Heard::First(step.consumed, said.map(str::to_owned));
                 };
                 self.unheard = true;
-                match lanes {
+                let heard = self.hub.call("message", |hub| {
+                    hub.message(session, kind, payload);
+                    hub.is_told()
+                });
+                // What systems are told on lanes too is handled at once.
+                match lanes && heard == Some(false) {
                     true => self.spoken.lanes = true,
                     false => self.spoken.raw = true,
                 }
-                self.hub
-                    .call("message", |hub| hub.message(session, kind, payload));
                 Heard::Event(step.consumed)
             }
         }

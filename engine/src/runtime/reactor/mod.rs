@@ -192,6 +192,13 @@ impl Reactor {
             // Who runs as fast as possible waits for nothing.
             Schedule::Unpaced { .. } => {}
         }
+        let (rung, thread) = (Arc::clone(&bell), std::thread::current().id());
+        hub.on_answer(move || {
+            // This thread looks before it sleeps.
+            if std::thread::current().id() != thread {
+                rung.ring();
+            }
+        });
         let letters = (0..process.shards).map(|_| VecDeque::new()).collect();
         Reactor {
             own,
@@ -255,14 +262,21 @@ impl Reactor {
         self.ring_alarms(now);
         self.run_ticks(now);
         self.drain_if_asked(now);
+        self.hear_answers();
         if std::mem::take(&mut self.unheard) {
             self.hub.call("handle", Hub::handle);
         }
+        self.hear_answers();
         self.end_window_if_due(now);
         self.deliver(now);
         self.write(now);
         self.show_status(now);
         self.next(now)
+    }
+
+    /// What answers to requests and a panic have left for the hub is something that its systems have not seen.
+    fn hear_answers(&mut self) {
+        self.unheard |= self.hub.call("answers", |hub| hub.is_called()) == Some(true);
     }
 
     /// Opens a session for each of these clients, which need no socket, and lets `observer` see every tick.

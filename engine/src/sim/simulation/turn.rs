@@ -87,7 +87,7 @@ impl Simulation {
             if berth.lockstep.is_complete() {
                 self.may.push(Action::Absorb(at));
             }
-            if berth.unheard {
+            if berth.unheard || berth.hub.is_called() {
                 self.may.push(Action::Handle(at));
             }
         }
@@ -246,6 +246,8 @@ impl Simulation {
                 self.deliver(way);
                 quiet = false;
             }
+            // One hub's systems may answer what is asked at another.
+            quiet &= !self.berths.iter().any(|berth| berth.hub.is_called());
             if quiet {
                 return;
             }
