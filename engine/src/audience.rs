@@ -5,7 +5,8 @@ use worldshard_spatial::Point;
 
 /// Whom a message is for.
 ///
-/// Ids that are dead, doubled or never existed are harmless: every addressed session gets one copy.
+/// Ids that are dead, doubled or never existed are harmless: every addressed session gets one copy, and
+/// [`Context::unsent`](crate::Context::unsent) tells of those who are not there.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Audience {
     /// One session, wherever its home is.

@@ -14,6 +14,7 @@ use crate::hub::Desk;
 use crate::identity::{Environment, UserId};
 use crate::message::{CloseReason, Event, Message, Payload};
 use crate::request::Requests;
+use crate::unsent::Unsent;
 
 /// The view of one shard that a system of `Startup`, `Update`, `Last` or `Shutdown` gets.
 pub struct Context<'a> {
@@ -72,10 +73,19 @@ impl<'a> Context<'a> {
         self.desk.requests.hand_out()
     }
 
+    /// Messages of this shard's systems to sessions, wherever their home, that were not sent, as far as it became known
+    /// since the last turn: each session and cause once, at most 256, with a count.
+    ///
+    /// Who is not open when a message to all is sent is not missed by it. One that waited to share a write with others
+    /// and found its session's queue full is told of at the session's home.
+    pub fn unsent(&self) -> impl Iterator<Item = Unsent> + use<> {
+        self.desk.unsent.shown().into_iter()
+    }
+
     /// Sends a message: one copy to every session of the audience, in order per sender and receiver.
     ///
     /// A session on a path with lanes gets a text as an ext-lane message of the service `app`, a binary one in the
-    /// hot lane. A client whose queue is full is closed with 1013.
+    /// hot lane. A client whose queue is full is closed with 1013. [`unsent`](Self::unsent) tells who was not sent it.
     pub fn send(&mut self, audience: Audience, payload: impl Into<Payload>) {
         // What was answered before goes before.
         self.desk.take_answers();

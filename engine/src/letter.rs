@@ -11,6 +11,7 @@ use worldshard_protocol::{SessionId, Tick};
 use worldshard_shard::{Acknowledgement, Command, Notice};
 
 use crate::hub::Post;
+use crate::unsent::Unsent;
 
 /// One thing said by a hub to another.
 pub enum Letter {
@@ -22,6 +23,8 @@ pub enum Letter {
     Delivery(Delivery),
     /// To a home: messages of services, in the order in which they were sent.
     Posts(Vec<Post>),
+    /// To whom a post came from: what of it was not sent.
+    Unsent(Vec<Unsent>),
     /// To a home: close a connection.
     Close {
         /// Whose.
@@ -106,6 +109,7 @@ impl fmt::Debug for Letter {
             Self::Delivery(delivery) => f.debug_tuple("Delivery").field(delivery).finish(),
             Self::Posts(posts) => f.debug_tuple("Posts").field(posts).finish(),
             Self::Displaced(session) => write!(f, "Displaced({session})"),
+            Self::Unsent(list) => f.debug_tuple("Unsent").field(list).finish(),
             Self::Close { session, code, .. } => write!(f, "Close({session}, {code})"),
             Self::Subscribers(counts) => f.debug_tuple("Subscribers").field(counts).finish(),
             Self::Overview { ghosts, frame, .. } => {

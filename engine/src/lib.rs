@@ -28,6 +28,7 @@ mod context;
 mod error;
 mod message;
 mod request;
+mod unsent;
 
 pub mod hub;
 mod letter;
@@ -64,6 +65,7 @@ pub use message::{CloseReason, Event, Message, Payload, Text};
 pub use page::{MessagesPagePlugin, PagePlugin};
 pub use request::{Request, RequestToken, Requests};
 pub use runtime::Running;
+pub use unsent::{Unsent, UnsentCause};
 pub use worldshard_shard::{Codec, Component, Envelope, Visibility};
 
 /// What derived code names; not for users.

@@ -12,6 +12,7 @@ pub use crate::message::{CloseReason, Event, Message, Payload, Text};
 pub use crate::page::{MessagesPagePlugin, PagePlugin};
 pub use crate::request::{Request, RequestToken, Requests};
 pub use crate::runtime::Running;
+pub use crate::unsent::{Unsent, UnsentCause};
 pub use bytes::Bytes;
 pub use worldshard_protocol::{EntityId, ErrorCode, SessionId, Tick};
 pub use worldshard_shard::{

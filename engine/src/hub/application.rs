@@ -133,16 +133,18 @@ impl Hub {
 impl Desk {
     /// Whether systems have something to see beside events.
     pub(crate) fn has_news(&self) -> bool {
-        self.requests.are_heard()
+        self.requests.are_heard() || self.unsent.is_new()
     }
 
     /// What systems see beside events is what there is now.
     pub(crate) fn begin_turn(&mut self) {
         self.requests.begin_turn();
+        self.unsent.show();
     }
 
     /// Says what systems answered, and what they have had.
     pub(crate) fn end_turn(&mut self) {
+        self.unsent.hide();
         self.requests.end_turn();
         self.take_answers();
         self.say_acks();

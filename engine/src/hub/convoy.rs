@@ -9,6 +9,7 @@ use crate::app::Framing;
 use crate::hub::FrameClass;
 use crate::hub::desk::Desk;
 use crate::hub::fanout::{Post, PostTo, lanes_frame};
+use crate::unsent::UnsentCause;
 
 /// Messages that all go to the same sessions.
 #[derive(Default)]
@@ -81,6 +82,7 @@ impl Desk {
                 // A message to one leaves at once, and takes along what waits before it.
                 return self.deliver_now(post);
             }
+            self.note_not_meant(post);
             if self.convoy.meant == self.convoy.members {
                 self.convoy.everyone = everyone;
             } else {
@@ -133,7 +135,12 @@ impl Desk {
         for at in got..parts {
             let part = &self.convoy.lane(member.framing).parts[at];
             let (bytes, frames) = (part.bytes.clone(), part.frames);
-            self.push_messages(member.session, bytes, frames, FrameClass::Fanout);
+            let refused = self.push_messages(member.session, bytes, frames, FrameClass::Fanout);
+            if refused == Some(UnsentCause::QueueFull) {
+                let left = &self.convoy.lane(member.framing).parts[at..];
+                let count = left.iter().map(|part| u64::from(part.frames)).sum();
+                return self.unsent.note_gathered(member.session, count);
+            }
         }
     }
 
@@ -149,6 +156,23 @@ impl Desk {
                     && one.youngest < *moment
                     && *moment <= one.eldest_after
             })
+    }
+
+    /// Takes note of whom a post names that is not open.
+    fn note_not_meant(&mut self, post: &Post) {
+        let PostTo::Only(named) = &post.to else {
+            return;
+        };
+        let meant = std::mem::take(&mut self.convoy.meant);
+        for &session in named {
+            if meant
+                .binary_search_by_key(&session, |one| one.session)
+                .is_err()
+            {
+                self.note_not_open(session);
+            }
+        }
+        self.convoy.meant = meant;
     }
 
     /// Lists whom a post is for among the open sessions.

@@ -22,6 +22,7 @@ use crate::hub::person::Environments;
 use crate::hub::requests::OpenRequests;
 use crate::hub::session::{Connection, Egress, Session, Standing, State};
 use crate::hub::status::HubStats;
+use crate::hub::unsent::UnsentMessages;
 use crate::hub::{Opening, Output};
 use crate::identity::{Identity, TooManySessions};
 use crate::letter::{Delivery, Letter};
@@ -58,6 +59,7 @@ pub(crate) struct Desk {
     pub(crate) detached: DetachedSessions,
     pub(crate) requests: OpenRequests,
     pub(crate) acks: Acks,
+    pub(crate) unsent: UnsentMessages,
     pub(crate) connected: u64,
     pub(crate) environments: Environments,
     last_session: u64,
@@ -86,6 +88,7 @@ impl Desk {
             detached: DetachedSessions::new(recipe, &commons),
             requests: OpenRequests::new(recipe),
             acks: Acks::default(),
+            unsent: UnsentMessages::default(),
             connected: 0,
             environments: Environments::default(),
             last_session: commons.sessions_before,

@@ -14,12 +14,17 @@ use crate::hub::FrameClass;
 use crate::hub::desk::Desk;
 use crate::hub::session::{Queued, Standing};
 use crate::letter::DeltaFrame;
+use crate::unsent::UnsentCause;
 
 impl Desk {
-    /// Queues a message. Past the bound of its queue the client is closed with 1013.
-    pub(crate) fn push_reliable(&mut self, session: SessionId, frame: Bytes) {
+    /// Queues a message; says why not. Past the bound of its queue the client is closed with 1013.
+    pub(crate) fn push_reliable(
+        &mut self,
+        session: SessionId,
+        frame: Bytes,
+    ) -> Option<UnsentCause> {
         self.catch_up(session);
-        self.push_messages(session, frame, 1, FrameClass::Reliable);
+        self.push_messages(session, frame, 1, FrameClass::Reliable)
     }
 
     /// Queues so many messages, laid out one behind the other, with the same consequence.
@@ -29,24 +34,26 @@ impl Desk {
         frames: Bytes,
         count: u32,
         class: FrameClass,
-    ) {
+    ) -> Option<UnsentCause> {
         let Some(entry) = self.sessions.get_mut(&session) else {
-            return;
+            return Some(UnsentCause::NoSession);
         };
-        if !entry.is_open() {
-            return;
+        if let Some(cause) = entry.connection.takes_nothing() {
+            return Some(cause);
         }
         let overhead = FRAME_OVERHEAD_BYTES.saturating_mul(count as usize);
         let bytes = frames.len().saturating_add(overhead);
         if entry.egress.reliable_bytes.saturating_add(bytes) > self.messages_queue_bytes_max {
             self.stats.closed_slow += 1;
             let reason = Cow::Borrowed("too slow: the message queue is full");
-            return self.close(session, close_code::TRY_AGAIN, reason);
+            self.close(session, close_code::TRY_AGAIN, reason);
+            return Some(UnsentCause::QueueFull);
         }
         entry.egress.reliable_bytes += bytes;
         self.queued_bytes += bytes;
         entry.egress.queued.push_back(Queued::Reliable(bytes));
         self.give(session, frames, count, class);
+        None
     }
 
     /// Queues a delta whose turn it is.

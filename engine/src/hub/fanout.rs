@@ -64,23 +64,30 @@ impl Desk {
     /// Gives a message to one session of this home: nothing is shared, so nothing else is laid out.
     pub(crate) fn deliver_to_one(&mut self, session: SessionId, payload: &Payload) {
         let frame = match self.framing_if_open(session) {
-            None => return,
+            None => return self.note_not_open(session),
             Some(Framing::Raw) => self.blocks.frame(payload.kind(), payload.bytes()),
             Some(Framing::Lanes) => lanes_frame(payload),
         };
-        self.push_reliable(session, frame);
+        self.push_message(session, frame);
     }
 
     /// The frame for lanes is laid out for the first session that needs it.
     fn deliver_copy(&mut self, session: SessionId, post: &Post, lanes: &mut Option<Bytes>) {
         let frame = match self.framing_if_open(session) {
-            None => return,
+            None => return self.note_not_open(session),
             Some(Framing::Raw) => post.raw.clone(),
             Some(Framing::Lanes) => lanes
                 .get_or_insert_with(|| lanes_frame(&post.payload))
                 .clone(),
         };
-        self.push_reliable(session, frame);
+        self.push_message(session, frame);
+    }
+
+    /// Queues a message of a system.
+    fn push_message(&mut self, session: SessionId, frame: Bytes) {
+        if let Some(cause) = self.push_reliable(session, frame) {
+            self.unsent.note(session, cause, 1);
+        }
     }
 
     fn sessions_since_before(&self, moment: u64, except: &[SessionId]) -> Vec<SessionId> {

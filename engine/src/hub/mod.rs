@@ -25,6 +25,7 @@ mod routing;
 mod session;
 mod status;
 mod token;
+mod unsent;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -235,7 +236,8 @@ impl Hub {
             Letter::Command(command) => self.shard.command(command),
             Letter::Acknowledgement(acknowledgement) => self.shard.acknowledge(acknowledgement),
             Letter::Delivery(mut delivery) => self.deliver_when_durable(from, &mut delivery),
-            Letter::Posts(posts) => posts.iter().for_each(|post| self.desk.deliver_post(post)),
+            Letter::Posts(posts) => self.desk.take_posts(from, &posts),
+            Letter::Unsent(list) => self.desk.unsent.take(&list),
             Letter::Close {
                 session,
                 code,

@@ -10,6 +10,7 @@ use crate::hub::desk::Desk;
 use crate::hub::fanout::{Post, PostTo, lanes_frame};
 use crate::letter::Letter;
 use crate::message::Payload;
+use crate::unsent::UnsentCause;
 
 impl Desk {
     /// Sends a message to an audience: to sessions of this home now, to those of others at the end of the turn.
@@ -37,6 +38,9 @@ impl Desk {
             if home < shards {
                 post.to = PostTo::Only(of_home.to_vec());
                 self.post(ShardId(home), post.clone());
+            } else {
+                let nobody = |&session| self.unsent.note(session, UnsentCause::NoSession, 1);
+                of_home.iter().for_each(nobody);
             }
         }
     }

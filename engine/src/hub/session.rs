@@ -13,6 +13,7 @@ use crate::app::Framing;
 use crate::hub::convoy::Place;
 use crate::identity::Identity;
 use crate::letter::DeltaFrame;
+use crate::unsent::UnsentCause;
 
 /// One session. It outlives its connection until the world has let go of its viewpoint.
 pub(crate) struct Session {
@@ -154,6 +155,18 @@ impl Session {
 
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.connection, Connection::Gone)
+    }
+}
+
+impl Connection {
+    /// Why nothing can be said over it; none when something can.
+    pub(crate) fn takes_nothing(&self) -> Option<UnsentCause> {
+        match self {
+            Self::Open => None,
+            Self::Closing(..) => Some(UnsentCause::Closing),
+            Self::Detached => Some(UnsentCause::Detached),
+            Self::Gone => Some(UnsentCause::NoSession),
+        }
     }
 }
 

@@ -77,6 +77,8 @@ pub struct ShardStatus {
     pub answers_late: u64,
     /// Messages sent by systems, each counted once however many got it.
     pub messages_out: u64,
+    /// Copies of them for sessions of this home, or of no home, that were not sent.
+    pub messages_unsent: u64,
     /// Frames given to connections.
     pub frames_out: u64,
     /// Their bytes.
@@ -204,6 +206,7 @@ impl Hub {
             requests_expired: stats.requests_expired,
             answers_late: stats.answers_late,
             messages_out: stats.messages_out,
+            messages_unsent: self.desk.unsent.total(),
             frames_out: stats.frames_out,
             bytes_out: stats.bytes_out,
             commands: stats.commands,

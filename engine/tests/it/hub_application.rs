@@ -1,11 +1,14 @@
-//! What clients on lanes say to the application beside requests.
+//! What clients on lanes say to the application beside requests, and what systems are told of what was not sent.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use worldshard::prelude::*;
 use worldshard_protocol::app::OPCODE_APP_MESSAGE;
 
 use crate::hub_requests::{Said, hot, read, request};
+use crate::hub_world::join_camera;
 use crate::pump::Pump;
 
 type Heard = Arc<Mutex<Vec<String>>>;
@@ -242,4 +245,178 @@ fn a_ping_of_the_ext_lane_is_answered_at_once_with_its_data() {
         "PAYLOAD_TOO_LARGE",
         "data: 126 bytes; at most 125",
     );
+}
+
+/// What each shard's systems were told, summed.
+type Told = Arc<Mutex<BTreeMap<(u16, SessionId, UnsentCause), u64>>>;
+
+/// An application that sends something so many times to those whom a client names, and keeps what it is told of that.
+fn sender(told: &Told) -> App {
+    let told = told.clone();
+    let mut app = App::new();
+    app.raw("/ws").system(Update, move |cx: &mut Context| {
+        let shard = cx.shard().0;
+        for Unsent {
+            session,
+            cause,
+            count,
+        } in cx.unsent()
+        {
+            let mut told = told.lock().unwrap();
+            *told.entry((shard, session, cause)).or_default() += count;
+        }
+        for message in cx.messages() {
+            let Some(words) = message.payload.as_text() else {
+                continue;
+            };
+            let mut numbers = words.split(' ').map(|word| word.parse::<u64>().unwrap());
+            let times = numbers.next().unwrap();
+            let sessions: Vec<_> = numbers.filter_map(SessionId::from_value).collect();
+            for _ in 0..times {
+                let audience = match sessions.as_slice() {
+                    [one] => Audience::One(*one),
+                    several => Audience::Group(several.to_vec()),
+                };
+                cx.send(audience, "x".repeat(1000));
+            }
+        }
+    });
+    app
+}
+
+fn send(pump: &mut Pump, speaker: SessionId, times: u64, to: SessionId) {
+    pump.text(speaker, &format!("{times} {}", to.value()));
+    pump.settle();
+    pump.run(1);
+}
+
+fn taken(told: &Told) -> Vec<((u16, SessionId, UnsentCause), u64)> {
+    std::mem::take(&mut *told.lock().unwrap())
+        .into_iter()
+        .collect()
+}
+
+#[test]
+fn systems_are_told_of_each_message_that_was_not_sent_and_why() {
+    for shards in [1, 2, 8] {
+        for home in [0, shards - 1] {
+            let told = Told::default();
+            let mut app = sender(&told);
+            app.options(|options| options.limits.messages_queue_bytes_max = 300_000);
+            let mut pump = Pump::new(&mut app, shards, 1);
+            let speaker = pump.open(0, "/ws");
+            let receiver = pump.open(home, "/ws");
+            send(&mut pump, speaker, 10, receiver);
+            assert_eq!(taken(&told), [], "all were sent");
+
+            // It does not read: what does not fit closes it, and what follows finds it closing.
+            pump.client(receiver).stalled = true;
+            send(&mut pump, speaker, 400, receiver);
+            let not_fitting = 400 - pump.clients[&receiver].unread.len() as u64;
+            let full = (0, receiver, UnsentCause::QueueFull);
+            let closing = (0, receiver, UnsentCause::Closing);
+            assert_eq!(taken(&told), [(closing, not_fitting - 1), (full, 1)]);
+            send(&mut pump, speaker, 3, receiver);
+            assert_eq!(taken(&told), [(closing, 3)]);
+
+            pump.close(receiver, CloseReason::Lost);
+            let gone = |session| ((0, session, UnsentCause::NoSession), 3);
+            send(&mut pump, speaker, 3, receiver);
+            assert_eq!(taken(&told), [gone(receiver)]);
+            // One that never was, and one of a home that is not.
+            for home in [home, 900] {
+                let never = SessionId::new(home, 4000);
+                send(&mut pump, speaker, 3, never);
+                assert_eq!(taken(&told), [gone(never)]);
+            }
+            pump.run(3);
+            assert_eq!(taken(&told), [], "it is told once");
+            let unsent = pump.hubs.iter().map(|hub| hub.status().messages_unsent);
+            assert_eq!(unsent.sum::<u64>(), not_fitting + 12);
+        }
+    }
+}
+
+#[test]
+fn a_session_that_waits_for_another_connection_is_sent_nothing_and_systems_are_told() {
+    let told = Told::default();
+    let mut app = sender(&told);
+    app.lanes("/world")
+        .world(WorldConfig::default())
+        .options(|options| options.limits.resume_grace = Duration::from_secs(60));
+    let mut pump = Pump::new(&mut app, 2, 1);
+    let speaker = pump.open(0, "/ws");
+    for home in [0, 1] {
+        let session = pump.open(home, "/world");
+        join_camera(&mut pump, session, [100.0, 100.0, 0.0]);
+        pump.run(3);
+        pump.close(session, CloseReason::Lost);
+        pump.run(1);
+        send(&mut pump, speaker, 5, session);
+        assert_eq!(taken(&told), [((0, session, UnsentCause::Detached), 5)]);
+    }
+}
+
+#[test]
+fn messages_to_a_list_that_wait_for_others_are_missed_by_those_of_it_who_are_not_there() {
+    for coalesces in [false, true] {
+        let told = Told::default();
+        let mut pump = Pump::new(&mut sender(&told), 2, 1);
+        if coalesces {
+            pump.coalesce();
+        }
+        for home in [0, 1] {
+            let sessions: Vec<_> = (0..4).map(|_| pump.open(home, "/ws")).collect();
+            let [one, two, three, gone] = sessions[..] else {
+                panic!("four were opened");
+            };
+            pump.close(gone, CloseReason::Lost);
+            let [a, b, c, d] = [one, two, three, gone].map(SessionId::value);
+            for (words, read) in [
+                (format!("7 {a} {b} {c} {d}"), [7, 7, 7]),
+                (format!("5 {d} {a}"), [12, 7, 7]),
+                (format!("3 {c} {d} {b}"), [12, 10, 10]),
+            ] {
+                let times = words[..1].parse().unwrap();
+                pump.text(one, &words);
+                pump.settle();
+                pump.run(1);
+                let missed = ((home, gone, UnsentCause::NoSession), times);
+                assert_eq!(taken(&told), [missed], "coalesces {coalesces}: {words}");
+                let heard = [one, two, three].map(|one| pump.clients[&one].received.len());
+                assert_eq!(heard, read, "coalesces {coalesces}: {words}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_not_sent_does_not_flood_those_who_are_told() {
+    let entries = Arc::new(Mutex::new(Vec::new()));
+    let seen = entries.clone();
+    let mut app = App::new();
+    app.raw("/ws").system(Update, move |cx: &mut Context| {
+        seen.lock().unwrap().push(cx.unsent().collect::<Vec<_>>());
+        for _ in cx.messages() {
+            for counter in 0..1000 {
+                let nobody = SessionId::new(1, 1_000_000 + counter);
+                for _ in 0..20 {
+                    cx.send(Audience::One(nobody), "nobody there");
+                }
+            }
+        }
+    });
+    let mut pump = Pump::new(&mut app, 2, 1);
+    let speaker = pump.open(0, "/ws");
+    pump.text(speaker, "now");
+    pump.settle();
+    pump.run(2);
+    let told = std::mem::take(&mut *entries.lock().unwrap());
+    let told: Vec<_> = told.into_iter().filter(|turn| !turn.is_empty()).collect();
+    let [turn] = told.as_slice() else {
+        panic!("told in {} turns", told.len());
+    };
+    assert_eq!(turn.len(), 256);
+    assert!(turn.iter().all(|one| one.count == 20));
+    assert_eq!(pump.hubs[1].status().messages_unsent, 20_000);
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -443,6 +444,63 @@ fn chaos_of_handlers_threads_and_cut_connections_leaves_one_answer_to_each_reque
             drop(bots);
             end(running);
             worker.join().unwrap();
+        }
+    });
+}
+
+/// Who was told what was not sent.
+type Told = Arc<Mutex<BTreeMap<UnsentCause, u64>>>;
+
+#[test]
+fn a_service_is_told_of_each_message_that_was_not_sent_wherever_its_session_was() {
+    on_each_runtime(|runtime| {
+        for shards in [1, 2, 8] {
+            let told = Told::default();
+            let seen = told.clone();
+            let mut app = App::new();
+            app.bind("127.0.0.1:0")
+                .runtime(runtime)
+                .shards(shards)
+                .raw("/ws")
+                .system(Update, move |cx: &mut Context| {
+                    for one in cx.unsent() {
+                        *seen.lock().unwrap().entry(one.cause).or_default() += one.count;
+                    }
+                    for message in cx.messages() {
+                        let text = message.payload.as_text().unwrap_or_default();
+                        if text == "who" {
+                            let own = message.session.value().to_string();
+                            cx.send(Audience::One(message.session), own);
+                        } else if let Some(session) =
+                            text.parse().ok().and_then(SessionId::from_value)
+                        {
+                            cx.send(Audience::One(session), "are you there?");
+                        }
+                    }
+                });
+            let (running, address) = serve(&mut app);
+            let mut speaker = Client::connect(address, "/ws");
+            let mut gone = Vec::new();
+            for _ in 0..2 * shards {
+                let mut client = Client::connect(address, "/ws");
+                client.say(MessageKind::Text, b"who");
+                let Heard::Message(_, id) = client.hear() else {
+                    panic!("no id");
+                };
+                client.close(1000, "");
+                while client.hear() != Heard::End {}
+                gone.push(id);
+            }
+            for _ in 0..5 {
+                for id in &gone {
+                    speaker.say(MessageKind::Text, id);
+                }
+            }
+            let expected = BTreeMap::from([(UnsentCause::NoSession, 10 * u64::from(shards))]);
+            eventually(PATIENCE, "each is told of", || {
+                *told.lock().unwrap() == expected
+            });
+            end(running);
         }
     });
 }
