@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use worldshard_client::{Connection, Event, Framing};
 use worldshard_protocol::{InterestWish, ViewpointMode};
 
+use crate::hub_requests::request;
 use crate::socket::now;
 
 /// Where the examples say that they listen.
@@ -40,6 +41,27 @@ fn no_example_does_not_start_every_one_does_what_it_says_and_ends_by_ctrl_c() {
         one.text("to all");
         assert_eq!(text(&mut one), "to all");
         assert_eq!(text(&mut other), "to all");
+    });
+    run(&directory, "requests", || {
+        let (mut one, mut other) = (connect("/desk"), connect("/desk"));
+        for client in [&mut one, &mut other] {
+            assert!(text(client).contains(r#""type":"authed""#));
+        }
+        let ask = |client: &mut Connection, seq: u32, data: &str| {
+            client.text(&request(seq, data));
+            text(client)
+        };
+        let ack = |seq| format!(r#"{{"v":1,"svc":"app","type":"ack","seq":{seq}}}"#);
+        assert_eq!(ask(&mut one, 1, "\"ann\""), ack(1));
+        let taken = ask(&mut other, 1, "\"ann\"");
+        assert!(taken.contains("somebody has that name"), "{taken}");
+        assert_eq!(ask(&mut other, 2, "\"bob\""), ack(2));
+        assert_eq!(
+            ask(&mut one, 2, "100000"),
+            r#"{"v":1,"svc":"app","type":"response","seq":2,"data":9592}"#
+        );
+        let neither = ask(&mut one, 3, "[]");
+        assert!(neither.contains("BAD_REQUEST"), "{neither}");
     });
     run(&directory, "wander", || {
         drop(connect("/ws"));
