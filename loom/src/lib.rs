@@ -11,6 +11,9 @@ mod bell;
 #[path = "../../engine/src/runtime/keeping/shared.rs"]
 #[cfg_attr(not(test), expect(dead_code, reason = "only tests call it here"))]
 mod shared;
+#[path = "../../engine/src/tray.rs"]
+#[cfg_attr(not(test), expect(dead_code, reason = "only tests call it here"))]
+mod tray;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use worldshard_spatial::ShardId;
 use crate::bell::Bell;
 use crate::shared::{Image, Shared};
 use crate::sync::{Condvar, Mutex};
+use crate::tray::Tray;
 
 /// What a poll's waker does: a wake that comes while nobody sleeps ends the next sleep at once.
 #[derive(Clone)]
@@ -147,5 +148,31 @@ fn every_checkpoint_that_is_left_out_is_counted_whoever_leaves_it_out() {
         shared.leave_out(ShardId(0));
         scribe.join().unwrap();
         assert_eq!(shared.left_out(ShardId(0)), 2);
+    });
+}
+
+#[test]
+fn what_is_put_on_a_tray_is_taken_in_order_though_it_comes_while_the_tray_is_emptied() {
+    loom::model(|| {
+        let sleep = Sleep::new();
+        let bell = sleep.bell();
+        let tray = Arc::new(Tray::new());
+        let rung = Arc::clone(&bell);
+        tray.on_put(move || rung.ring());
+        let putting = {
+            let tray = Arc::clone(&tray);
+            thread::spawn(move || (0..3).for_each(|thing| tray.put(thing)))
+        };
+        let (mut found, mut taken) = (Vec::new(), Vec::new());
+        while found.len() < 3 {
+            sleep.sleep();
+            bell.answer();
+            if tray.waits() {
+                tray.take(&mut taken);
+                found.append(&mut taken);
+            }
+        }
+        putting.join().unwrap();
+        assert_eq!(found, [0, 1, 2]);
     });
 }
