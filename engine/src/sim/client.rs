@@ -232,6 +232,8 @@ fn read_text(
             }
             seen.avatar_lost = true;
         }
+        // Answers to lies.
+        ("app", "reject" | "ack") | ("sys", "pong" | "gap") => {}
         (svc, kind) => return Err(format!("{svc} says {kind}, which nobody knows")),
     }
     Ok(())

@@ -274,15 +274,19 @@ fn garbage(chance: &mut Chance) -> Vec<u8> {
     bytes
 }
 
-/// A text that names no service, or is none.
+/// A text that names no service, or is none; or one for an application that there is not.
 fn text(chance: &mut Chance) -> Vec<u8> {
-    let texts: [&[u8]; 4] = [
+    let texts: [&[u8]; 8] = [
         br#"{"v":1,"svc":"world","type":"joined","data":{"entity":1,"tick":1}}"#,
         b"{\"v\":1,\"svc\":\"",
         b"\xff\xfe\xfd",
         br#"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["#,
+        br#"{"v":1,"svc":"app","type":"request","seq":7,"data":[]}"#,
+        br#"{"v":1,"svc":"app","type":"request","data":[]}"#,
+        br#"{"v":1,"svc":"app","type":"message","flags":5,"seq":9}"#,
+        br#"{"v":1,"svc":"sys","type":"ping","data":"there?"}"#,
     ];
-    texts[(chance.next_u64() % 4) as usize].to_vec()
+    texts[(chance.next_u64() % 8) as usize].to_vec()
 }
 
 fn hot(message: &ClientMessage<'_>, seq: Option<u32>, delta_ack: Option<u32>) -> Deed {
