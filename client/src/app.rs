@@ -5,7 +5,11 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use worldshard_protocol::{ExtEnvelope, HotHeader};
+use worldshard_protocol::app::{
+    APP_SVC_NAME, KIND_ACK, KIND_MESSAGE, KIND_REJECT, KIND_REQUEST, KIND_RESPONSE, OPCODE_APP_ACK,
+    OPCODE_APP_MESSAGE, OPCODE_APP_REJECT, OPCODE_APP_REQUEST, OPCODE_APP_RESPONSE, read_reject,
+};
+use worldshard_protocol::{APP_SVC, ExtEnvelope, HotHeader};
 
 use crate::message::{Message, Payload};
 
@@ -25,20 +29,20 @@ pub enum AppKind {
 impl AppKind {
     pub(crate) fn of_type(kind: &str) -> Option<Self> {
         match kind {
-            "message" => Some(Self::Message),
-            "response" => Some(Self::Response),
-            "ack" => Some(Self::Ack),
-            "reject" => Some(Self::Reject),
+            KIND_MESSAGE => Some(Self::Message),
+            KIND_RESPONSE => Some(Self::Response),
+            KIND_ACK => Some(Self::Ack),
+            KIND_REJECT => Some(Self::Reject),
             _ => None,
         }
     }
 
     pub(crate) fn of_opcode(opcode: u8) -> Option<Self> {
         match opcode {
-            OPCODE_MESSAGE => Some(Self::Message),
-            OPCODE_RESPONSE => Some(Self::Response),
-            OPCODE_ACK => Some(Self::Ack),
-            OPCODE_REJECT => Some(Self::Reject),
+            OPCODE_APP_MESSAGE => Some(Self::Message),
+            OPCODE_APP_RESPONSE => Some(Self::Response),
+            OPCODE_APP_ACK => Some(Self::Ack),
+            OPCODE_APP_REJECT => Some(Self::Reject),
             _ => None,
         }
     }
@@ -83,10 +87,8 @@ impl AppData<'_> {
                 (rejection.code, rejection.msg)
             }
             Self::Binary(bytes) => {
-                let mut parts = bytes.splitn(2, |byte| *byte == 0);
-                let mut next =
-                    || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
-                (next(), next())
+                let (code, msg) = read_reject(bytes).unwrap_or_default();
+                (code.to_owned(), msg.to_owned())
             }
         }
     }
@@ -96,11 +98,11 @@ impl AppData<'_> {
 pub(crate) fn lay_out(payload: &Payload, request: Option<u32>) -> Result<Message, NotJson> {
     let ext = |data: Box<RawValue>| {
         let kind = if request.is_some() {
-            "request"
+            KIND_REQUEST
         } else {
-            "message"
+            KIND_MESSAGE
         };
-        let mut envelope = ExtEnvelope::new(APP, kind);
+        let mut envelope = ExtEnvelope::new(APP_SVC_NAME, kind);
         envelope.seq = request;
         envelope.data = Some(Cow::Owned(data));
         Message::Text(envelope.to_text())
@@ -114,9 +116,9 @@ pub(crate) fn lay_out(payload: &Payload, request: Option<u32>) -> Result<Message
             let header = HotHeader {
                 svc: APP_SVC,
                 opcode: if request.is_some() {
-                    OPCODE_REQUEST
+                    OPCODE_APP_REQUEST
                 } else {
-                    OPCODE_MESSAGE
+                    OPCODE_APP_MESSAGE
                 },
                 seq: request,
                 ..HotHeader::default()
@@ -132,18 +134,6 @@ pub(crate) fn lay_out(payload: &Payload, request: Option<u32>) -> Result<Message
 /// A payload that says it is JSON is not.
 #[derive(Debug)]
 pub(crate) struct NotJson;
-
-/// The application's service in the ext lane.
-pub(crate) const APP: &str = "app";
-
-/// The application's service in the hot lane.
-pub(crate) const APP_SVC: u8 = 3;
-
-const OPCODE_MESSAGE: u8 = 0;
-const OPCODE_REQUEST: u8 = 1;
-const OPCODE_RESPONSE: u8 = 2;
-const OPCODE_ACK: u8 = 3;
-const OPCODE_REJECT: u8 = 4;
 
 #[cfg(test)]
 mod tests {

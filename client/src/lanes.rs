@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
+use worldshard_protocol::app::APP_SVC_NAME;
 use worldshard_protocol::world::{OPCODE_S2C_DELTA, OPCODE_S2C_OVERVIEW};
 use worldshard_protocol::{
-    Applied, ClientMessage, EntityId, ErrorCode, ExtEnvelope, Greeting, HotHeader, Tick, View,
-    ViewError, WORLD_SVC, WireError,
+    APP_SVC, Applied, ClientMessage, EntityId, ErrorCode, ExtEnvelope, Greeting, HotHeader, Tick,
+    View, ViewError, WORLD_SVC, WireError,
 };
 
-use crate::app::{APP, APP_SVC, AppData, AppKind};
+use crate::app::{AppData, AppKind};
 
 /// One session's end of both lanes. On a raw path it hears and says nothing of its own.
 #[derive(Clone, Debug)]
@@ -209,7 +210,7 @@ impl Lanes {
                 }
                 Err(_) => Heard::Other,
             },
-            (APP, kind) => match AppKind::of_type(kind) {
+            (APP_SVC_NAME, kind) => match AppKind::of_type(kind) {
                 Some(kind) => Heard::App {
                     kind,
                     seq: envelope.seq,
