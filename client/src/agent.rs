@@ -21,7 +21,7 @@ pub use report::{Cause, Live, Report, Unsent, Why};
 use crate::app;
 use crate::chance::Chance;
 use crate::close;
-use crate::lanes::{AckPolicy, Framing, Lanes};
+use crate::lanes::{Framing, Lanes};
 use crate::message::{Message, Payload};
 use crate::options::{Credential, Options, OptionsError};
 use crate::signal::{MessageSignal, MessageStatus, RequestSignal, RequestStatus};
@@ -298,14 +298,8 @@ impl Agent {
         at: Option<[f32; 3]>,
         interest: InterestWish,
     ) -> Result<u32, SendError> {
-        let acks = self.lanes.ack_policy() != AckPolicy::Never;
-        self.say(&ClientMessage::Join {
-            mode,
-            at,
-            interest,
-            full: false,
-            acks,
-        })
+        let message = self.lanes.joining(mode, at, interest);
+        self.say(&message)
     }
 
     /// Ends the client for good: what was said before is sent, what the server says before its own close is heard.

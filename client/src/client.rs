@@ -146,14 +146,8 @@ impl Client {
     /// Asks for a viewpoint, as an avatar or a camera, at a point or where the world chooses.
     /// Deltas come instead of full snapshots.
     pub fn join(&mut self, mode: ViewpointMode, at: Option<[f32; 3]>, interest: InterestWish) {
-        let acks = self.lanes.ack_policy() != AckPolicy::Never;
-        self.say(&ClientMessage::Join {
-            mode,
-            at,
-            interest,
-            full: false,
-            acks,
-        });
+        let message = self.lanes.joining(mode, at, interest);
+        self.say(&message);
     }
 
     /// Gives the viewpoint up.

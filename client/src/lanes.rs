@@ -11,8 +11,8 @@ use serde::Deserialize;
 use worldshard_protocol::app::APP_SVC_NAME;
 use worldshard_protocol::world::{OPCODE_S2C_DELTA, OPCODE_S2C_OVERVIEW};
 use worldshard_protocol::{
-    APP_SVC, Applied, ClientMessage, EntityId, ErrorCode, ExtEnvelope, Greeting, HotHeader, Tick,
-    View, ViewError, WORLD_SVC, WireError,
+    APP_SVC, Applied, ClientMessage, EntityId, ErrorCode, ExtEnvelope, Greeting, HotHeader,
+    InterestWish, Tick, View, ViewError, ViewpointMode, WORLD_SVC, WireError,
 };
 
 use crate::app::{AppData, AppKind};
@@ -339,10 +339,22 @@ impl Lanes {
         self.acks = acks;
     }
 
-    /// How deltas are acknowledged.
+    /// What asks for a viewpoint, as an avatar or a camera, at a point or where the world chooses: deltas come instead of
+    /// full snapshots, acknowledged or not as the policy is.
     #[must_use]
-    pub fn ack_policy(&self) -> AckPolicy {
-        self.acks
+    pub fn joining(
+        &self,
+        mode: ViewpointMode,
+        at: Option<[f32; 3]>,
+        interest: InterestWish,
+    ) -> ClientMessage<'static> {
+        ClientMessage::Join {
+            mode,
+            at,
+            interest,
+            full: false,
+            acks: self.acks != AckPolicy::Never,
+        }
     }
 
     /// How messages are meant.
