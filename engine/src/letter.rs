@@ -22,7 +22,12 @@ pub enum Letter {
     /// To a home: what a tick of an owner has for its sessions.
     Delivery(Delivery),
     /// To a home: messages of services, in the order in which they were sent.
-    Posts(Vec<Post>),
+    Posts {
+        /// The newest tick that they may tell of.
+        tick: Tick,
+        /// In order.
+        posts: Vec<Post>,
+    },
     /// To whom a post came from: what of it was not sent.
     Unsent(Vec<Unsent>),
     /// To a home: close a connection.
@@ -107,7 +112,7 @@ impl fmt::Debug for Letter {
             Self::Command(command) => f.debug_tuple("Command").field(command).finish(),
             Self::Acknowledgement(one) => f.debug_tuple("Acknowledgement").field(one).finish(),
             Self::Delivery(delivery) => f.debug_tuple("Delivery").field(delivery).finish(),
-            Self::Posts(posts) => f.debug_tuple("Posts").field(posts).finish(),
+            Self::Posts { posts, .. } => f.debug_tuple("Posts").field(posts).finish(),
             Self::Displaced(session) => write!(f, "Displaced({session})"),
             Self::Unsent(list) => f.debug_tuple("Unsent").field(list).finish(),
             Self::Close { session, code, .. } => write!(f, "Close({session}, {code})"),

@@ -8,7 +8,7 @@ mod stage;
 mod tls;
 
 use std::any::type_name;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use worldshard_protocol::EntityId;
@@ -46,6 +46,7 @@ pub struct App {
     world_name: Option<String>,
     world: Recipe,
     paths: BTreeMap<String, Framing>,
+    after_commit: BTreeSet<String>,
     site: Site,
     options: ServerOptions,
 }
@@ -63,6 +64,7 @@ impl App {
             world_name: None,
             world: Recipe::new(WorldConfig::default()),
             paths: BTreeMap::new(),
+            after_commit: BTreeSet::new(),
             site: Site::default(),
             options: ServerOptions::default(),
         };
@@ -265,6 +267,17 @@ impl App {
         self
     }
 
+    /// Clients at `path`, which [`raw`](Self::raw) or [`lanes`](Self::lanes) serves, are told nothing before it is durable.
+    ///
+    /// What systems see of the world in a tick, a crash can take back until the journal has that tick. Of the world itself
+    /// clients are told when it has; what systems send, and answer to requests, leaves at once, unless the path asks for
+    /// this. Then it waits for the commit of the tick in which it was said. Changes nothing where
+    /// [`Durability`] is not `Tick`. What is not durable within a second of a stop is not said.
+    pub fn after_commit(&mut self, path: impl Into<String>) -> &mut Self {
+        self.after_commit.insert(path.into());
+        self
+    }
+
     /// Listens on `address`: `host:port`, port 0 for any free one.
     pub fn bind(&mut self, address: impl Into<String>) -> &mut Self {
         self.claim(Owned::Name("the address to listen on".to_owned()));
@@ -309,6 +322,13 @@ impl App {
         if let Some(error) = app.first_error {
             return Err(error);
         }
+        let unserved = |path: &&String| !app.paths.contains_key(*path);
+        if let Some(path) = app.after_commit.iter().find(unserved) {
+            return Err(Error::Option {
+                name: "after_commit",
+                detail: format!("no messages are served at {path:?}"),
+            });
+        }
         app.options.validate()?;
         app.world.config.validate()?;
         app.world.systems = app.systems.fixed_update;
@@ -321,6 +341,7 @@ impl App {
             shutdown: app.systems.shutdown,
             plugins: app.plugins,
             paths: app.paths,
+            after_commit: app.after_commit,
             site: app.site,
             options: app.options,
         }))

@@ -42,6 +42,7 @@ pub struct WebSocketPlugin {
     address: String,
     raw: Vec<String>,
     lanes: Vec<String>,
+    after_commit: Vec<String>,
 }
 
 impl WebSocketPlugin {
@@ -52,6 +53,7 @@ impl WebSocketPlugin {
             address: address.into(),
             raw: Vec::new(),
             lanes: Vec::new(),
+            after_commit: Vec::new(),
         }
     }
 
@@ -68,6 +70,13 @@ impl WebSocketPlugin {
         self.lanes.push(path.into());
         self
     }
+
+    /// As [`App::after_commit`].
+    #[must_use]
+    pub fn after_commit(mut self, path: impl Into<String>) -> Self {
+        self.after_commit.push(path.into());
+        self
+    }
 }
 
 impl Plugin for WebSocketPlugin {
@@ -78,6 +87,9 @@ impl Plugin for WebSocketPlugin {
         }
         for path in &self.lanes {
             app.lanes(path.clone());
+        }
+        for path in &self.after_commit {
+            app.after_commit(path.clone());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A finished application: what every shard is built from. The same on all threads, and never changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use worldshard_shard::Recipe;
@@ -21,6 +21,8 @@ pub struct AppRecipe {
     pub(crate) shutdown: Vec<ContextSystem>,
     pub(crate) plugins: Vec<(&'static str, Arc<dyn Plugin>)>,
     pub(crate) paths: BTreeMap<String, Framing>,
+    /// Of the paths, those whose clients are told nothing before it is durable.
+    pub(crate) after_commit: BTreeSet<String>,
     pub(crate) site: Site,
     pub(crate) options: ServerOptions,
 }

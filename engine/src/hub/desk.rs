@@ -33,6 +33,8 @@ pub(crate) struct Desk {
     pub(crate) own: ShardId,
     pub(crate) commons: Commons,
     pub(crate) tick: Tick,
+    /// The newest tick that the output may tell of.
+    pub(crate) tells_of: Tick,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) output: Output,
     /// What this turn has for other hubs, by receiver.
@@ -71,6 +73,7 @@ impl Desk {
         Self {
             own,
             tick: Tick(0),
+            tells_of: Tick(0),
             sessions: BTreeMap::new(),
             output: Output::default(),
             posts: (0..shards).map(|_| Vec::new()).collect(),
@@ -94,6 +97,11 @@ impl Desk {
             last_session: commons.sessions_before,
             commons,
         }
+    }
+
+    /// What is said from now on may come from what systems saw of this tick.
+    pub(crate) fn may_tell_of(&mut self, tick: Tick) {
+        self.tells_of = self.tells_of.max(tick);
     }
 
     /// Opens a session, and names the one that gives way to it.

@@ -161,6 +161,7 @@ impl Hub {
             blame: Blame::default(),
         };
         hub.desk.tick = tick;
+        hub.desk.may_tell_of(tick);
         hub.run_systems(|recipe| &recipe.startup, &[]);
         if let Some((system, _)) = hub.blame.faults().first_key_value() {
             return Err(Error::Startup { system });
@@ -236,7 +237,10 @@ impl Hub {
             Letter::Command(command) => self.shard.command(command),
             Letter::Acknowledgement(acknowledgement) => self.shard.acknowledge(acknowledgement),
             Letter::Delivery(mut delivery) => self.deliver_when_durable(from, &mut delivery),
-            Letter::Posts(posts) => self.desk.take_posts(from, &posts),
+            Letter::Posts { tick, posts } => {
+                self.desk.may_tell_of(tick);
+                self.desk.take_posts(from, &posts);
+            }
             Letter::Unsent(list) => self.desk.unsent.take(&list),
             Letter::Close {
                 session,
@@ -312,6 +316,7 @@ impl Hub {
         self.say();
         let envelopes = self.shard.advance(tick);
         self.desk.tick = tick;
+        self.desk.may_tell_of(tick);
         envelopes
     }
 
@@ -439,6 +444,19 @@ impl Hub {
     /// Gives every session the messages that wait for it.
     pub fn release(&mut self) {
         self.desk.release_convoy();
+    }
+
+    /// The newest tick that the output may tell of: what systems say, they may have from it.
+    #[must_use]
+    pub fn tells_of(&self) -> Tick {
+        self.desk.tells_of
+    }
+
+    /// Whether the path of a session of this home asks that nothing is said to it before the commit of what it tells of.
+    #[must_use]
+    pub fn waits_for_commits(&self, session: SessionId) -> bool {
+        let path = self.desk.path(session);
+        path.is_some_and(|path| self.recipe.after_commit.contains(path))
     }
 
     /// What is to be done since it was last taken.

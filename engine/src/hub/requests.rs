@@ -202,6 +202,10 @@ impl Desk {
         if !self.requests.are_answered() {
             return;
         }
+        if self.commons.shard_count() > 1 {
+            // Whoever answered may stand on a shard that is a tick ahead.
+            self.may_tell_of(self.tick.next());
+        }
         let mut answers = std::mem::take(&mut self.requests.answers);
         self.requests.tray.take(&mut answers);
         for Answer { id, outcome } in answers.drain(..) {

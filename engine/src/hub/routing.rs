@@ -82,7 +82,11 @@ impl Desk {
         for (home, posts) in self.posts.iter_mut().enumerate() {
             if !posts.is_empty() {
                 let home = ShardId(u16::try_from(home).expect("a shard's number is 16 bits"));
-                let letter = Letter::Posts(std::mem::take(posts));
+                let posts = std::mem::take(posts);
+                let letter = Letter::Posts {
+                    tick: self.tells_of,
+                    posts,
+                };
                 self.output.letters.push((home, letter));
             }
         }

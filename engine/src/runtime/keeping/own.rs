@@ -102,6 +102,11 @@ impl OwnKeeping {
         }
     }
 
+    /// Up to here clients may be told; none when they are told at once.
+    pub(crate) fn durable(&self) -> Option<Tick> {
+        self.holds().then_some(self.told)
+    }
+
     fn holds(&self) -> bool {
         self.durability == Durability::Tick || self.digests
     }

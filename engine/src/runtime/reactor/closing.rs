@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use worldshard_transport::{Refusal, close_code, close_frame, ping_frame};
 
+use super::commit::LAST_COMMIT_WAIT;
 use super::connection::{Connection, Phase};
 use super::{Reactor, Slot};
 use crate::hub::Hub;
@@ -168,7 +169,10 @@ impl Reactor {
         if self.draining.is_some() || self.process.control.stop() == Stop::No {
             return;
         }
-        self.draining = Some(now + self.process.recipe.options().limits.drain_max);
+        let drain_max = self.process.recipe.options().limits.drain_max;
+        self.draining = Some(now + drain_max);
+        self.uncommitted
+            .give_up_at(now + LAST_COMMIT_WAIT.min(drain_max / 2));
         self.hub.call("handle", Hub::handle);
         self.hub.call("shutdown", Hub::shutdown);
         for slot in self.slots.all() {

@@ -41,6 +41,10 @@ pub(crate) struct Connection {
     pub(crate) to_write: bool,
     /// Whether it stands in the shard's list of connections whose messages may wait.
     pub(crate) waits: bool,
+    /// Whether its path asks that nothing is said before the commit of the tick that it may tell of.
+    pub(crate) waits_for_commits: bool,
+    /// What waits for a commit beside the queue.
+    pub(crate) uncommitted: u32,
     /// If it is encrypted.
     pub(crate) tls: Option<Box<Tls>>,
     queue: WriteQueue,
@@ -102,6 +106,8 @@ impl Connection {
             peer_ended: false,
             to_write: false,
             waits: false,
+            waits_for_commits: false,
+            uncommitted: 0,
             tls: None,
             queue: WriteQueue::new(),
             authors: VecDeque::new(),

@@ -4,6 +4,8 @@
 //! If the same half panics again, the commands that it was to apply are dropped, named and answered; then the system that ran is
 //! quarantined; then the server ends, and its next start goes on from disk. Without a place on disk it ends at once.
 
+use std::time::Instant;
+
 use worldshard_protocol::Tick;
 use worldshard_shard::{Call, Envelope, Keep};
 
@@ -21,9 +23,10 @@ impl Reactor {
     }
 
     /// Tells the hub up to which tick its sessions may be told.
-    pub(super) fn tell_durable(&mut self) {
+    pub(super) fn tell_durable(&mut self, now: Instant) {
         if let Some(tick) = self.keeping.as_mut().and_then(|keeping| keeping.news()) {
             self.hub.call("durable", |hub| hub.durable(tick));
+            self.committed(tick, now);
         }
     }
 

@@ -5,6 +5,7 @@
 mod alarms;
 mod batch;
 mod closing;
+mod commit;
 mod connection;
 mod guard;
 mod id_map;
@@ -47,6 +48,7 @@ use crate::hub::{Hub, Opening, Output, ShardStatus};
 use crate::lockstep::Lockstep;
 use alarms::Alarms;
 use batch::Batch;
+use commit::Uncommitted;
 use connection::Connection;
 use guard::Guard;
 use id_map::SessionMap;
@@ -97,6 +99,7 @@ pub(crate) struct Reactor {
     /// Since the start.
     writes: u64,
     window: Window,
+    uncommitted: Uncommitted,
     coalesce_bytes_max: usize,
     spoken: Spoken,
     /// Something happened that the Update systems have not seen.
@@ -186,6 +189,7 @@ impl Reactor {
             keeping.begin(&mut hub);
         }
         let after = hub.shard().tick();
+        let durable = keeping.as_ref().and_then(OwnKeeping::durable);
         let limits = &process.recipe.options().limits;
         match schedule {
             Schedule::Paced(_) => hub.coalesce(),
@@ -232,6 +236,7 @@ impl Reactor {
             output: Output::default(),
             writes: 0,
             window: Window::new(limits.coalesce_max),
+            uncommitted: Uncommitted::after(durable),
             coalesce_bytes_max: limits.coalesce_bytes_max(),
             spoken: Spoken::default(),
             unheard: true,
@@ -256,12 +261,13 @@ impl Reactor {
         }
         self.bell.answer();
         self.read_mail(now);
-        self.tell_durable();
+        self.tell_durable(now);
         self.go_on_with_handshakes(now);
         self.resume_waiting(now);
         self.ring_alarms(now);
         self.run_ticks(now);
         self.drain_if_asked(now);
+        self.give_up_commits_if_due(now);
         self.hear_answers();
         if std::mem::take(&mut self.unheard) {
             self.hub.call("handle", Hub::handle);
@@ -535,6 +541,7 @@ impl Reactor {
         }
         let alarms = self.alarms.next().into_iter();
         let alarms = alarms.chain(self.draining).chain(self.window.due());
+        let alarms = alarms.chain(self.uncommitted.due());
         Next::Wait(alarms.fold(until, Instant::min))
     }
 

@@ -5,6 +5,8 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::{Reactor, Slot};
 use crate::hub::FrameClass;
 use crate::message::CloseReason;
@@ -15,27 +17,21 @@ impl Reactor {
     /// Takes the hub's output: frames first, then closes, then letters.
     pub(super) fn deliver(&mut self, now: Instant) {
         let mut output = std::mem::take(&mut self.output);
-        self.hub
-            .call("output", |hub| std::mem::swap(hub.output(), &mut output));
+        let told = self.hub.call("output", |hub| {
+            std::mem::swap(hub.output(), &mut output);
+            hub.tells_of()
+        });
+        let tick = told.unwrap_or_default();
         for (session, frame, class) in output.frames.drain(..) {
             if let Some(slot) = self.sessions.get(&session).copied() {
-                if let Some(connection) = self.slots.find_mut(slot) {
-                    connection.push_frame(frame, class);
-                }
-                match class {
-                    FrameClass::Part => {}
-                    FrameClass::Fanout => self.may_wait(slot, now),
-                    FrameClass::State | FrameClass::Reliable => self.want_write(slot),
-                }
+                self.give_when_committed(slot, frame, class, tick, now);
             } else if self.in_process.frame(session, frame, class) {
                 self.hub.call("written", |hub| hub.written(session, 1));
             }
         }
         for (session, code, reason) in output.closes.drain(..) {
             if let Some(slot) = self.sessions.get(&session).copied() {
-                let text = reason.clone();
-                let told = CloseReason::Server { code, reason };
-                self.close(slot, code, &text, told, now);
+                self.close_when_committed(slot, code, reason, tick, now);
             }
         }
         for (to, letter) in output.letters.drain(..) {
@@ -43,6 +39,18 @@ impl Reactor {
             self.send(to, Mail::Letter { from, letter });
         }
         self.output = output;
+    }
+
+    /// Queues a frame of the hub's.
+    pub(super) fn give(&mut self, slot: Slot, frame: Bytes, class: FrameClass, now: Instant) {
+        if let Some(connection) = self.slots.find_mut(slot) {
+            connection.push_frame(frame, class);
+        }
+        match class {
+            FrameClass::Part => {}
+            FrameClass::Fanout => self.may_wait(slot, now),
+            FrameClass::State | FrameClass::Reliable => self.want_write(slot),
+        }
     }
 
     /// The socket takes bytes again.

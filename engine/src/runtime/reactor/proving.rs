@@ -179,7 +179,9 @@ impl Reactor {
         });
         self.unheard = true;
         self.sessions.insert(session, slot);
+        let waits_for_commits = self.hub.call("path", |hub| hub.waits_for_commits(session));
         let connection = self.slots.find_mut(slot).expect("it was just heard");
+        connection.waits_for_commits = waits_for_commits == Some(true);
         connection.phase = Phase::Open {
             session,
             reader: Box::new(Reader::new(Role::Server, limits)),
