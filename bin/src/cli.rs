@@ -265,7 +265,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..), requires = "crashes", help_heading = "Run")]
     pub(crate) checkpoint_ticks: u64,
 
-    /// Leave out these kinds of faults: late-envelopes, late-letters, shard-stalls, client-stalls, disconnects, lies,
+    /// Leave out these kinds of faults: late-envelopes, late-letters, shard-stalls, clock-jumps, client-stalls, disconnects, lies,
     /// process-crashes, shard-crashes, torn-tails, damaged-checkpoints, damaged-journals, full-disks, slow-disks
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = fault_kind, requires = "faults", help_heading = "Run")]
     pub(crate) without: Vec<FaultKind>,

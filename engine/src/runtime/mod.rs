@@ -3,7 +3,7 @@
 //! [`start`] binds, chooses a driver and runs one thread per shard; each thread turns a `reactor` around its hub, woken
 //! by readiness, time and its mailbox. The world's rules are nowhere here.
 
-mod clock;
+pub(crate) mod clock;
 mod cores;
 pub mod probe;
 #[cfg(target_os = "linux")]
@@ -34,7 +34,7 @@ mod mailbox;
 mod process;
 
 mod in_process;
-mod pacing;
+pub(crate) mod pacing;
 mod phase_times;
 mod punctuality;
 mod reactor;

@@ -14,6 +14,9 @@ pub struct Faults {
     pub late_letters: u16,
     /// A shard about to advance does nothing for up to [`STALL_TURNS_MAX`] turns.
     pub shard_stalls: u16,
+    /// The clock leaps ahead by up to [`JUMP_MS_MAX`] when a shard begins a tick: the machine slept. With none of these there is
+    /// no clock, and shards run as fast as they can.
+    pub clock_jumps: u16,
     /// A client does not read for up to [`STALL_TICKS_MAX`] ticks.
     pub client_stalls: u16,
     /// A connection breaks; another follows.
@@ -42,6 +45,7 @@ impl Faults {
         late_envelopes: 0,
         late_letters: 0,
         shard_stalls: 0,
+        clock_jumps: 0,
         client_stalls: 0,
         disconnects: 0,
         lies: 0,
@@ -59,6 +63,7 @@ impl Faults {
         late_envelopes: 100,
         late_letters: 50,
         shard_stalls: 50,
+        clock_jumps: 10,
         client_stalls: 15,
         disconnects: 8,
         lies: 400,
@@ -84,6 +89,7 @@ impl Faults {
             FaultKind::LateEnvelopes => &mut self.late_envelopes,
             FaultKind::LateLetters => &mut self.late_letters,
             FaultKind::ShardStalls => &mut self.shard_stalls,
+            FaultKind::ClockJumps => &mut self.clock_jumps,
             FaultKind::ClientStalls => &mut self.client_stalls,
             FaultKind::Disconnects => &mut self.disconnects,
             FaultKind::Lies => &mut self.lies,
@@ -106,6 +112,7 @@ pub enum FaultKind {
     LateEnvelopes,
     LateLetters,
     ShardStalls,
+    ClockJumps,
     ClientStalls,
     Disconnects,
     Lies,
@@ -120,10 +127,11 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::LateEnvelopes,
         Self::LateLetters,
         Self::ShardStalls,
+        Self::ClockJumps,
         Self::ClientStalls,
         Self::Disconnects,
         Self::Lies,
@@ -141,6 +149,7 @@ impl FaultKind {
             Self::LateEnvelopes => "late-envelopes",
             Self::LateLetters => "late-letters",
             Self::ShardStalls => "shard-stalls",
+            Self::ClockJumps => "clock-jumps",
             Self::ClientStalls => "client-stalls",
             Self::Disconnects => "disconnects",
             Self::Lies => "lies",
@@ -180,6 +189,7 @@ pub struct FaultCounts {
     pub late_envelopes: u64,
     pub late_letters: u64,
     pub shard_stalls: u64,
+    pub clock_jumps: u64,
     pub client_stalls: u64,
     pub disconnects: u64,
     pub lies: u64,
@@ -208,6 +218,7 @@ impl FaultCounts {
             ("late envelopes", self.late_envelopes),
             ("late letters", self.late_letters),
             ("stalled shards", self.shard_stalls),
+            ("clock jumps", self.clock_jumps),
             ("stalled clients", self.client_stalls),
             ("disconnects", self.disconnects),
             ("lies", self.lies),
@@ -267,6 +278,9 @@ pub const LATE_TICKS_MAX: u64 = 20;
 
 /// A stalled shard does nothing for at most so many turns. The world waits for it.
 pub const STALL_TURNS_MAX: u64 = 400;
+
+/// The clock leaps ahead by at most so many milliseconds: a night.
+pub const JUMP_MS_MAX: u64 = 8 * 3600 * 1000;
 
 /// A stalled client reads nothing for at most so many ticks.
 pub const STALL_TICKS_MAX: u64 = 60;

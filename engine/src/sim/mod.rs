@@ -1,7 +1,7 @@
 //! The simulated driver: the same hubs, one thread, virtual time, an order of events and faults from a seed.
 //!
 //! It schedules each shard by itself, in any order that the mailboxes of a real driver allow, and plays the clients.
-//! No clock, no socket, no thread, no channel: the same options give the same run, byte for byte.
+//! No clock of its own accord, no socket, no thread, no channel: the same options give the same run, byte for byte.
 //!
 //! ```
 //! use worldshard::prelude::*;
@@ -39,6 +39,7 @@
 mod simulation;
 
 mod berth;
+mod clock;
 mod mail;
 mod stopwatch;
 
@@ -56,13 +57,13 @@ pub mod check;
 
 pub use client::{ClientStanding, SimClient};
 pub use faults::{
-    CrashCounts, FaultCounts, FaultKind, Faults, LATE_TICKS_MAX, LATE_TURNS_MAX, SLOW_TURNS_MAX,
-    STALL_TICKS_MAX, STALL_TURNS_MAX,
+    CrashCounts, FaultCounts, FaultKind, Faults, JUMP_MS_MAX, LATE_TICKS_MAX, LATE_TURNS_MAX,
+    SLOW_TURNS_MAX, STALL_TICKS_MAX, STALL_TURNS_MAX,
 };
 pub use keeping::SimKeeping;
 pub use observed::{
     CameBack, ClientSeen, DeltaSeen, EntitySeen, EventKind, EventSeen, EventTap, GhostSeen,
-    HubSeen, Inherited, MailboxSeen, Observed, SeenByClient, ShardSeen, ViewerSeen,
+    HubSeen, Inherited, MailboxSeen, Observed, PaceSeen, SeenByClient, ShardSeen, ViewerSeen,
 };
 pub use script::ClientScript;
 pub use simulation::{SimClients, SimOptions, Simulation};

@@ -4,6 +4,7 @@
 //! absorbed the tick, and the parts are put together when the last one has.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use worldshard_protocol::digest::entity_digest as shown_digest;
 use worldshard_protocol::{EntityId, Record, SessionId, Tick, View};
@@ -36,6 +37,8 @@ pub struct Observed {
     pub events: Vec<EventSeen>,
     /// Every mailbox, when the last shard has absorbed `tick`.
     pub mailboxes: Vec<MailboxSeen>,
+    /// Ascending by shard, where there is a clock: what shards have made of it when the last one has absorbed `tick`.
+    pub paces: Vec<PaceSeen>,
     /// What processes before left to this one.
     pub inherited: Inherited,
 }
@@ -165,6 +168,29 @@ pub struct MailboxSeen {
     pub envelopes: usize,
     /// Their bound.
     pub envelopes_max: usize,
+}
+
+/// What one shard has made of its clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaceSeen {
+    /// Which shard.
+    pub shard: ShardId,
+    /// Between two ticks.
+    pub interval: Duration,
+    /// More are not made up for at once.
+    pub catch_up_ticks_max: u32,
+    /// Ticks that it has begun.
+    pub begun: u64,
+    /// Ticks that it left out because it lagged too far, and in how many times.
+    pub lag_ticks: u64,
+    /// See `lag_ticks`.
+    pub lag_times: u64,
+    /// When the next tick is due, since the first one was.
+    pub due: Duration,
+    /// Ticks that began before they were due.
+    pub early: u64,
+    /// The longest time that was still to be made up for behind a tick that began.
+    pub behind_most: Duration,
 }
 
 /// One client: what it asked for, and what it believes.

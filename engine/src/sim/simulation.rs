@@ -23,6 +23,7 @@ use crate::hub::{Commons, Hub};
 use crate::sim::berth::Berth;
 use crate::sim::check::{Check, Checkers, Finding};
 use crate::sim::client::SimClient;
+use crate::sim::clock::Clock;
 use crate::sim::disk::Disk;
 use crate::sim::faults::{CrashCounts, FaultCounts, Faults};
 use crate::sim::keeping::{Keeping, SimKeeping};
@@ -98,6 +99,8 @@ pub struct Simulation {
     tick: Tick,
     turn: u64,
     /// What may happen in this turn. Kept for its memory.
+    /// None where time does not matter: then shards run as fast as they can.
+    clock: Option<Clock>,
     may: Vec<Action>,
     check: Check,
     checkers: Checkers,
@@ -134,9 +137,11 @@ impl Simulation {
             return Err(Error::Option { name, detail });
         }
         let commons = Commons::new(recipe, shards)?;
+        let interval = recipe.world().config.tick_interval;
+        let clock = (options.faults.clock_jumps > 0).then(|| Clock::new(interval));
         let berth = |own| {
             let hub = Hub::new(ShardId(own), recipe.clone(), commons.clone())?;
-            Ok(Berth::new(ShardId(own), hub, shards))
+            Ok(Berth::new(ShardId(own), hub, shards, clock.as_ref()))
         };
         let is_scripted = matches!(options.clients, SimClients::Scripted(_));
         if is_scripted && options.faults.process_crashes > 0 {
@@ -164,6 +169,7 @@ impl Simulation {
             is_ending: false,
             chance: Chance::new(options.seed, EntityId(0), Tick(0), "simulation"),
             tick: Tick(0),
+            clock,
             turn: 0,
             may: Vec::new(),
             check: options.check,

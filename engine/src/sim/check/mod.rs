@@ -14,6 +14,7 @@ mod events;
 mod ghosts;
 mod mended;
 mod owners;
+mod pace;
 mod visible;
 
 use std::collections::BTreeMap;
@@ -185,6 +186,7 @@ fn of_one_process(oracles: Vec<Oracle>) -> Vec<Box<dyn Checker>> {
         Box::new(visible::Visible::new(oracles)),
         Box::new(continuity::Continuity::default()),
         Box::new(bounds::Bounded),
+        Box::new(pace::Pace),
         Box::new(events::Events::default()),
     ]
 }

@@ -1,4 +1,5 @@
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use super::{Check, Checkers, Finding, Subject};
 use crate::prelude::*;
@@ -432,6 +433,23 @@ fn a_bound_that_is_exceeded_is_found() {
         viewer.stats.commands_pending = 1025;
         Subject::Session(viewer.session)
     });
+}
+
+#[test]
+fn a_schedule_that_loses_or_invents_time_is_found() {
+    let tampers: [Tamper; 5] = [
+        |now| now.paces[1].begun += 1,
+        |now| now.paces[1].lag_ticks -= 1,
+        |now| now.paces[1].lag_times = 0,
+        |now| now.paces[1].early = 1,
+        |now| now.paces[1].behind_most = Duration::from_millis(251),
+    ];
+    for tamper in tampers {
+        check("pace", |now| {
+            tamper(now);
+            Subject::Shard(ShardId(1))
+        });
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::Simulation;
 use crate::lockstep::ENVELOPES_PER_SENDER_MAX;
+use crate::sim::berth::Berth;
 use crate::sim::observed::{EventTap, MailboxSeen, Observed};
 
 impl Simulation {
@@ -18,11 +19,14 @@ impl Simulation {
             envelopes_max: senders * ENVELOPES_PER_SENDER_MAX,
         };
         let mailboxes = self.berths.iter().map(|berth| mailbox(berth.own)).collect();
+        let pace = |berth: &Berth| Some(berth.schedule.as_ref()?.seen(berth.own));
+        let paces = self.berths.iter().filter_map(pace).collect();
         let shards = self.berths.iter_mut().map(|berth| {
             let seen = berth.seen.take();
             seen.expect("a tick that is looked at was seen by every shard")
         });
         Observed {
+            paces,
             tick: self.tick,
             config: self.config.clone(),
             cell_map,

@@ -204,7 +204,12 @@ impl Simulation {
             // Each viewpoint that came back is about to leave.
             self.inherited.commands += done - stats.commands_scripted + stats.viewers;
             self.inherited.last_entity += stats.births;
-            berths.push(Berth::new(berth.own, hub, archives.len() as u16));
+            berths.push(Berth::new(
+                berth.own,
+                hub,
+                archives.len() as u16,
+                self.clock.as_ref(),
+            ));
         }
         self.berths = berths;
         self.keep(keeping);

@@ -1,10 +1,16 @@
 //! One turn: chooses what happens next among all that may, and lets it happen. Never knows what clients say.
 
+use std::time::Duration;
+
 use worldshard_protocol::Tick;
 
 use super::Simulation;
+use crate::sim::berth::Berth;
 use crate::sim::check::Finding;
-use crate::sim::faults::{Faults, LATE_TURNS_MAX, SLOW_TURNS_MAX, STALL_TURNS_MAX, strikes, up_to};
+use crate::sim::clock::Clock;
+use crate::sim::faults::{
+    Faults, JUMP_MS_MAX, LATE_TURNS_MAX, SLOW_TURNS_MAX, STALL_TURNS_MAX, strikes, up_to,
+};
 use crate::sim::keeping::{Chore, Keeping};
 use crate::sim::mail::Way;
 use crate::sim::observed::ShardSeen;
@@ -50,10 +56,10 @@ impl Simulation {
     /// One thing happens; or, when nothing may, time passes until something may.
     fn turn(&mut self, tick: Tick) {
         self.turn += 1;
+        self.clock.iter_mut().for_each(Clock::turn);
         self.list_actions(tick);
         if self.may.is_empty() {
-            self.turn = self.next_turn();
-            return;
+            return self.wait(tick);
         }
         let at = (self.chance.next_u64() % self.may.len() as u64) as usize;
         match self.may[at] {
@@ -78,10 +84,9 @@ impl Simulation {
             if berth.stalled_until > self.turn {
                 continue;
             }
-            let keeping = self.keeping.as_ref();
-            let is_ahead =
-                keeping.is_some_and(|keeping| !keeping.own[at].may_advance(berth.lockstep.tick()));
-            if berth.may_advance(tick) && !is_ahead {
+            let clock = self.clock.as_ref();
+            let is_early = clock.is_some_and(|clock| berth.due() > Some(clock.now()));
+            if self.may_advance(at, tick) && !is_early {
                 self.may.push(Action::Advance(at));
             }
             if berth.lockstep.is_complete() {
@@ -107,6 +112,27 @@ impl Simulation {
         }
     }
 
+    /// Whether a shard that is awake may begin a tick, if it is time.
+    fn may_advance(&self, at: usize, tick: Tick) -> bool {
+        let (berth, keeping) = (&self.berths[at], self.keeping.as_ref());
+        let is_ahead =
+            keeping.is_some_and(|keeping| !keeping.own[at].may_advance(berth.lockstep.tick()));
+        berth.may_advance(tick) && !is_ahead
+    }
+
+    /// Nothing may happen: time passes.
+    fn wait(&mut self, tick: Tick) {
+        let waits = |(at, berth): (usize, &Berth)| {
+            let is_awake = berth.stalled_until <= self.turn;
+            (is_awake && self.may_advance(at, tick)).then(|| berth.due())?
+        };
+        let due = self.berths.iter().enumerate().filter_map(waits).min();
+        match (&mut self.clock, due) {
+            (Some(clock), Some(due)) => clock.sleep_until(due),
+            _ => self.turn = self.next_turn(),
+        }
+    }
+
     /// When the first shard wakes or the first envelope arrives.
     fn next_turn(&self) -> u64 {
         let stalls = self.berths.iter().map(|berth| berth.stalled_until);
@@ -125,6 +151,14 @@ impl Simulation {
             keeping.own[at].advanced(&mut berth.hub, tick);
         }
         let (faults, counts, chance) = (&self.faults, &mut self.counts, &mut self.chance);
+        if let (Some(clock), Some(schedule)) = (&mut self.clock, &mut berth.schedule) {
+            schedule.begin(clock.now());
+            if strikes(faults.clock_jumps, &mut counts.clock_jumps, chance) {
+                // As often a moment as a night.
+                let ms = up_to(JUMP_MS_MAX, chance) >> (chance.next_u64() % 24);
+                clock.jump(Duration::from_millis(ms));
+            }
+        }
         if strikes(faults.shard_stalls, &mut counts.shard_stalls, chance) {
             berth.stalled_until = self.turn + up_to(STALL_TURNS_MAX, chance);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use worldshard_protocol::world::OPCODE_S2C_DELTA;
 use worldshard_protocol::{
@@ -12,7 +13,9 @@ use worldshard_transport::MessageKind;
 
 use crate::hub::{Commons, Hub, Opening};
 use crate::prelude::*;
-use crate::sim::{ClientSeen, DeltaSeen, EventTap, Inherited, MailboxSeen, Observed, ShardSeen};
+use crate::sim::{
+    ClientSeen, DeltaSeen, EventTap, Inherited, MailboxSeen, Observed, PaceSeen, ShardSeen,
+};
 use crate::worlds::{self, WorldName};
 
 /// What walks, crosses, is born and is removed, and who watches.
@@ -152,6 +155,18 @@ impl Scene {
             envelopes: 0,
             envelopes_max: 2,
         };
+        let tick = self.tick.0;
+        let pace = |shard: ShardId| PaceSeen {
+            shard,
+            interval: Duration::from_millis(50),
+            catch_up_ticks_max: 5,
+            begun: tick,
+            lag_ticks: 7,
+            lag_times: 1,
+            due: Duration::from_millis(50 * (tick + 7) + 20),
+            early: 0,
+            behind_most: Duration::from_millis(249),
+        };
         let cell_map = commons.cell_map().clone();
         let seen = |client: &mut Watcher| {
             let seen = client.believes.clone();
@@ -163,6 +178,7 @@ impl Scene {
             tick: self.tick,
             config: Arc::new(self.hubs[0].recipe().world().config.clone()),
             mailboxes: cell_map.shards().map(mailbox).collect(),
+            paces: cell_map.shards().map(pace).collect(),
             cell_map,
             shards,
             clients: self.clients.iter_mut().map(seen).collect(),
