@@ -11,3 +11,6 @@ pub(crate) const PROTOCOL: u16 = 1002;
 
 /// The peer broke a rule: a refused credential has this code too.
 pub(crate) const POLICY: u16 = 1008;
+
+/// The reason of a server that has heard nothing for long begins so.
+pub(crate) const SILENCE: &str = "TIMEOUT: nothing was heard";

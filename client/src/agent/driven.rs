@@ -313,6 +313,10 @@ impl Agent {
             // A browser says so of an attempt that failed, too.
             return self.dropped(Why::Lost, now);
         }
+        if code == close::POLICY && reason.starts_with(close::SILENCE) {
+            // It was the way that failed: the session waits, as after any other drop.
+            return self.dropped(Why::Silent, now);
+        }
         match self.phase {
             Phase::Opened { .. } | Phase::Connecting { .. } => {}
             Phase::Live { since } => self.lived(since, now),

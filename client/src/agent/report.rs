@@ -149,7 +149,7 @@ pub enum Why {
     TimedOut,
     /// It broke off.
     Lost,
-    /// The server did not answer a ping in time.
+    /// The server did not answer a ping in time, or says that we did not.
     Silent,
     /// The server broke the protocol.
     Protocol(String),

@@ -157,6 +157,19 @@ fn a_session_is_told_from_its_first_attempt_to_its_end() {
 }
 
 #[test]
+fn a_server_that_heard_nothing_for_long_is_taken_for_a_connection_that_broke() {
+    let mut hand = Hand::new(|_| {});
+    hand.live(&greeting(5, Some(("ab", 0))));
+    hand.close_by_server(1008, "TIMEOUT: nothing was heard for 35 s");
+    assert_eq!(hand.reports(), [Report::Disconnected(Why::Silent)]);
+    let target = hand.target();
+    assert!(
+        target.protocols.iter().any(|one| one.contains("resume.ab")),
+        "{target:?}"
+    );
+}
+
+#[test]
 fn answers_end_requests_once_and_late_ones_are_dropped() {
     let mut hand = Hand::new(|_| {});
     hand.live(&greeting(5, None));

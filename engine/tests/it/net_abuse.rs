@@ -169,6 +169,8 @@ fn a_silent_peer_is_pinged_and_one_that_does_not_answer_is_dropped() {
             let mut mute = Client::connect(address, "/ws");
             let began = now();
             assert_eq!(mute.hear(), Heard::Ping(Vec::new()));
+            let why = "TIMEOUT: nothing was heard for 0.6 s".to_owned();
+            assert_eq!(mute.hear(), Heard::Close(Some(1008), why));
             assert_eq!(mute.hear(), Heard::End);
             let took = began.elapsed();
             assert!(

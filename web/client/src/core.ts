@@ -220,6 +220,8 @@ export class Core {
   /** The server's close frame came. It ends the session. */
   closed(now: number, code: number, reason: string): void {
     if (!this.#hasSocket()) return;
+    // It was the way that failed: the session waits, as after any other drop.
+    if (code === POLICY_VIOLATION && reason.startsWith(SILENCE)) return this.lost(now, { why: 'the server heard nothing for long' });
     const unsent = this.#end(now, { type: 'closedByServer', code, reason });
     this.#resume = undefined;
     if (code === POLICY_VIOLATION && reason.startsWith('AUTH_FAILED')) return this.#authFailed(now, unsent);
@@ -533,5 +535,7 @@ function passes(status: number): boolean {
 }
 
 const POLICY_VIOLATION = 1008;
+/** The reason of a server that has heard nothing for long begins so. */
+const SILENCE = 'TIMEOUT: nothing was heard';
 /** Scripts may close with 1000 and with 3000 to 4999 only. */
 const UNREADABLE = 4002;

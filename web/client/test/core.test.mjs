@@ -139,6 +139,15 @@ test('switches: a drop ends the client that is not to reconnect, a close frame t
   }
 });
 
+test('a server that heard nothing for long has closed a connection that broke: the session goes on', () => {
+  const { simulation, server } = scene();
+  const client = new SimClient(server, { pingIntervalMs: 0 }).start();
+  simulation.run(1);
+  server.open[0].close(1008, 'TIMEOUT: nothing was heard for 35 s');
+  simulation.run(2000);
+  assert.equal(client.story, 'connecting opened live disconnected connecting opened live');
+});
+
 test('after a close frame the client waits before it comes back', () => {
   const { simulation, server } = scene();
   const client = new SimClient(server, { reconnectOnServerClose: true, pingIntervalMs: 0 }).start();

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use worldshard_transport::{Refusal, close_code, close_frame, ping_frame};
+use worldshard_protocol::{ErrorCode, error_envelope};
+use worldshard_transport::{MessageKind, Refusal, close_code, close_frame, data_frame, ping_frame};
 
 use super::commit::LAST_COMMIT_WAIT;
 use super::connection::{Connection, Phase};
@@ -154,7 +155,7 @@ impl Reactor {
                     if connection.reads_not {
                         self.set_alarm(slot);
                     } else {
-                        self.reset(slot, CloseReason::Timeout);
+                        self.give_up_on(slot, now);
                     }
                 }
                 Phase::Open { .. } | Phase::Closing { .. } => {
@@ -191,6 +192,21 @@ impl Reactor {
     pub(super) fn has_ended(&self, now: Instant) -> bool {
         let drained = |until| self.slots.len() == 0 || until <= now;
         self.draining.is_some_and(drained) || self.has_run_all()
+    }
+
+    /// Nothing was heard of a peer that takes what it is told: it is told why it is left. The session does not wait for that.
+    fn give_up_on(&mut self, slot: Slot, now: Instant) {
+        let silence_max = self.process.recipe.options().limits.silence_max;
+        let Some(connection) = self.slots.find_mut(slot) else {
+            return;
+        };
+        let detail = format!("nothing was heard for {} s", silence_max.as_secs_f64());
+        if let Phase::Open { lanes: true, .. } = connection.phase {
+            let envelope = error_envelope(ErrorCode::Timeout, &detail, None);
+            connection.push_own(data_frame(MessageKind::Text, envelope.as_bytes()));
+        }
+        let reason = format!("{}: {detail}", ErrorCode::Timeout);
+        self.close(slot, close_code::POLICY, &reason, CloseReason::Timeout, now);
     }
 
     fn reset(&mut self, slot: Slot, told: CloseReason) {
