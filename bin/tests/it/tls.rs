@@ -149,9 +149,9 @@ fn fingerprint(server: &Server) -> String {
 fn a_client_that_knows_the_fingerprint_connects_and_a_restart_keeps_it(runtime: &str) {
     let folder = Folder::new(&format!("tls-dev-{runtime}"));
     let kept = folder.path("kept");
-    let args = ["--app", "echo", "--shards", "2", "--tls-dev", &kept];
     let mut prints = Vec::new();
-    for _ in 0..2 {
+    for shards in ["1", "2", "8"] {
+        let args = ["--app", "echo", "--shards", shards, "--tls-dev", &kept];
         let server = Server::start(runtime, &args);
         let print = fingerprint(&server);
         Client::connect(server.addr(), &print)
@@ -163,7 +163,7 @@ fn a_client_that_knows_the_fingerprint_connects_and_a_restart_keeps_it(runtime: 
         prints.push(print);
         server.end();
     }
-    assert_eq!(prints[0], prints[1]);
+    assert_eq!(prints, vec![prints[0].clone(); 3]);
     let key = Path::new(&kept).join("tls-dev-key.pem");
     assert_eq!(
         fs::metadata(key).unwrap().permissions().mode() & 0o777,

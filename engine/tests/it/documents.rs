@@ -9,13 +9,13 @@ use worldshard_protocol::{ClientMessage, InterestWish, ViewpointMode};
 
 use crate::pump::Pump;
 
-fn read(name: &str) -> String {
+pub(crate) fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
     std::fs::read_to_string(path).unwrap()
 }
 
 /// What stands between two marks, each of which the text must have.
-fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
+pub(crate) fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
     let (_, rest) = text.split_once(start).unwrap();
     rest.split_once(end).unwrap().0
 }

@@ -37,6 +37,7 @@ mod net_audience;
 mod net_auth;
 #[cfg(target_os = "linux")]
 mod net_churn;
+mod net_closes;
 mod net_coalesce;
 mod net_commit;
 mod net_echo;

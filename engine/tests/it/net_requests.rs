@@ -301,30 +301,39 @@ fn repeated_numbers_are_ignored_gaps_reported_and_acknowledgements_given_where_a
 #[test]
 fn a_client_that_can_only_ping_by_text_stays_connected() {
     on_each_runtime(|runtime| {
-        let (kept, _listens) = keeping();
-        let mut app = willing(runtime, 2, kept);
-        app.options(|options| {
-            options.limits.ping_interval = Duration::from_millis(150);
-            options.limits.silence_max = Duration::from_millis(400);
-        });
-        let (running, address) = serve(&mut app);
-        let (mut client, mut silent) = (connect(address), connect(address));
-        for round in 0..12 {
-            let ping = format!(r#"{{"v":1,"svc":"sys","type":"ping","data":{{"at":{round}}}}}"#);
-            client.say(MessageKind::Text, ping.as_bytes());
-            // It sees no pings, so it answers none.
-            let heard = loop {
-                match client.hear() {
-                    Heard::Ping(_) => {}
-                    Heard::Message(_, text) => break String::from_utf8(text).unwrap(),
-                    other => panic!("{other:?}"),
-                }
-            };
-            assert_eq!(heard, ping.replace("ping", "pong"));
-            std::thread::park_timeout(Duration::from_millis(100));
+        for shards in [1, 2, 8] {
+            let (kept, _listens) = keeping();
+            let mut app = willing(runtime, shards, kept);
+            app.options(|options| {
+                options.limits.ping_interval = Duration::from_millis(150);
+                options.limits.silence_max = Duration::from_millis(400);
+            });
+            let (running, address) = serve(&mut app);
+            let (mut client, mut silent) = (connect(address), connect(address));
+            for round in 0..12 {
+                let ping =
+                    format!(r#"{{"v":1,"svc":"sys","type":"ping","data":{{"at":{round}}}}}"#);
+                client.say(MessageKind::Text, ping.as_bytes());
+                // It sees no pings, so it answers none.
+                let heard = loop {
+                    match client.hear() {
+                        Heard::Ping(_) => {}
+                        Heard::Message(_, text) => break String::from_utf8(text).unwrap(),
+                        other => panic!("{other:?}"),
+                    }
+                };
+                assert_eq!(heard, ping.replace("ping", "pong"));
+                std::thread::park_timeout(Duration::from_millis(100));
+            }
+            let why = "nothing was heard for 0.4 s";
+            while let Heard::Ping(_) = silent.hear() {}
+            // That was the error.
+            assert_eq!(
+                silent.hear(),
+                Heard::Close(Some(1008), format!("TIMEOUT: {why}"))
+            );
+            end(running);
         }
-        while silent.hear() != Heard::End {}
-        end(running);
     });
 }
 

@@ -206,7 +206,7 @@ fn a_token_in_a_subprotocol_is_answered_by_that_subprotocol() {
 #[test]
 fn after_the_grace_the_avatar_leaves_and_the_end_is_told_once() {
     on_each_runtime(|runtime| {
-        for shards in [1, 8] {
+        for shards in [1, 2, 8] {
             let log = Log::default();
             let grace = Duration::from_millis(400);
             let (running, address) = serve(&mut stones(runtime, shards, grace, &log));

@@ -13,7 +13,7 @@ use worldshard_client::Connection;
 use worldshard_protocol::{InterestWish, ViewpointMode};
 use worldshard_transport::MessageKind;
 
-use crate::socket::{Client, Heard, PATIENCE, end, eventually, get, on_each_runtime, serve};
+use crate::socket::{Client, Heard, PATIENCE, end, eventually, get, now, on_each_runtime, serve};
 
 type Log = Arc<Mutex<Vec<Event>>>;
 
@@ -304,11 +304,48 @@ fn enter(address: SocketAddr, path: &str) -> Connection {
     client
 }
 
+/// Nothing of its peer arrives any more, and it takes nothing: as behind a firewall that drops all packets.
+#[test]
+fn a_dead_peer_frees_its_users_seat_without_its_help() {
+    on_each_runtime(|runtime| {
+        for shards in [1, 2, 8] {
+            let log = Log::default();
+            let mut app = app(runtime, shards, 1, OnExceed::Deny, &log);
+            app.options(|options| {
+                options.limits.ping_interval = Duration::from_millis(300);
+                options.limits.silence_max = Duration::from_millis(600);
+            });
+            let (running, address) = serve(&mut app);
+            let mut dead = connect(address, "anna");
+            asked(&mut dead);
+            let began = now();
+            assert_eq!(connect(address, "anna").hear(), denied(1));
+            // It never reads again, and never closes.
+            eventually(Duration::from_millis(1600), "its place is free", || {
+                let mut next = connect(address, "anna");
+                next.say(MessageKind::Text, b"who am I");
+                matches!(next.hear(), Heard::Message(..))
+            });
+            assert!(began.elapsed() >= Duration::from_millis(500));
+            let timeouts = |log: &Log| {
+                let log = log.lock().unwrap();
+                let is_timeout =
+                    |one: &&Event| matches!(one, Event::Closed(_, CloseReason::Timeout));
+                log.iter().filter(is_timeout).count()
+            };
+            assert_eq!(timeouts(&log), 1);
+            drop(dead);
+            end(running);
+        }
+    });
+}
+
 #[test]
 fn a_session_that_waits_for_its_client_gives_way_first() {
     on_each_runtime(|runtime| {
         for (shards, rule) in [
             (1, OnExceed::Deny),
+            (2, OnExceed::KickOldest),
             (8, OnExceed::Deny),
             (8, OnExceed::KickOldest),
         ] {
@@ -339,6 +376,7 @@ fn going_on_over_another_connection_takes_no_other_seat() {
     on_each_runtime(|runtime| {
         for (shards, rule) in [
             (1, OnExceed::Deny),
+            (2, OnExceed::KickOldest),
             (8, OnExceed::Deny),
             (8, OnExceed::KickOldest),
         ] {

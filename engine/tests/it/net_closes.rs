@@ -1,0 +1,288 @@
+//! Every refusal of a session is delivered: each code and reason of the catalogue in `docs/wire.md` is reached by its
+//! stimulus and read by the client, on any number of shards; and so is each code of an error.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+use worldshard::prelude::*;
+use worldshard::{Auth, OnExceed, Runtime, Secret, ServerOptions};
+use worldshard_client::{Connection, Event as ClientEvent};
+use worldshard_protocol::{ClientMessage, InterestWish, ViewpointMode};
+use worldshard_transport::MessageKind;
+
+use crate::documents::{between, read};
+use crate::hub_requests::request;
+use crate::socket::{Client, Heard, PATIENCE, end, on_each_runtime, serve};
+
+const SECRET: &str = "sixteen letters!";
+
+/// What a client was closed with.
+type Close = (u16, String);
+
+/// Echoes; sends much to who asks for much, closes who asks for that, and keeps the requests that are to be kept.
+fn app(runtime: Runtime, shards: u16, change: impl FnOnce(&mut ServerOptions)) -> App {
+    let mut app = App::new();
+    app.bind("127.0.0.1:0")
+        .runtime(runtime)
+        .shards(shards)
+        .raw("/ws")
+        .lanes("/world")
+        .world(WorldConfig::default())
+        .avatar(|_, at| Draft::at(at))
+        .resource(Vec::<Request>::new)
+        .system(Update, serve_wishes)
+        .options(|options| {
+            options.limits.message_bytes_max = 1 << 16;
+            options.limits.requests_open_max = 1;
+            options.limits.resume_grace = Duration::from_secs(60);
+            change(options);
+        });
+    app
+}
+
+fn serve_wishes(cx: &mut Context<'_>) {
+    for request in cx.requests() {
+        match request.payload.as_text() {
+            Some("\"keep\"") => cx.resource_mut::<Vec<Request>>().push(request),
+            _ => drop(request),
+        }
+    }
+    for message in cx.messages() {
+        let session = message.session;
+        match message.payload.as_text() {
+            Some("close") => cx.close(session, 4000, "as asked"),
+            Some("much") => {
+                for _ in 0..MUCH {
+                    cx.send(Audience::One(session), vec![7; 64 * 1024]);
+                }
+            }
+            _ => cx.send(Audience::One(session), message.payload.clone()),
+        }
+    }
+}
+
+/// Messages of 64 KiB: more than a socket and a queue hold.
+const MUCH: u32 = 400;
+
+/// The close that it hears, past everything else.
+fn closed(mut client: Client) -> Close {
+    loop {
+        match client.hear() {
+            Heard::Close(code, reason) => return (code.unwrap_or(1005), reason),
+            Heard::End => panic!("an end without a close"),
+            Heard::Message(..) | Heard::Ping(_) | Heard::Pong(_) => {}
+        }
+    }
+}
+
+fn after(address: SocketAddr, bytes: &[u8]) -> Close {
+    let mut client = Client::connect(address, "/ws");
+    client.write(bytes);
+    closed(client)
+}
+
+fn after_text(address: SocketAddr, text: &str) -> Close {
+    let mut client = Client::connect(address, "/ws");
+    client.say(MessageKind::Text, text.as_bytes());
+    closed(client)
+}
+
+/// A frame with this first byte, masked by zeros.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(payload.len()).unwrap();
+    [&[first, 0x80 | len, 0, 0, 0, 0], payload].concat()
+}
+
+/// What the connection of a session hears with which another one goes on.
+fn replaced(address: SocketAddr) -> Close {
+    let mut old = Connection::enter(address, "/world", PATIENCE).unwrap();
+    old.join(ViewpointMode::Avatar, None, InterestWish::Default);
+    old.flush().unwrap();
+    let joined = old.until(PATIENCE, |event| {
+        matches!(event, ClientEvent::Delta(_)).then_some(())
+    });
+    joined.unwrap();
+    let next = Connection::resume(address, "/world", &old, PATIENCE).unwrap();
+    let close = old.until(PATIENCE, |event| match event {
+        ClientEvent::Closed { code, reason } => Some((*code, reason.clone())),
+        _ => None,
+    });
+    drop(next);
+    close.unwrap()
+}
+
+/// What anybody can be closed with.
+fn of_all(runtime: Runtime, shards: u16) -> Vec<Close> {
+    let (running, address) = serve(&mut app(runtime, shards, |_| {}));
+    let fragments = [frame(0x01, b""), frame(0x00, b"").repeat(2000)].concat();
+    let huge = [&[0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0][..], &[0; 4]].concat();
+    let mut heard = vec![
+        after_text(address, "close"),
+        after(address, &frame(0x83, b"")),
+        after(address, &frame(0x81, &[0xff, 0xfe])),
+        after(address, &fragments),
+        after(address, &huge),
+        after_text(address, "much"),
+        replaced(address),
+    ];
+    let last = Client::connect(address, "/ws");
+    running.stop();
+    heard.push(closed(last));
+    running.join().unwrap();
+    heard
+}
+
+/// What becomes of who does not say who it is, or says nothing at all.
+fn of_strangers(runtime: Runtime, shards: u16) -> Vec<Close> {
+    let (running, address) = serve(&mut app(runtime, shards, |options| {
+        options.auth = Some(Auth::Secret(Secret::new(SECRET.as_bytes()).unwrap()));
+        options.limits.auth_deadline = Duration::from_millis(300);
+        options.limits.ping_interval = Duration::from_millis(150);
+        options.limits.silence_max = Duration::from_millis(400);
+    }));
+    let heard = vec![
+        closed(Client::connect(address, "/ws?token=another")),
+        closed(Client::connect(address, "/ws")),
+        closed(Client::connect(
+            address,
+            &format!("/ws?token={}", SECRET.replace(' ', "%20")),
+        )),
+    ];
+    end(running);
+    heard
+}
+
+/// What becomes of who comes too often.
+fn of_many(runtime: Runtime, shards: u16) -> Vec<Close> {
+    let both = [OnExceed::Deny, OnExceed::KickOldest].map(|rule| {
+        let (running, address) = serve(&mut app(runtime, shards, |options| {
+            options.auth = Some(Auth::None);
+            options.on_exceed = rule;
+            options.limits.sessions_per_user = 1;
+        }));
+        let path = "/ws?user=anna";
+        let mut first = Client::connect(address, path);
+        first.echoes(MessageKind::Text, b"there");
+        let second = Client::connect(address, path);
+        let heard = match rule {
+            OnExceed::Deny => closed(second),
+            OnExceed::KickOldest => closed(first),
+        };
+        end(running);
+        heard
+    });
+    both.to_vec()
+}
+
+#[test]
+fn every_close_of_the_catalogue_is_read_by_its_client() {
+    let document = read("docs/wire.md");
+    let rows = between(&document, "### 9.1", "\n## 10").lines();
+    let rows: Vec<(u16, &str)> = rows
+        .filter_map(|row| {
+            let mut cells = row.strip_prefix("| ")?.split(" | ");
+            let code = cells.next()?.parse().ok()?;
+            Some((code, cells.next()?.trim_matches('`')))
+        })
+        .collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    // A reason may go on where the catalogue has an ellipsis.
+    let fits = |(code, reason): &Close, row: &(u16, &str)| {
+        let (begin, rest) = row.1.split_once('…').unwrap_or((row.1, ""));
+        let whole = begin.len() == row.1.len();
+        *code == row.0
+            && reason.starts_with(begin)
+            && reason.ends_with(rest)
+            && (!whole || reason == begin)
+    };
+    on_each_runtime(|runtime| {
+        for shards in [1, 2, 8] {
+            let mut heard = of_all(runtime, shards);
+            assert_eq!(heard.remove(0), (4000, "as asked".to_owned()));
+            heard.extend(of_strangers(runtime, shards));
+            heard.extend(of_many(runtime, shards));
+            for close in &heard {
+                let known = rows.iter().filter(|row| fits(close, row)).count();
+                assert_eq!(known, 1, "{close:?} on {shards} shards");
+            }
+            for row in &rows {
+                let read = heard.iter().any(|close| fits(close, row));
+                assert!(read, "{row:?} was not read on {shards} shards");
+            }
+        }
+    });
+}
+
+/// The code of the next error or reject that it hears.
+fn refusal(client: &mut Client) -> ErrorCode {
+    loop {
+        let Heard::Message(kind, bytes) = client.hear() else {
+            panic!("no refusal");
+        };
+        if kind == MessageKind::Binary {
+            continue;
+        }
+        let said: Value = serde_json::from_slice(&bytes).unwrap();
+        if matches!(said["type"].as_str(), Some("error" | "reject")) {
+            break ErrorCode::from_name(said["data"]["code"].as_str().unwrap()).unwrap();
+        }
+    }
+}
+
+fn lanes(address: SocketAddr, texts: &[&str]) -> Client {
+    let mut client = Client::connect(address, "/world");
+    for text in texts {
+        client.say(MessageKind::Text, text.as_bytes());
+    }
+    client
+}
+
+#[test]
+fn every_code_of_an_error_is_read_by_the_client_that_it_is_for() {
+    on_each_runtime(|runtime| {
+        for shards in [1, 2, 8] {
+            let (running, address) = serve(&mut app(runtime, shards, |_| {}));
+            let long = format!(
+                r#"{{"v":1,"svc":"sys","type":"ping","data":"{}"}}"#,
+                "x".repeat(200)
+            );
+            let (kept, dropped) = (request(1, "\"keep\""), request(2, "\"drop\""));
+            let full = request(3, "\"keep\"");
+            let mut codes = vec![
+                refusal(&mut lanes(address, &["what"])),
+                refusal(&mut lanes(address, &[&long])),
+                refusal(&mut lanes(
+                    address,
+                    &[r#"{"v":2,"svc":"sys","type":"ping"}"#],
+                )),
+                refusal(&mut lanes(address, &[&dropped])),
+                refusal(&mut lanes(address, &[&kept, &full])),
+            ];
+            let mut client = lanes(address, &[]);
+            let mut steer = Vec::new();
+            let direction = [1.0, 0.0, 0.0];
+            ClientMessage::Steer { direction }.encode(None, None, &mut steer);
+            client.say(MessageKind::Binary, &steer);
+            codes.push(refusal(&mut client));
+            for _ in 0..2000 {
+                client.say(MessageKind::Binary, &steer);
+            }
+            let mut later = std::iter::repeat_with(|| refusal(&mut client));
+            codes.extend(later.find(|code| *code != ErrorCode::NotAllowed));
+            end(running);
+            assert_eq!(
+                codes,
+                [
+                    ErrorCode::BadRequest,
+                    ErrorCode::PayloadTooLarge,
+                    ErrorCode::UnsupportedVersion,
+                    ErrorCode::Internal,
+                    ErrorCode::ResourceExhausted,
+                    ErrorCode::NotAllowed,
+                    ErrorCode::RateLimited,
+                ]
+            );
+        }
+    });
+}
