@@ -7,10 +7,19 @@ use std::time::Duration;
 use worldshard::Runtime;
 use worldshard::prelude::*;
 
-use crate::socket::{end, serve};
+use crate::socket::{end, on_each_runtime, serve};
 
 #[test]
 fn the_bot_of_the_client_library_walks_through_a_world() {
+    let program = build();
+    on_each_runtime(|runtime| {
+        for shards in [1, 2, 8] {
+            walk(&program, runtime, shards);
+        }
+    });
+}
+
+fn walk(program: &Path, runtime: Runtime, shards: u16) {
     let mut app = App::new();
     app.world(WorldConfig::default())
         .populate(1000, |_, entity| {
@@ -21,10 +30,10 @@ fn the_bot_of_the_client_library_walks_through_a_world() {
         })
         .avatar(|_, at| Draft::at(at))
         .bind("127.0.0.1:0")
-        .runtime(Runtime::Portable)
-        .shards(2);
+        .runtime(runtime)
+        .shards(shards);
     let (running, address) = serve(&mut app);
-    let mut bot = Command::new(build())
+    let mut bot = Command::new(program)
         .args([&format!("ws://{address}/world"), "2"])
         .stdout(Stdio::piped())
         .spawn()
