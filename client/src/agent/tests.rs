@@ -1,5 +1,8 @@
 //! An agent driven by hand, in virtual time. `simulation` drives it by chance.
 
+mod planted;
+#[path = "../../tests/rules/mod.rs"]
+mod rules;
 mod simulation;
 mod waits;
 
