@@ -86,6 +86,7 @@ impl Application {
         }
     }
 
+    /// Whether no session is open.
     pub(crate) fn is_quiet(&self) -> bool {
         let mut all = self.sessions.values();
         all.all(|session| session.standing != Standing::Open)

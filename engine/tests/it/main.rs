@@ -13,6 +13,8 @@ mod child;
 mod folder;
 #[path = "../../../transport/tests/common/mod.rs"]
 mod framing;
+#[path = "../../../client/tests/rules/mod.rs"]
+mod rules;
 mod runtimes;
 mod socket;
 mod tls;
@@ -58,6 +60,7 @@ mod net_walker;
 mod net_world;
 mod pump;
 mod sim_crashes;
+mod sim_cuts;
 mod sim_driver;
 mod sim_faults;
 #[cfg(target_os = "linux")]

@@ -364,6 +364,12 @@ fn a_session_that_opens_or_closes_twice_or_is_heard_when_it_is_not_open_is_found
     });
     finds("sessions", |trace| {
         trace.begin(1);
+        // The next process hears of it only when it knows it.
+        trace.application.lost();
+        trace.message();
+    });
+    finds("sessions", |trace| {
+        trace.begin(1);
         trace.application.finish(&trace.user);
     });
 }
