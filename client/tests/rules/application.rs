@@ -86,6 +86,10 @@ impl Application {
         }
     }
 
+    pub(crate) fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// Whether no session is open.
     pub(crate) fn is_quiet(&self) -> bool {
         let mut all = self.sessions.values();

@@ -40,6 +40,7 @@ mod net_auth;
 #[cfg(target_os = "linux")]
 mod net_churn;
 mod net_coalesce;
+mod net_cuts;
 mod net_echo;
 mod net_framing;
 mod net_health;

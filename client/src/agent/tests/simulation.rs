@@ -457,7 +457,9 @@ impl Scene {
         assert!(self.user.is_dead(), "{:?}", self.agent);
         assert!(self.agent.next_report().is_none() && self.agent.next_action().is_none());
         self.end_session();
-        self.server.application.finish(&self.user);
+        let application = &self.server.application;
+        application.finish(&self.user);
+        assert_eq!(application.sessions() as u64, self.server.sessions);
     }
 }
 
