@@ -629,12 +629,7 @@ impl Scene {
                     self.say(player);
                 }
             }
-            Report::Refused(refused) => {
-                // A world that comes back does not say that it has a Join when nothing was said after it.
-                let is_said_again = refused.message == "join: there is a viewpoint already";
-                let is_expected = is_said_again && self.counts.contains_key("processes ended");
-                assert!(is_expected, "{refused:?}");
-            }
+            Report::Refused(refused) => panic!("{refused:?}"),
             Report::Dead { .. } if !self.is_over => {
                 self.hang_up(player, 1000);
                 self.clients += 1;
