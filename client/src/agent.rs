@@ -86,6 +86,8 @@ enum Phase {
     /// The user closed; the server's close is awaited.
     Closing {
         until: Duration,
+        /// Whether the session was live.
+        lived: bool,
     },
     /// The credential was refused, a new one is awaited.
     Renewing,
@@ -315,7 +317,8 @@ impl Agent {
             }
             Phase::Opened { .. } | Phase::Live { .. } => {
                 let until = now.saturating_add(self.options.patience.close);
-                self.phase = Phase::Closing { until };
+                let lived = matches!(self.phase, Phase::Live { .. });
+                self.phase = Phase::Closing { until, lived };
                 self.actions.push_back(Action::Close {
                     code: close::NORMAL,
                     reason: "client done",

@@ -54,6 +54,10 @@
 //! [`Client`] is one connection of our own, bytes in, events and bytes out, and [`Connection`] drives it over a blocking
 //! socket: both are for load generators and tests, which want no second connection.
 
+// So that the checker of the rules, which tests of other crates include too, finds its types.
+#[cfg(test)]
+extern crate self as worldshard_client;
+
 mod chance;
 mod close;
 

@@ -110,7 +110,7 @@ impl Agent {
                 self.attempt_failed(Why::TimedOut, now);
                 self.actions.push_front(Action::Abandon);
             }
-            Phase::Closing { until } if until <= now => {
+            Phase::Closing { until, .. } if until <= now => {
                 self.end(Report::ClosedBySelf, Then::Die(Cause::ClosedBySelf));
                 self.actions.push_front(Action::Abandon);
             }
@@ -148,7 +148,7 @@ impl Agent {
     pub fn wake_at(&self) -> Option<Duration> {
         let patience = &self.options.patience;
         match self.phase {
-            Phase::Waiting { until } | Phase::Closing { until } => Some(until),
+            Phase::Waiting { until } | Phase::Closing { until, .. } => Some(until),
             Phase::Connecting { since, .. } | Phase::Opened { since } => {
                 Some(since.saturating_add(patience.connect))
             }
@@ -360,10 +360,13 @@ impl Agent {
 
     fn heard(&mut self, message: Message, now: Duration) {
         match self.phase {
-            Phase::Opened { .. } | Phase::Live { .. } | Phase::Closing { .. } => {}
-            Phase::Waiting { .. } | Phase::Connecting { .. } | Phase::Renewing | Phase::Dead => {
-                return;
-            }
+            Phase::Opened { .. } | Phase::Live { .. } | Phase::Closing { lived: true, .. } => {}
+            // A session that was closed before its greeting came is none of the user's.
+            Phase::Closing { lived: false, .. }
+            | Phase::Waiting { .. }
+            | Phase::Connecting { .. }
+            | Phase::Renewing
+            | Phase::Dead => return,
         }
         self.heard_at = now;
         if self.is_full() {
@@ -423,7 +426,7 @@ impl Agent {
                 self.go_live(Some(greeting), resumed, now);
                 return Ok(());
             }
-            // It came too late: this end is closing.
+            // A session is greeted once.
             Heard::Greeting(_) => return Ok(()),
             Heard::Other => Report::Other(message.clone()),
             Heard::Delta(applied) => Report::Delta(applied),

@@ -1,5 +1,8 @@
 //! An agent driven by hand, in virtual time. `simulation` drives it by chance.
 
+mod planted;
+#[path = "../../tests/rules/mod.rs"]
+mod rules;
 mod simulation;
 mod waits;
 
@@ -527,6 +530,24 @@ fn a_client_that_closes_hears_what_was_under_way() {
         },
     ];
     assert_eq!(reports, expected);
+}
+
+#[test]
+fn a_client_that_closes_before_the_greeting_hears_nothing_of_the_session() {
+    let mut hand = Hand::new(|_| {});
+    hand.target();
+    hand.tell(Happened::Opened);
+    hand.agent.close(hand.now);
+    hand.hear(&greeting(5, None));
+    hand.hear(r#"{"v":1,"svc":"app","type":"message","data":"hello"}"#);
+    hand.close_by_server(1000, "");
+    let expected = [
+        Report::Connecting { attempt: 1 },
+        Report::Opened,
+        Report::ClosedBySelf,
+        dead(Cause::ClosedBySelf),
+    ];
+    assert_eq!(hand.reports(), expected);
 }
 
 #[test]

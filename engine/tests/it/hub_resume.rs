@@ -395,6 +395,20 @@ fn a_session_that_is_cut_off_while_it_joins_comes_into_the_world_all_the_same() 
     }
 }
 
+#[test]
+fn a_join_that_was_the_last_word_before_the_process_ended_need_not_be_said_again() {
+    for shards in [1, 2, 8] {
+        let log = Log::default();
+        let mut pump = Pump::new(&mut birds(&log), shards, 5);
+        let mut walker = Eyes::open(&mut pump, 0);
+        walker.join(&mut pump, [50.0, 50.0, 0.0]);
+        pump.run(3);
+        pump.crash();
+        let walker = walker.resume(&mut pump);
+        assert_eq!(walker.greeting.command_sequence, Some(walker.sequence));
+    }
+}
+
 /// The viewpoint of a session, and who has it.
 fn viewer(pump: &Pump, session: SessionId) -> (ShardId, ViewerStats) {
     let viewer = |hub: &Hub| Some((hub.shard().own(), hub.shard().viewer(session)?));

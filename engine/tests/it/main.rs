@@ -13,6 +13,8 @@ mod child;
 mod folder;
 #[path = "../../../transport/tests/common/mod.rs"]
 mod framing;
+#[path = "../../../client/tests/rules/mod.rs"]
+mod rules;
 mod runtimes;
 mod socket;
 mod tls;
@@ -40,6 +42,7 @@ mod net_churn;
 mod net_closes;
 mod net_coalesce;
 mod net_commit;
+mod net_cuts;
 mod net_echo;
 mod net_framing;
 mod net_health;
@@ -60,6 +63,7 @@ mod net_walker;
 mod net_world;
 mod pump;
 mod sim_crashes;
+mod sim_cuts;
 mod sim_driver;
 mod sim_faults;
 #[cfg(target_os = "linux")]

@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use worldshard::hub::{Commons, Hub, Opening, Output};
+use worldshard::hub::{Commons, Hub, Opening, Output, Returning};
 use worldshard::identity::{Identity, TooManySessions};
 use worldshard::prelude::*;
 use worldshard::{AppRecipe, Letter};
-use worldshard_shard::Envelope;
+use worldshard_shard::{Envelope, Shard};
 use worldshard_transport::MessageKind;
 
 /// Several hubs and their clients.
@@ -24,6 +24,7 @@ pub(crate) struct Pump {
     /// Messages to many wait for a few turns.
     coalesces: bool,
     handled: u64,
+    processes: u32,
 }
 
 /// What one client saw.
@@ -55,6 +56,7 @@ impl Pump {
             chance: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             coalesces: false,
             handled: 0,
+            processes: 1,
         };
         pump.collect();
         pump
@@ -149,6 +151,34 @@ impl Pump {
     /// The connection is gone.
     pub(crate) fn close(&mut self, session: SessionId, reason: CloseReason) {
         self.hub(ShardId(session.home())).closed(session, reason);
+        self.collect();
+    }
+
+    /// The process ends, and another one opens the world as it is between two ticks: nothing else is left of the one
+    /// before. Sessions that stand in the world wait for their clients.
+    pub(crate) fn crash(&mut self) {
+        let commons = Commons::new(&self.recipe, self.shards()).unwrap();
+        let commons = commons.of_process(self.processes).resuming([7; 32]);
+        self.processes += 1;
+        let mut returning = vec![Vec::new(); self.hubs.len()];
+        for hub in &mut self.hubs {
+            let (own, world) = (hub.shard().own(), self.recipe.world().clone());
+            let cell_map = commons.cell_map().clone();
+            let archive = hub.freeze().encode();
+            let shard = Shard::restore(own, world, cell_map, &archive).unwrap();
+            *hub = Hub::around(shard, self.recipe.clone(), commons.clone()).unwrap();
+            hub.settle_sessions();
+            for session in hub.shard().sessions() {
+                let viewer = hub.shard().viewer(session).unwrap();
+                let of_home = &mut returning[usize::from(session.home())];
+                of_home.push(Returning::of(session, own, &viewer));
+            }
+        }
+        for (hub, of_home) in self.hubs.iter_mut().zip(&returning) {
+            hub.expect(of_home);
+        }
+        self.mail.clear();
+        self.clients.clear();
         self.collect();
     }
 

@@ -24,6 +24,10 @@ pub(crate) fn apply(shard: &mut Shard, tick: Tick) {
             unreachable!("only joins wait here");
         };
         begin(shard, command.session, &join, tick);
+        if let Some(viewer) = shard.viewers.get_mut(&command.session) {
+            // So that it is not said again over another connection, when nothing was said after it.
+            viewer.inputs.client_sequence = command.client_sequence;
+        }
         take_undelivered(shard, command.session, command.sequence, tick);
     }
     let mut waiting = std::mem::take(&mut shard.waiting);

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use serde::Serialize;
 
+use super::rules::{Application, Kind, Said, User, json};
 use super::*;
 use crate::chance::Chance;
-use crate::signal::MessageId;
 
 /// Something that will happen to a connection.
 #[derive(Debug)]
@@ -31,7 +32,6 @@ struct Connection {
     down_last: Duration,
     /// The session behind it, once greeted.
     session: Option<u64>,
-    heard_app: bool,
     closing: bool,
 }
 
@@ -45,33 +45,21 @@ struct Scene {
     connections: u64,
     server: Server,
     user: User,
+    commands: u32,
 }
 
 #[derive(Default)]
 struct Server {
     sessions: u64,
+    /// What its application heard and said.
+    application: Application,
+    /// The session that is open, with a connection or without.
+    open: Option<u64>,
     /// The session that waits to be resumed, and by which token.
     detached: Option<(u64, String)>,
     tokens: u64,
     /// The last command taken, of the newest session; none before its first.
     taken: Option<u32>,
-}
-
-/// Checks what is told against what was said.
-#[derive(Default)]
-struct User {
-    trace: Vec<&'static str>,
-    /// Whether a `Live` was taken and not its end.
-    live: bool,
-    open_requests: BTreeMap<RequestId, RequestSignal>,
-    ended_requests: BTreeSet<RequestId>,
-    messages: Vec<MessageSignal>,
-    failed_messages: BTreeSet<MessageId>,
-    commands: u32,
-    dead: bool,
-    lives: u32,
-    /// Whether a `Live` was taken and could not be answered yet.
-    owes_hello: bool,
 }
 
 impl Scene {
@@ -103,7 +91,8 @@ impl Scene {
             connection: Connection::default(),
             connections: 0,
             server: Server::default(),
-            user: User::default(),
+            user: User::new(1),
+            commands: 0,
         }
     }
 
@@ -239,16 +228,22 @@ impl Scene {
             _ => None,
         };
         self.server.detached = None;
-        let session = resumed.unwrap_or(self.server.sessions + 1);
         if resumed.is_none() {
+            self.end_session();
             self.server.sessions += 1;
+            self.server.open = Some(self.server.sessions);
             self.server.taken = None;
         }
+        let session = self.server.open.expect("it opened, or is resumed");
         self.server.tokens += 1;
         self.connection.session = Some(session);
         let token = format!("t{}", self.server.tokens);
         let taken = self.server.taken.unwrap_or(0);
         self.down(greeting(session, Some((&token, taken))), Duration::ZERO);
+        if resumed.is_none() {
+            let state = self.server.application.opened(session);
+            self.push(&state);
+        }
         // Sooner or later it ends.
         let at = self.now + self.ms(20_000);
         let end = if self.often(0.7) {
@@ -257,6 +252,22 @@ impl Scene {
             Coming::Close(1001, "stopping")
         };
         self.schedule(at, end);
+    }
+
+    /// The server's session is over, if there is one.
+    fn end_session(&mut self) {
+        self.server.detached = None;
+        if let Some(session) = self.server.open.take() {
+            self.server.application.closed(session);
+        }
+    }
+
+    fn push(&mut self, pushed: &impl Serialize) {
+        let data = json(pushed);
+        self.down(
+            format!(r#"{{"v":1,"svc":"app","type":"message","data":{data}}}"#),
+            Duration::ZERO,
+        );
     }
 
     /// The server hears a message of the present connection.
@@ -276,15 +287,18 @@ impl Scene {
                 Duration::ZERO,
             );
         }
-        // Each says for which connection it was said, and the first greets.
-        let (number, is_hello): (u64, bool) = envelope.data_as().unwrap();
-        assert_eq!(number, self.agent_number(), "said for another connection");
-        let is_first = !std::mem::replace(&mut self.connection.heard_app, true);
-        assert_eq!(is_hello, is_first, "what is said on Live comes first");
+        let session = self.connection.session.expect("it was greeted");
+        let said: Said = envelope.data_as().unwrap();
+        let kind = if envelope.seq.is_some() {
+            Kind::Request
+        } else {
+            Kind::Message
+        };
+        self.server.application.heard(session, kind, &said);
         if let Some(seq) = envelope.seq {
             let answer = |rest: &str| format!(r#"{{"v":1,"svc":"app","seq":{seq},{rest}}}"#);
             let answer = match self.chance.next() % 4 {
-                0 => answer(r#""type":"response","data":true"#),
+                0 => answer(&format!(r#""type":"response","data":{}"#, json(&said))),
                 1 => answer(r#""type":"ack""#),
                 2 => answer(r#""type":"reject","data":{"code":"NOT_ALLOWED","msg":""}"#),
                 _ => return,
@@ -292,15 +306,9 @@ impl Scene {
             let after = self.ms(3000);
             self.down(answer, after);
         } else if self.often(0.3) {
-            self.down(
-                r#"{"v":1,"svc":"app","type":"message","data":"hi"}"#.to_owned(),
-                Duration::ZERO,
-            );
+            let pushed = self.server.application.push(session);
+            self.push(&pushed);
         }
-    }
-
-    fn agent_number(&self) -> u64 {
-        self.agent.connection
     }
 
     /// No command of a session is lost, and none is done twice.
@@ -358,6 +366,7 @@ impl Scene {
                 self.agent.happened(lost, self.now);
             }
             Coming::Close(code, reason) => {
+                self.end_session();
                 self.leave(false);
                 let closed = Happened::Closed {
                     code,
@@ -372,7 +381,7 @@ impl Scene {
     fn use_it(&mut self) {
         if self.often(0.6) {
             if let Some(report) = self.agent.next_report() {
-                self.check(report);
+                self.take(&report);
             }
         } else {
             self.say();
@@ -380,28 +389,23 @@ impl Scene {
     }
 
     fn say(&mut self) {
-        let hello = self.user.live && self.user.owes_hello;
-        let number = self.agent.reports.live().unwrap_or(u64::MAX);
-        let payload = Payload::json(&(number, hello)).unwrap();
-        let dice = if hello { 0.0 } else { self.chance.share() };
+        let dice = if self.user.owes_hello() {
+            0.0
+        } else {
+            self.chance.share()
+        };
         if dice < 0.4 {
-            match self.agent.send(&payload) {
-                Ok(signal) => {
-                    let fails_at_once = !self.user.live;
-                    assert!(!fails_at_once || signal.status() == MessageStatus::Failed);
-                    self.user.messages.push(signal);
-                    self.user.owes_hello &= !hello;
-                }
+            let said = self.user.next(Kind::Message, String::new());
+            match self.agent.send(&Payload::json(&said).unwrap()) {
+                Ok(signal) => self.user.sent(said, signal),
                 Err(error) => self.expect_refusal(error),
             }
         } else if dice < 0.8 {
             let patience = self.ms(4000);
+            let said = self.user.next(Kind::Request, String::new());
+            let payload = Payload::json(&said).unwrap();
             match self.agent.request(&payload, patience, self.now) {
-                Ok(signal) => {
-                    let fails_at_once = !self.user.live;
-                    assert!(!fails_at_once || signal.status() == RequestStatus::SendFailed);
-                    self.user.open_requests.insert(signal.id(), signal);
-                }
+                Ok(signal) => self.user.asked(said, signal),
                 Err(error) => self.expect_refusal(error),
             }
         } else {
@@ -410,9 +414,9 @@ impl Scene {
             };
             match self.agent.say(&steer) {
                 Ok(sequence) => {
-                    self.user.commands += 1;
-                    assert_eq!(sequence, self.user.commands);
-                    assert!(self.user.live);
+                    self.commands += 1;
+                    assert_eq!(sequence, self.commands);
+                    assert!(self.user.is_live());
                 }
                 Err(SendError::NotLive) => {}
                 Err(error) => self.expect_refusal(error),
@@ -423,56 +427,15 @@ impl Scene {
     fn expect_refusal(&self, error: SendError) {
         let expected = match error {
             SendError::Dead => self.agent.state() == State::Dead,
-            SendError::Full => self.agent.is_full() || self.user.open_requests.len() >= 64,
+            SendError::Full => self.agent.is_full() || self.user.open_requests() >= 64,
             SendError::NotLive | SendError::NotLanes | SendError::NotJson => false,
         };
         assert!(expected, "{error}");
     }
 
-    fn check(&mut self, report: Report) {
-        assert!(!self.user.dead, "{report:?} after the last");
-        let user = &mut self.user;
-        match &report {
-            Report::Live(_) => {
-                // Rule 1.
-                assert!(user.open_requests.is_empty(), "{:?}", user.open_requests);
-                user.live = true;
-                user.owes_hello = true;
-                user.lives += 1;
-            }
-            Report::Dead { .. } => user.dead = true,
-            Report::Disconnected(_) | Report::ClosedByServer { .. } | Report::ClosedBySelf => {
-                user.live = false;
-            }
-            Report::Response { request, .. } => user.end(*request, RequestStatus::Responded),
-            Report::Ack { request } => user.end(*request, RequestStatus::Acknowledged),
-            Report::Reject { request, .. } => user.end(*request, RequestStatus::Rejected),
-            Report::TimedOut { request } => user.end(*request, RequestStatus::TimedOut),
-            Report::SendFailed { request } => {
-                // Rule 5.
-                assert!(!user.live, "a failure while live");
-                user.end(*request, RequestStatus::SendFailed);
-            }
-            Report::ResponseLost { request } => {
-                assert!(!user.live, "a failure while live");
-                user.end(*request, RequestStatus::ResponseLost);
-            }
-            Report::MessageFailed { message } => {
-                assert!(!user.live, "a failure while live");
-                assert!(user.failed_messages.insert(*message), "failed twice");
-            }
-            Report::Connecting { .. } | Report::Opened | Report::Message(_) => {}
-            Report::Delta(_)
-            | Report::Overview(_)
-            | Report::Joined { .. }
-            | Report::Left
-            | Report::AvatarLost { .. }
-            | Report::Refused(_)
-            | Report::Kicked { .. }
-            | Report::Gap { .. }
-            | Report::Other(_) => panic!("{report:?}"),
-        }
-        user.trace.extend(sign(&report));
+    fn take(&mut self, report: &Report) {
+        self.user.told(report, self.agent.late_answers());
+        assert!(!matches!(report, Report::Refused(_)), "{report:?}");
         if matches!(report, Report::Live(_)) {
             self.say();
         }
@@ -484,101 +447,32 @@ impl Scene {
         for _ in 0..10_000 {
             self.act();
             while let Some(report) = self.agent.next_report() {
-                self.check(report);
+                self.take(&report);
             }
-            if self.user.dead {
+            if self.user.is_dead() {
                 break;
             }
             self.step();
         }
-        assert!(self.user.dead, "{:?}", self.agent);
+        assert!(self.user.is_dead(), "{:?}", self.agent);
         assert!(self.agent.next_report().is_none() && self.agent.next_action().is_none());
-        assert!(
-            self.user.open_requests.is_empty(),
-            "{:?}",
-            self.user.open_requests
-        );
-        for message in &self.user.messages {
-            let failed = self.user.failed_messages.contains(&message.id());
-            let status = if failed {
-                MessageStatus::Failed
-            } else {
-                MessageStatus::Sent
-            };
-            assert_eq!(message.status(), status, "{message:?}");
-        }
-        assert_grammar(&self.user.trace);
+        self.end_session();
+        let application = &self.server.application;
+        application.finish(&self.user);
+        assert_eq!(application.sessions() as u64, self.server.sessions);
     }
 }
 
-impl User {
-    fn end(&mut self, request: RequestId, status: RequestStatus) {
-        let signal = self.open_requests.remove(&request);
-        assert!(self.ended_requests.insert(request), "{request} ended twice");
-        assert_eq!(signal.expect("it was asked").status(), status);
-    }
-}
-
-/// The letters of the grammar; what is not of it has none.
-fn sign(report: &Report) -> Option<&'static str> {
-    match report {
-        Report::Connecting { .. } => Some("c"),
-        Report::Opened => Some("o"),
-        Report::Live(_) => Some("l"),
-        Report::Disconnected(_) => Some("d"),
-        Report::ClosedByServer { .. } => Some("s"),
-        Report::ClosedBySelf => Some("x"),
-        Report::Dead { .. } => Some("!"),
-        Report::Message(_)
-        | Report::Response { .. }
-        | Report::Ack { .. }
-        | Report::Reject { .. }
-        | Report::SendFailed { .. }
-        | Report::ResponseLost { .. }
-        | Report::TimedOut { .. }
-        | Report::MessageFailed { .. }
-        | Report::Delta(_)
-        | Report::Overview(_)
-        | Report::Joined { .. }
-        | Report::Left
-        | Report::AvatarLost { .. }
-        | Report::Refused(_)
-        | Report::Kicked { .. }
-        | Report::Gap { .. }
-        | Report::Other(_) => None,
-    }
-}
-
-/// `(c o? l? (d | s | x))* x? !`, where `l` needs `o` and only one `x` stands, before the end.
-fn assert_grammar(trace: &[&'static str]) {
-    let text = trace.concat();
-    let body = text.strip_suffix('!').expect("the last is Dead");
-    assert!(!body.contains('!'));
-    let mut rest = body;
-    while let Some(attempt) = rest.strip_prefix('c') {
-        let opened = attempt.strip_prefix('o').unwrap_or(attempt);
-        let live = if opened.len() < attempt.len() {
-            opened.strip_prefix('l').unwrap_or(opened)
-        } else {
-            opened
-        };
-        assert!(live.starts_with(['d', 's', 'x']), "{text}");
-        rest = &live[1..];
-        assert!(!live.starts_with('x') || rest.is_empty(), "{text}");
-    }
-    assert!(rest.is_empty() || rest == "x", "{text}");
-}
-
-fn run(seed: u64, steps: usize) -> User {
+fn run(seed: u64, steps: usize) -> Scene {
     let mut scene = Scene::new(seed);
     for _ in 0..steps {
         scene.step();
-        if scene.user.dead {
+        if scene.user.is_dead() {
             break;
         }
     }
     scene.finish();
-    scene.user
+    scene
 }
 
 proptest! {
@@ -591,20 +485,27 @@ proptest! {
 
 #[test]
 fn the_runs_see_all_of_life() {
-    let users: Vec<_> = (0..200).map(|seed| run(seed, 600)).collect();
-    let seen: BTreeSet<_> = users.iter().flat_map(|user| user.trace.clone()).collect();
+    let scenes: Vec<_> = (0..200).map(|seed| run(seed, 600)).collect();
+    let users = || scenes.iter().map(|scene| &scene.user);
+    let seen: BTreeSet<char> = users().flat_map(|user| user.trace().chars()).collect();
     assert_eq!(seen.len(), 7, "{seen:?}");
-    let lives: u32 = users.iter().map(|user| user.lives).sum();
-    let ended: usize = users.iter().map(|user| user.ended_requests.len()).sum();
-    let failed: usize = users.iter().map(|user| user.failed_messages.len()).sum();
-    let commands: u32 = users.iter().map(|user| user.commands).sum();
+    let lives: u32 = users().map(User::lives).sum();
+    let resumed: u32 = users().map(User::resumed).sum();
+    let commands: u32 = scenes.iter().map(|scene| scene.commands).sum();
     assert!(
-        lives > 400 && ended > 2000 && failed > 1000 && commands > 500,
-        "{lives} {ended} {failed} {commands}"
+        lives > 400 && resumed > 100 && commands > 500,
+        "{lives} {resumed} {commands}"
     );
+    let mut ends = BTreeMap::<_, u64>::new();
+    for (end, count) in users().flat_map(User::ends) {
+        *ends.entry(*end).or_default() += count;
+    }
+    // Six of requests, two of messages.
+    assert_eq!(ends.len(), 8, "{ends:?}");
+    assert!(ends.values().all(|count| *count > 100), "{ends:?}");
 }
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    assert_eq!(run(11, 600).trace, run(11, 600).trace);
+    assert_eq!(run(11, 600).user.trace(), run(11, 600).user.trace());
 }
