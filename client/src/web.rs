@@ -35,6 +35,7 @@ struct Connection {
 struct Handlers {
     _open: Closure<dyn FnMut()>,
     _message: Closure<dyn FnMut(MessageEvent)>,
+    _error: Closure<dyn FnMut()>,
     _close: Closure<dyn FnMut(CloseEvent)>,
 }
 
@@ -44,6 +45,8 @@ struct Heard {
     queue: VecDeque<Happened>,
     bytes: usize,
     overflown: bool,
+    /// An error was told, and no close after it.
+    failed: bool,
 }
 
 impl Heard {
@@ -59,7 +62,13 @@ impl Heard {
     }
 
     fn take(&mut self) -> Option<Happened> {
-        let happened = self.queue.pop_front()?;
+        let Some(happened) = self.queue.pop_front() else {
+            // A close follows an error at once; node 20 leaves it out when the upgrade is refused.
+            return std::mem::take(&mut self.failed).then(|| Happened::Closed {
+                code: close::LOST,
+                reason: String::new(),
+            });
+        };
         if let Happened::Heard(message) = &happened {
             self.bytes -= message.len();
         }
@@ -152,16 +161,21 @@ impl Connection {
                 said.borrow_mut().push(Happened::Heard(message), bytes);
             }
         });
+        let failed = heard.clone();
+        let error = Closure::<dyn FnMut()>::new(move || failed.borrow_mut().failed = true);
         let ended = heard.clone();
         let close = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
             let closed = Happened::Closed {
                 code: event.code(),
                 reason: event.reason(),
             };
-            ended.borrow_mut().push(closed, 0);
+            let mut ended = ended.borrow_mut();
+            ended.failed = false;
+            ended.push(closed, 0);
         });
         socket.set_onopen(Some(open.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
+        socket.set_onerror(Some(error.as_ref().unchecked_ref()));
         socket.set_onclose(Some(close.as_ref().unchecked_ref()));
         Ok(Self {
             socket,
@@ -169,6 +183,7 @@ impl Connection {
             _handlers: Handlers {
                 _open: open,
                 _message: message,
+                _error: error,
                 _close: close,
             },
             ends: VecDeque::new(),
@@ -206,6 +221,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.socket.set_onopen(None);
         self.socket.set_onmessage(None);
+        self.socket.set_onerror(None);
         self.socket.set_onclose(None);
         // A socket that is closed already is what is wanted.
         let _ = self
