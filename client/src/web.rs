@@ -18,6 +18,9 @@ use crate::options::{Options, OptionsError};
 /// One connection after another.
 pub(crate) struct Socket {
     connection: Option<Connection>,
+    /// Given up while it was open. A page ends a connection by a close alone, and that ends the session: it waits until another
+    /// connection has the session, or has done without.
+    abandoned: Option<Connection>,
     happened: VecDeque<Happened>,
 }
 
@@ -80,6 +83,7 @@ impl Socket {
     pub(crate) fn new(_: &Options) -> Result<Self, OptionsError> {
         Ok(Self {
             connection: None,
+            abandoned: None,
             happened: VecDeque::new(),
         })
     }
@@ -119,8 +123,13 @@ impl Socket {
     }
 
     pub(crate) fn abandon(&mut self) {
-        // Dropped, it calls nobody any more.
-        self.connection = None;
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        if connection.socket.ready_state() == WebSocket::OPEN {
+            connection.detach();
+            self.abandoned = Some(connection);
+        }
     }
 
     pub(crate) fn next(&mut self) -> Option<Happened> {
@@ -133,6 +142,9 @@ impl Socket {
         }
         let mut heard = connection.heard.borrow_mut();
         if let Some(happened) = heard.take() {
+            if matches!(happened, Happened::Heard(_)) {
+                self.abandoned = None;
+            }
             return Some(happened);
         }
         if !heard.overflown {
@@ -204,6 +216,14 @@ impl Connection {
         }
     }
 
+    /// It calls nobody any more.
+    fn detach(&self) {
+        self.socket.set_onopen(None);
+        self.socket.set_onmessage(None);
+        self.socket.set_onerror(None);
+        self.socket.set_onclose(None);
+    }
+
     /// Messages that left, if any did since the last time.
     fn newly_written(&mut self) -> Option<u64> {
         let waiting = u64::from(self.socket.buffered_amount());
@@ -219,10 +239,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.socket.set_onopen(None);
-        self.socket.set_onmessage(None);
-        self.socket.set_onerror(None);
-        self.socket.set_onclose(None);
+        self.detach();
         // A socket that is closed already is what is wanted.
         let _ = self
             .socket
