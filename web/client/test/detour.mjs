@@ -1,4 +1,4 @@
-// A way to a server that can be cut: connections are passed on byte by byte, and reset on demand.
+// A way to a server that can be cut: connections are passed on byte by byte, reset or kept back on demand.
 
 import { connect, createServer } from 'node:net';
 
@@ -6,9 +6,14 @@ import { connect, createServer } from 'node:net';
 export async function detour(port, host = '127.0.0.1') {
   /** @type {Set<import('node:net').Socket>} */
   const sockets = new Set();
+  /** What comes back. @type {Set<() => void>} */
+  const mutes = new Set();
   const between = createServer((near) => {
     const far = connect(port, host);
     near.pipe(far).pipe(near);
+    const mute = () => void far.unpipe(near).resume();
+    mutes.add(mute);
+    near.on('close', () => mutes.delete(mute));
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket.on('error', () => socket.destroy());
@@ -20,6 +25,7 @@ export async function detour(port, host = '127.0.0.1') {
   return {
     port: typeof address === 'object' && address ? address.port : 0,
     cut: () => sockets.forEach((socket) => socket.resetAndDestroy()),
+    mute: () => mutes.forEach((mute) => mute()),
     close: () => {
       sockets.forEach((socket) => socket.destroy());
       between.close();

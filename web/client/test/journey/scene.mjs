@@ -21,10 +21,14 @@ import { detour } from '../detour.mjs';
  * @typedef {object} Scene
  * @property {() => Baggage | Promise<Baggage>} baggage for those who set out now
  * @property {() => void | Promise<void>} cut resets the connections of the detour
+ * @property {() => void | Promise<void>} mute keeps back what the server says by them
  */
 
 /** What the travellers are to tell. */
 export const expected = String(/```text\n(.*?)```/s.exec(readFileSync(new URL('../../../../docs/journey.md', import.meta.url), 'utf8'))?.[1]);
+
+/** What one is to tell whose server is not heard any more, and hears. */
+export const silenced = 'connecting 1, opened, live, joined, disconnected, connecting 1, opened, resumed';
 
 /** @param {(scene: Scene) => Promise<void>} body */
 export async function withScene(body) {
@@ -43,6 +47,7 @@ export async function withScene(body) {
   try {
     await body({
       cut: way.cut,
+      mute: way.mute,
       baggage: () => ({
         url: `ws://${host}:${port}/world`, detour: `ws://127.0.0.1:${way.port}/world`,
         forged: token(other, 'ann', 600), ann: token(game, 'ann', 600), bob: token(game, 'bob', 3), bobNext: token(game, 'bob', 6),

@@ -23,6 +23,24 @@ export async function travel({ baggage, cut }, options = {}) {
   return travellers.map(({ name, lines }) => [name, ...lines.map((line) => `  ${line}`), ''].join('\n')).join('');
 }
 
+/** A server that is not heard any more, though it hears. @param {Scene} scene @param {ClientOptions} [options] */
+export async function fallSilent({ baggage, mute }, options = {}) {
+  const { detour, ann } = await baggage();
+  const client = connect(detour, { ...options, auth: { token: ann }, pingIntervalMs: 500, pongDeadlineMs: 500 });
+  /** @type {string[]} */
+  const told = [];
+  await new Promise((done) => client.onAny((event) => {
+    if (event.type === 'delta') return;
+    const { type } = event;
+    told.push(type === 'connecting' ? `${type} ${event.attempt}` : type === 'live' && event.resumed ? 'resumed' : type);
+    if (type === 'joined') void mute();
+    if (type === 'live' && told.includes('joined')) done(undefined);
+    else if (type === 'live') client.world.join();
+  }));
+  client.close();
+  return told.join(', ');
+}
+
 class Traveller {
   /** @type {string[]} */
   lines = [];
