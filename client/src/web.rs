@@ -18,6 +18,9 @@ use crate::options::{Options, OptionsError};
 /// One connection after another.
 pub(crate) struct Socket {
     connection: Option<Connection>,
+    /// Given up while it was open. A page ends a connection by a close alone, and that ends the session: it waits until another
+    /// connection has the session, or has done without.
+    abandoned: Option<Connection>,
     happened: VecDeque<Happened>,
 }
 
@@ -35,6 +38,7 @@ struct Connection {
 struct Handlers {
     _open: Closure<dyn FnMut()>,
     _message: Closure<dyn FnMut(MessageEvent)>,
+    _error: Closure<dyn FnMut()>,
     _close: Closure<dyn FnMut(CloseEvent)>,
 }
 
@@ -44,6 +48,8 @@ struct Heard {
     queue: VecDeque<Happened>,
     bytes: usize,
     overflown: bool,
+    /// An error was told, and no close after it.
+    failed: bool,
 }
 
 impl Heard {
@@ -59,7 +65,13 @@ impl Heard {
     }
 
     fn take(&mut self) -> Option<Happened> {
-        let happened = self.queue.pop_front()?;
+        let Some(happened) = self.queue.pop_front() else {
+            // A close follows an error at once; node 20 leaves it out when the upgrade is refused.
+            return std::mem::take(&mut self.failed).then(|| Happened::Closed {
+                code: close::LOST,
+                reason: String::new(),
+            });
+        };
         if let Happened::Heard(message) = &happened {
             self.bytes -= message.len();
         }
@@ -71,6 +83,7 @@ impl Socket {
     pub(crate) fn new(_: &Options) -> Result<Self, OptionsError> {
         Ok(Self {
             connection: None,
+            abandoned: None,
             happened: VecDeque::new(),
         })
     }
@@ -110,8 +123,13 @@ impl Socket {
     }
 
     pub(crate) fn abandon(&mut self) {
-        // Dropped, it calls nobody any more.
-        self.connection = None;
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        if connection.socket.ready_state() == WebSocket::OPEN {
+            connection.detach();
+            self.abandoned = Some(connection);
+        }
     }
 
     pub(crate) fn next(&mut self) -> Option<Happened> {
@@ -124,6 +142,9 @@ impl Socket {
         }
         let mut heard = connection.heard.borrow_mut();
         if let Some(happened) = heard.take() {
+            if matches!(happened, Happened::Heard(_)) {
+                self.abandoned = None;
+            }
             return Some(happened);
         }
         if !heard.overflown {
@@ -152,16 +173,21 @@ impl Connection {
                 said.borrow_mut().push(Happened::Heard(message), bytes);
             }
         });
+        let failed = heard.clone();
+        let error = Closure::<dyn FnMut()>::new(move || failed.borrow_mut().failed = true);
         let ended = heard.clone();
         let close = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
             let closed = Happened::Closed {
                 code: event.code(),
                 reason: event.reason(),
             };
-            ended.borrow_mut().push(closed, 0);
+            let mut ended = ended.borrow_mut();
+            ended.failed = false;
+            ended.push(closed, 0);
         });
         socket.set_onopen(Some(open.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
+        socket.set_onerror(Some(error.as_ref().unchecked_ref()));
         socket.set_onclose(Some(close.as_ref().unchecked_ref()));
         Ok(Self {
             socket,
@@ -169,6 +195,7 @@ impl Connection {
             _handlers: Handlers {
                 _open: open,
                 _message: message,
+                _error: error,
                 _close: close,
             },
             ends: VecDeque::new(),
@@ -189,6 +216,14 @@ impl Connection {
         }
     }
 
+    /// It calls nobody any more.
+    fn detach(&self) {
+        self.socket.set_onopen(None);
+        self.socket.set_onmessage(None);
+        self.socket.set_onerror(None);
+        self.socket.set_onclose(None);
+    }
+
     /// Messages that left, if any did since the last time.
     fn newly_written(&mut self) -> Option<u64> {
         let waiting = u64::from(self.socket.buffered_amount());
@@ -204,9 +239,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.socket.set_onopen(None);
-        self.socket.set_onmessage(None);
-        self.socket.set_onclose(None);
+        self.detach();
         // A socket that is closed already is what is wanted.
         let _ = self
             .socket

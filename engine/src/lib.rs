@@ -67,6 +67,7 @@ pub use request::{Request, RequestToken, Requests};
 pub use runtime::Running;
 pub use unsent::{Unsent, UnsentCause};
 pub use worldshard_shard::{Codec, Component, Envelope, Visibility};
+pub use worldshard_transport::OriginPolicy;
 
 /// What derived code names; not for users.
 #[doc(hidden)]

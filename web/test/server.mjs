@@ -7,14 +7,17 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The path of the binary. */
 export function binary() {
-  const given = process.env['WORLDSHARD_BIN'];
-  if (given) return given;
-  const build = spawnSync('cargo', ['build', '--quiet', '--bin', 'worldshard', '--message-format', 'json'], {
+  return process.env['WORLDSHARD_BIN'] || built('worldshard', ['--bin', 'worldshard']);
+}
+
+/** Builds a program with cargo. @param {string} name @param {string[]} selection @returns {string} its path */
+export function built(name, selection) {
+  const build = spawnSync('cargo', ['build', '--quiet', ...selection, '--message-format', 'json'], {
     cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 2 ** 28,
   });
-  const built = build.stdout.split('\n').filter((line) => line.includes('"executable":"')).map((line) => JSON.parse(line));
-  const path = built.find(({ target }) => target.name === 'worldshard')?.executable;
-  if (build.status !== 0 || !path) throw new Error('cargo did not build the worldshard binary');
+  const programs = build.stdout.split('\n').filter((line) => line.includes('"executable":"')).map((line) => JSON.parse(line));
+  const path = programs.find(({ target }) => target.name === name)?.executable;
+  if (build.status !== 0 || !path) throw new Error(`cargo did not build ${name}`);
   return path;
 }
 

@@ -1,10 +1,14 @@
 //! Every example, as a program: it starts, does what its first line says, and ends by ctrl-c with status 0.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use worldshard::identity::{AUDIENCE, Grant, PrivateKey};
+use worldshard::prelude::UserId;
+use worldshard::runtime::since_1970;
 use worldshard_client::{Connection, Event, Framing};
 use worldshard_protocol::{InterestWish, ViewpointMode};
 
@@ -79,12 +83,40 @@ fn no_example_does_not_start_every_one_does_what_it_says_and_ends_by_ctrl_c() {
         );
         assert_goes_where_it_heads(&mut client, number);
     });
+    members(&directory);
     let embed = Command::new(directory.join("embed")).output().unwrap();
     let said = String::from_utf8(embed.stdout).unwrap();
     assert!(
         embed.status.success() && said.contains("the engine listens on 127.0.0.1:"),
         "{said}"
     );
+}
+
+/// Who has a token is let in by it, and nobody else.
+fn members(directory: &Path) {
+    let key = PrivateKey::from_seed([7; 32]);
+    let file = std::env::temp_dir().join(format!("worldshard-members-{}.pub", std::process::id()));
+    std::fs::write(&file, key.public().to_pem()).unwrap();
+    run_with(directory, "members", [&file], || {
+        let issued = since_1970();
+        let grant = Grant {
+            user: UserId::new("ann").unwrap(),
+            audience: AUDIENCE.to_owned(),
+            issued,
+            expires: issued + Duration::from_secs(600),
+        };
+        let mut stranger = connect("/world?token=none");
+        let refused = text(&mut stranger);
+        assert!(refused.contains("AUTH_FAILED"), "{refused}");
+        let mut ann = connect(&format!("/world?token={}", grant.token(&key)));
+        assert!(text(&mut ann).contains(r#""user":"ann""#));
+        ann.text(&request(1, "\"who am i\""));
+        assert_eq!(
+            text(&mut ann),
+            r#"{"v":1,"svc":"app","type":"response","seq":1,"data":"ann"}"#
+        );
+    });
+    std::fs::remove_file(file).unwrap();
 }
 
 /// A connection to a world, and the number by which deltas know one of its components.
@@ -146,6 +178,15 @@ fn build() -> PathBuf {
 }
 
 fn run(directory: &Path, example: &str, check: impl FnOnce()) {
+    run_with(directory, example, [""; 0], check);
+}
+
+fn run_with(
+    directory: &Path,
+    example: &str,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    check: impl FnOnce(),
+) {
     let address = address();
     assert!(
         std::net::TcpListener::bind(&address).is_ok(),
@@ -156,6 +197,7 @@ fn run(directory: &Path, example: &str, check: impl FnOnce()) {
     let said = format!("WebSocketPlugin::bind(\"{ADDRESS_SAID}\")");
     assert!(source.contains(&said), "{example} listens elsewhere");
     let mut command = Command::new(directory.join(example));
+    command.args(arguments);
     command.env(worldshard::BIND_VARIABLE, &address);
     let mut running = Running(command.stdin(Stdio::null()).spawn().unwrap());
     check();

@@ -20,6 +20,7 @@ mod socket;
 mod tls;
 
 mod client_bot;
+mod client_journey;
 mod documents;
 mod durable_hostile;
 mod examples;

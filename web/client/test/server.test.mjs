@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect as connectSocket, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { serve } from '../../test/server.mjs';
 import { connect } from '../dist/client/src/index.js';
+import { detour } from './detour.mjs';
 
 /** @typedef {import('../dist/client/src/index.js').Client} Client */
 /** @typedef {import('../dist/client/src/index.js').ClientEvent} ClientEvent */
@@ -67,31 +67,6 @@ async function until(what, holds, events = []) {
 
 /** @param {ClientEvent[]} events @param {string} type */
 const count = (events, type) => events.filter((event) => event.type === type).length;
-
-/** An address that leads to the server until its connections are cut. @param {number} port */
-async function detour(port) {
-  /** @type {Set<import('node:net').Socket>} */
-  const sockets = new Set();
-  const between = createServer((near) => {
-    const far = connectSocket(port, '127.0.0.1');
-    near.pipe(far).pipe(near);
-    for (const socket of [near, far]) {
-      sockets.add(socket);
-      socket.on('error', () => socket.destroy());
-      socket.on('close', () => sockets.delete(socket));
-    }
-  });
-  await new Promise((done) => between.listen(0, '127.0.0.1', () => done(undefined)));
-  const address = between.address();
-  return {
-    port: typeof address === 'object' && address ? address.port : 0,
-    cut: () => sockets.forEach((socket) => socket.resetAndDestroy()),
-    close: () => {
-      sockets.forEach((socket) => socket.destroy());
-      between.close();
-    },
-  };
-}
 
 test('an avatar joins, is seen, goes where it is steered, and every command comes back as applied', world, () =>
   withServer([], async ({ open }) => {
