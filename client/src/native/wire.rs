@@ -61,9 +61,14 @@ impl Wire {
         self.flush();
     }
 
-    /// Says goodbye, if that was not done, and that no more comes.
+    /// Says goodbye, if that was not done, and that no more comes. What is not written by now counts as not sent: it must
+    /// not be heard after all, so nothing is said behind it either.
     pub(super) fn end(&mut self) {
-        self.close(close::NORMAL, "client done");
+        if self.frames.output().is_empty() {
+            self.close(close::NORMAL, "client done");
+        }
+        self.frames.output().clear();
+        self.ends.clear();
         self.stream.end();
     }
 
@@ -152,3 +157,6 @@ impl Wire {
 
 /// How long a kernel that took nothing is not asked again.
 pub(super) const STALL_WAIT: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests;
