@@ -62,9 +62,7 @@ impl Reactor {
         self.uncommitted.durable = Some(durable);
         let is_due = |(of, ..): &mut (Tick, Slot, Said)| *of <= durable;
         while let Some((_, slot, said)) = self.uncommitted.waiting.pop_front_if(is_due) {
-            // Who is gone is told nothing.
-            if let Some(connection) = self.slots.find_mut(slot) {
-                connection.uncommitted -= 1;
+            if self.waits_no_more(slot) {
                 match said {
                     Said::Frame(frame, class) => self.give(slot, frame, class, now),
                     Said::Close(code, reason) => self.close_as_told(slot, code, reason, now),
@@ -113,10 +111,19 @@ impl Reactor {
             return;
         }
         for (_, slot, said) in std::mem::take(&mut self.uncommitted.waiting) {
-            if let Said::Close(code, reason) = said {
+            if let (true, Said::Close(code, reason)) = (self.waits_no_more(slot), said) {
                 self.close_as_told(slot, code, reason, now);
             }
         }
+    }
+
+    /// Takes note that one thing less waits for a connection; whether it is still to be told.
+    fn waits_no_more(&mut self, slot: Slot) -> bool {
+        // Who is gone, or was told its end, is told nothing more.
+        self.slots.find_mut(slot).is_some_and(|connection| {
+            connection.uncommitted -= 1;
+            connection.session().is_some()
+        })
     }
 
     fn must_wait(&self, slot: Slot, tick: Tick, only_behind_others: bool) -> bool {
