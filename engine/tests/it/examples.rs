@@ -81,6 +81,7 @@ fn no_example_does_not_start_every_one_does_what_it_says_and_ends_by_ctrl_c() {
         assert_goes_where_it_heads(&mut client, number);
     });
     run(&directory, "button", assert_one_holds_the_button);
+    run(&directory, "avatar", || assert_walks_to_the_end(&directory));
     let embed = Command::new(directory.join("embed")).output().unwrap();
     let said = String::from_utf8(embed.stdout).unwrap();
     assert!(
@@ -111,6 +112,21 @@ fn assert_one_holds_the_button() {
     ask(&mut ann, "squeeze");
     assert!(next(&mut ann).starts_with("BAD_REQUEST"));
     assert_one_of_two_holds_until_it_goes(ann, bob);
+}
+
+/// The example's own client walks, and all its strides are confirmed.
+fn assert_walks_to_the_end(directory: &Path) {
+    drop(connect("/ws"));
+    let url = format!("ws://{}/world", address());
+    let mut walker = Command::new(directory.join("avatar"));
+    let walked = walker.args([&url, "2"]).output().unwrap();
+    let said = String::from_utf8(walked.stdout).unwrap();
+    assert!(walked.status.success(), "{said}");
+    assert!(
+        said.starts_with("at 5") && said.contains(" strides ahead, "),
+        "{said}"
+    );
+    assert!(said.contains("\nall strides are confirmed, "), "{said}");
 }
 
 /// A client of the shared button.

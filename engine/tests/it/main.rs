@@ -13,10 +13,12 @@ mod child;
 mod folder;
 #[path = "../../../transport/tests/common/mod.rs"]
 mod framing;
+mod lossy;
 mod runtimes;
 mod socket;
 mod tls;
 
+mod client_avatar;
 mod client_bot;
 mod documents;
 mod durable_hostile;
