@@ -6,10 +6,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use worldshard::identity::{AUDIENCE, Grant, PrivateKey};
 use worldshard::prelude::UserId;
 use worldshard::runtime::since_1970;
-use worldshard_client::{Connection, Event, Framing};
+use worldshard_client::{Connection, Event, Framing, Link, Options, Payload, Report};
 use worldshard_protocol::{InterestWish, ViewpointMode};
 
 use crate::hub_requests::request;
@@ -84,6 +85,8 @@ fn no_example_does_not_start_every_one_does_what_it_says_and_ends_by_ctrl_c() {
         assert_goes_where_it_heads(&mut client, number);
     });
     members(&directory);
+    run(&directory, "button", assert_one_holds_the_button);
+    run(&directory, "avatar", || assert_walks_to_the_end(&directory));
     let embed = Command::new(directory.join("embed")).output().unwrap();
     let said = String::from_utf8(embed.stdout).unwrap();
     assert!(
@@ -117,6 +120,92 @@ fn members(directory: &Path) {
         );
     });
     std::fs::remove_file(file).unwrap();
+}
+
+/// Who holds the button is told to all, before the one who asked hears yes.
+fn assert_one_holds_the_button() {
+    let url = format!("ws://{}/world", address());
+    let (mut ann, mut bob) = (player(&url, "ann"), player(&url, "bob"));
+    for player in [&mut ann, &mut bob] {
+        assert_eq!(next(player), "null");
+    }
+    ask(&mut ann, "press");
+    assert_eq!([next(&mut ann), next(&mut ann)], ["\"ann\"", "yes"]);
+    assert_eq!(next(&mut bob), "\"ann\"");
+    ask(&mut bob, "press");
+    assert_eq!(next(&mut bob), "NOT_ALLOWED: ann holds it");
+    ask(&mut bob, "release");
+    // What nobody's wish changes is told all the same: then it is in what was told.
+    assert_eq!([next(&mut bob), next(&mut bob)], ["\"ann\"", "yes"]);
+    assert_eq!(next(&mut ann), "\"ann\"");
+    ask(&mut ann, "release");
+    assert_eq!([next(&mut ann), next(&mut ann)], ["null", "yes"]);
+    assert_eq!(next(&mut bob), "null");
+    ask(&mut ann, "squeeze");
+    assert!(next(&mut ann).starts_with("BAD_REQUEST"));
+    assert_one_of_two_holds_until_it_goes(ann, bob);
+}
+
+/// The example's own client walks, and all its strides are confirmed.
+fn assert_walks_to_the_end(directory: &Path) {
+    drop(connect("/ws"));
+    let url = format!("ws://{}/world", address());
+    let mut walker = Command::new(directory.join("avatar"));
+    let walked = walker.args([&url, "2"]).output().unwrap();
+    let said = String::from_utf8(walked.stdout).unwrap();
+    assert!(walked.status.success(), "{said}");
+    assert!(
+        said.starts_with("at 5") && said.contains(" strides ahead, "),
+        "{said}"
+    );
+    assert!(said.contains("\nall strides are confirmed, "), "{said}");
+}
+
+/// A client of the shared button.
+fn player(url: &str, name: &str) -> Link {
+    drop(connect("/ws"));
+    let mut options = Options::new(url).unwrap();
+    options.identity.user = Some(name.to_owned());
+    let mut link = Link::new(options).unwrap();
+    let live = |report: &Report| matches!(report, Report::Live(_)).then_some(());
+    link.until(PATIENCE, live).unwrap();
+    link
+}
+
+fn ask(player: &mut Link, wish: &str) {
+    let wish = Payload::Json(format!(r#"{{"type":"{wish}"}}"#));
+    player.request(wish, PATIENCE).unwrap();
+}
+
+/// The next thing that a player hears: who holds the button, as JSON, or what became of a wish.
+fn next(player: &mut Link) -> String {
+    match player.wait(PATIENCE).unwrap() {
+        Report::Message(told) => {
+            let told: Value = told.parse().unwrap();
+            assert_eq!(told["type"], "button");
+            told["holder"].to_string()
+        }
+        Report::Ack { .. } => "yes".to_owned(),
+        Report::Reject { code, message, .. } => format!("{code}: {message}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Both press at the same time; the holder's session ends, and the button is free.
+fn assert_one_of_two_holds_until_it_goes(mut ann: Link, mut bob: Link) {
+    ask(&mut ann, "press");
+    ask(&mut bob, "press");
+    let [to_ann, to_bob] = [&mut ann, &mut bob].map(|player| [next(player), next(player)]);
+    let (name, winner, loser, [yes, no]) = if to_ann[1] == "yes" {
+        ("ann", ann, &mut bob, [to_ann, to_bob])
+    } else {
+        ("bob", bob, &mut ann, [to_bob, to_ann])
+    };
+    let told = format!("\"{name}\"");
+    assert_eq!(yes, [told.clone(), "yes".to_owned()]);
+    assert_eq!(no, [told, format!("NOT_ALLOWED: {name} holds it")]);
+    winner.finish(PATIENCE);
+    assert_eq!(next(loser), "null");
 }
 
 /// A connection to a world, and the number by which deltas know one of its components.

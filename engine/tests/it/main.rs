@@ -13,12 +13,14 @@ mod child;
 mod folder;
 #[path = "../../../transport/tests/common/mod.rs"]
 mod framing;
+mod lossy;
 #[path = "../../../client/tests/rules/mod.rs"]
 mod rules;
 mod runtimes;
 mod socket;
 mod tls;
 
+mod client_avatar;
 mod client_bot;
 mod client_journey;
 mod documents;
