@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::f32::consts::PI;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use worldshard::Runtime;
@@ -127,12 +127,13 @@ fn walk(runtime: Runtime, shards: u16, ways: Ways) -> Walk {
         while seen.hear(&mut walker, next.saturating_duration_since(now())) {}
         let from = *walker.own.as_ref().unwrap().state();
         heading = ways(from, heading, &mut chance);
+        let said_at = now();
         if !walker.stride(Way::at_angle(heading)) {
             // There is no connection just now.
             assert!(now() < deadline, "only {strides} strides");
             continue;
         }
-        seen.stride(&walker, from);
+        seen.stride(&walker, from, said_at);
         strides += 1;
         if strides % CUT_EVERY == 0 {
             path.cut();
@@ -171,7 +172,7 @@ fn walk(runtime: Runtime, shards: u16, ways: Ways) -> Walk {
 /// What a client showed, and when it was told that it was right.
 #[derive(Default)]
 struct Seen {
-    said: VecDeque<(u32, std::time::Instant)>,
+    said: VecDeque<(u32, Instant)>,
     ahead_max: usize,
 }
 
@@ -192,11 +193,11 @@ impl Seen {
     }
 
     /// A stride is shown at once, and nothing leaps.
-    fn stride(&mut self, walker: &Walker, from: Point) {
+    fn stride(&mut self, walker: &Walker, from: Point, said_at: Instant) {
         let own = walker.own.as_ref().unwrap();
         let shown_m = (*own.state() - from).length();
         assert!(shown_m <= STRIDE_M, "{shown_m} m in a stride");
-        self.said.push_back((walker.link.sequence(), now()));
+        self.said.push_back((walker.link.sequence(), said_at));
         self.ahead_max = self.ahead_max.max(own.pending());
     }
 }

@@ -69,9 +69,10 @@ async function walk(server, ways) {
       const { at: from } = avatar;
       assert.ok(from);
       heading = ways(from, heading, random);
+      const saidAt = performance.now();
       // There may be no connection just now.
       if (!avatar.stride(wayAt(heading))) continue;
-      said.push(performance.now());
+      said.push(saidAt);
       shown = avatar.at;
       assert.ok(shown && Math.hypot(shown[0] - from[0], shown[1] - from[1]) <= STRIDE_M + 1e-3, 'a leap');
       aheadMax = Math.max(aheadMax, avatar.ahead);
