@@ -21,7 +21,7 @@ use worldshard_client::protocol::{ClientMessage, InterestWish, ViewpointMode};
 use worldshard_client::{Link, Options, Refused, Report};
 
 use crate::rules::{Kind, User};
-use crate::sim_cuts::{Log, expect, moody, payload};
+use crate::sim_cuts::{Log, answer_late, expect, moody, payload};
 use crate::socket::{PATIENCE, end, eventually, now, on_each_runtime, serve};
 
 #[test]
@@ -153,15 +153,7 @@ fn work(listens: &Receiver<Request>, seed: u64) {
         }
         let due = now();
         for (_, request) in kept.extract_if(.., |(at, _)| *at <= due) {
-            match chance.next_u64() % 4 {
-                0 => request.ack(),
-                1 => request.reject(ErrorCode::RateLimited, "later"),
-                2 => drop(request),
-                _ => {
-                    let same = request.payload.clone();
-                    request.respond(same);
-                }
-            }
+            answer_late(request, chance.next_u64());
         }
     }
 }

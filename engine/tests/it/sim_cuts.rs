@@ -560,15 +560,8 @@ impl Scene {
             let Some(request) = self.take_kept() else {
                 break;
             };
-            match self.draw(4) {
-                0 => request.ack(),
-                1 => request.reject(ErrorCode::RateLimited, "later"),
-                2 => drop(request),
-                _ => {
-                    let same = request.payload.clone();
-                    request.respond(same);
-                }
-            }
+            let draw = self.draw(4);
+            answer_late(request, draw);
         }
         if self.one_in(CRASHES_ONE_IN) {
             self.crash();
@@ -727,6 +720,19 @@ fn travelling(payload: &Payload) -> client::Message {
     match payload {
         Payload::Text(text) => client::Message::Text(text.as_str().to_owned()),
         Payload::Binary(bytes) => client::Message::Binary(bytes.clone()),
+    }
+}
+
+/// Answers a request that was kept, as the draw has it.
+pub(crate) fn answer_late(request: Request, draw: u64) {
+    match draw % 4 {
+        0 => request.ack(),
+        1 => request.reject(ErrorCode::RateLimited, "later"),
+        2 => drop(request),
+        _ => {
+            let same = request.payload.clone();
+            request.respond(same);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { Random, connect } from '@worldshard/client';
 import { WebSocket } from 'ws';
 import { Avatar, ROCK, STRIDE_M, wayAt } from '../samples/avatar/avatar.js';
-import { runExample } from './example.mjs';
+import { example, runExample } from './example.mjs';
 import { ONE_WAY_MS, lossyPath } from './lossy-path.mjs';
 
 const served = { skip: !process.env['WORLDSHARD_BIN'] && 'WORLDSHARD_BIN is not set' };
@@ -26,7 +26,7 @@ function throughTheWind([x], heading) {
 }
 
 test('an avatar ends where its server has it, and is corrected only where it is carried off', served, async (context) => {
-  const server = await runExample('avatar');
+  const server = await runExample(example('avatar'));
   try {
     for (const ways of [aroundTheRock, throughTheWind]) {
       const { corrections, aheadMax, carried } = await walk(server, ways);

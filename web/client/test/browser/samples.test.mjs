@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openBrowser, stateOf, until } from '../../../test/browser.mjs';
-import { runExample } from '../example.mjs';
+import { example, runExample } from '../example.mjs';
 import { lossyPath } from '../lossy-path.mjs';
 
 /** @typedef {Awaited<ReturnType<Awaited<ReturnType<typeof openBrowser>>['open']>>} Tab */
@@ -15,13 +15,13 @@ before(async () => {
 });
 after(() => browser?.close());
 
-/** Two tabs with a page of an example. @param {string} example @param {(tabs: [Tab, Tab]) => Promise<void>} body */
-async function inTwoTabs(example, body) {
-  const server = await runExample(example);
+/** Two tabs with a page of an example. @param {string} name @param {(tabs: [Tab, Tab]) => Promise<void>} body */
+async function inTwoTabs(name, body) {
+  const server = await runExample(example(name));
   // Nothing is lost: what comes late by chance would only blur what is shown at once.
   const path = await lossyPath(server, () => 1);
   try {
-    const open = (/** @type {string} */ name) => browser.open(`http://127.0.0.1:${path.port}/?name=${name}`);
+    const open = (/** @type {string} */ who) => browser.open(`http://127.0.0.1:${path.port}/?name=${who}`);
     const tabs = await Promise.all([open('ann'), open('bob')]);
     await body(tabs);
     assert.deepEqual(tabs.flatMap(({ faults }) => faults), []);

@@ -1,13 +1,13 @@
 // The scene of docs/journey.md: the server of examples/members.rs, a way to it that can be cut, and what travellers set out with.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { binary, built } from '../../../test/server.mjs';
+import { binary } from '../../../test/server.mjs';
 import { detour } from '../detour.mjs';
+import { example, runExample } from '../example.mjs';
 
 /**
  * @typedef {object} Baggage
@@ -34,7 +34,7 @@ export const silenced = 'connecting 1, opened, live, joined, disconnected, conne
 export async function withScene(body) {
   const program = binary();
   // Once: nobody is on the way while it is built.
-  members ??= built('members', ['--package', 'worldshard', '--example', 'members']);
+  members ??= example('members');
   const folder = mkdtempSync(join(tmpdir(), 'worldshard-journey-'));
   const [game, other] = ['game', 'other'].map((name) => {
     execFileSync(program, ['keygen', '--out', join(folder, name)]);
@@ -42,7 +42,7 @@ export async function withScene(body) {
   });
   const token = (/** @type {string} */ key, /** @type {string} */ user, /** @type {number} */ ttl) =>
     execFileSync(program, ['token', '--key', `${key}.key`, '--user', user, '--ttl', String(ttl)], { encoding: 'utf8' }).trim();
-  const { host, port, stop } = await serve(members, `${game}.pub`);
+  const { host, port, stop } = await runExample(members, [`${game}.pub`]);
   const way = await detour(port, host);
   try {
     await body({
@@ -60,44 +60,5 @@ export async function withScene(body) {
   }
 }
 
-/** Starts the example at an address that no other program has: all of 127.0.0.0/8 is this machine's. @param {string} path @param {string} key */
-async function serve(path, key) {
-  const { pid } = process;
-  const host = `127.${64 + ((pid >> 16) & 63)}.${(pid >> 8) & 255}.${pid & 255}`;
-  const port = PORT + (scenes += 1);
-  const child = spawn(path, [key], { stdio: 'inherit', env: { ...process.env, WORLDSHARD_BIND: `${host}:${port}` } });
-  /** @type {Promise<number | null>} */
-  const ended = new Promise((done) => child.once('close', done));
-  const stop = () => {
-    child.kill('SIGINT');
-    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
-    return ended.finally(() => clearTimeout(timer));
-  };
-  const deadline = performance.now() + START_MS_MAX;
-  while (!(await listens(host, port))) {
-    if (child.exitCode !== null || performance.now() > deadline) {
-      await stop();
-      throw new Error(`nobody listens on ${host}:${port}`);
-    }
-    await new Promise((done) => setTimeout(done, 20));
-  }
-  return { host, port, stop };
-}
-
-/** @param {string} host @param {number} port @returns {Promise<boolean>} */
-function listens(host, port) {
-  return new Promise((answer) => {
-    const socket = connect(port, host, () => {
-      socket.destroy();
-      answer(true);
-    });
-    socket.once('error', () => answer(false));
-  });
-}
-
-let scenes = 0;
 /** The example's path, once it is built. @type {string | undefined} */
 let members;
-const PORT = 8080;
-const START_MS_MAX = 20_000;
-const STOP_MS_MAX = 10_000;
