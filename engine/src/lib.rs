@@ -28,6 +28,7 @@ mod context;
 mod error;
 mod message;
 mod request;
+mod service;
 mod unsent;
 
 pub mod hub;
@@ -52,8 +53,8 @@ pub mod worlds;
 mod page;
 
 pub use app::{
-    App, AppRecipe, BIND_VARIABLE, CertificateSource, Coalesce, DataOptions, Durability, Framing,
-    Runtime, ServerLimits, ServerOptions, TlsOptions,
+    App, AppRecipe, BIND_VARIABLE, CertificateSource, Coalesce, Creation, DataOptions, Durability,
+    Framing, RoomId, Rooms, Runtime, ServerLimits, ServerOptions, TlsOptions, WhenEmpty,
 };
 pub use audience::Audience;
 pub use context::Context;
@@ -65,6 +66,7 @@ pub use message::{CloseReason, Event, Message, Payload, Text};
 pub use page::{MessagesPagePlugin, PagePlugin};
 pub use request::{Request, RequestToken, Requests};
 pub use runtime::Running;
+pub use service::{ROOM_TIMERS_MAX, Room, Service};
 pub use unsent::{Unsent, UnsentCause};
 pub use worldshard_shard::{Codec, Component, Envelope, Visibility};
 pub use worldshard_transport::OriginPolicy;

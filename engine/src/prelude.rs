@@ -1,8 +1,8 @@
 //! Everything an application usually names, for `use worldshard::prelude::*`.
 
 pub use crate::app::{
-    App, FixedUpdate, Last, Owned, Plugin, Runtime, ServerOptions, Shutdown, Stage, Startup,
-    System, Update, WebSocketPlugin,
+    App, Creation, FixedUpdate, Last, Owned, Plugin, Rooms, Runtime, ServerOptions, Shutdown,
+    Stage, Startup, System, Update, WebSocketPlugin, WhenEmpty,
 };
 pub use crate::audience::Audience;
 pub use crate::context::Context;
@@ -12,6 +12,7 @@ pub use crate::message::{CloseReason, Event, Message, Payload, Text};
 pub use crate::page::{MessagesPagePlugin, PagePlugin};
 pub use crate::request::{Request, RequestToken, Requests};
 pub use crate::runtime::Running;
+pub use crate::service::{Room, Service};
 pub use crate::unsent::{Unsent, UnsentCause};
 pub use bytes::Bytes;
 pub use worldshard_protocol::{EntityId, ErrorCode, SessionId, Tick};

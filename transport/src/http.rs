@@ -8,7 +8,7 @@ mod request;
 mod response;
 
 pub(crate) use fields::{Fields, find_head, is_token_byte};
-pub use request::{RequestHead, parse_head};
+pub use request::{RequestHead, decode_path, parse_head};
 pub use response::{Refusal, Response};
 
 /// A request head is at most so many bytes; a longer one is refused with 431, before more of it is read.

@@ -23,7 +23,9 @@ pub use frame::{
     CONTROL_BYTES_MAX, FrameHeadBytes, HEADER_BYTES_MAX, MessageKind, close_frame, data_frame,
     data_header, ping_frame, pong_frame, write_header,
 };
-pub use http::{HEAD_BYTES_MAX, HEADERS_MAX, Refusal, RequestHead, Response, parse_head};
+pub use http::{
+    HEAD_BYTES_MAX, HEADERS_MAX, Refusal, RequestHead, Response, decode_path, parse_head,
+};
 pub use reader::{Event, Failure, Limits, Reader, Role, Step};
 pub use upgrade::{OriginPolicy, upgrade, upgrade_speaking};
 pub use write_queue::WriteQueue;

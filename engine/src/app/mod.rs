@@ -4,6 +4,7 @@ mod http;
 mod options;
 mod plugin;
 mod recipe;
+mod rooms;
 mod stage;
 mod tls;
 
@@ -22,9 +23,11 @@ use worldshard_transport::{RequestHead, Response};
 pub use options::{Coalesce, DataOptions, Durability, Runtime, ServerLimits, ServerOptions};
 pub use plugin::{Owned, Plugin, WebSocketPlugin};
 pub use recipe::{AppRecipe, Framing};
+pub use rooms::{Creation, RoomId, Rooms, WhenEmpty};
 pub use stage::{FixedUpdate, Last, Shutdown, Stage, Startup, System, Update};
 pub use tls::{CertificateSource, TlsOptions};
 
+pub(crate) use rooms::{NAME_RULE, NEW_ROOM_PATH, is_name};
 pub(crate) use stage::ContextSystem;
 
 use crate::error::{Error, Result};
@@ -47,6 +50,7 @@ pub struct App {
     world: Recipe,
     paths: BTreeMap<String, Framing>,
     after_commit: BTreeSet<String>,
+    rooms: Vec<Rooms>,
     site: Site,
     options: ServerOptions,
 }
@@ -65,6 +69,7 @@ impl App {
             world: Recipe::new(WorldConfig::default()),
             paths: BTreeMap::new(),
             after_commit: BTreeSet::new(),
+            rooms: Vec::new(),
             site: Site::default(),
             options: ServerOptions::default(),
         };
@@ -267,6 +272,20 @@ impl App {
         self
     }
 
+    /// Has rooms of a kind: each with a service of its own, on one shard.
+    pub fn rooms(&mut self, rooms: Rooms) -> &mut Self {
+        self.claim(Owned::Path(rooms.pattern.clone()));
+        if rooms.names_them() {
+            self.claim(Owned::Path(NEW_ROOM_PATH.to_owned()));
+        }
+        if let Some(detail) = rooms.mistake() {
+            let name = "rooms";
+            self.fail(Error::Option { name, detail });
+        }
+        self.rooms.push(rooms);
+        self
+    }
+
     /// Clients at `path`, which [`raw`](Self::raw) or [`lanes`](Self::lanes) serves, are told nothing before it is durable.
     ///
     /// What systems see of the world in a tick, a crash can take back until the journal has that tick. Of the world itself
@@ -342,6 +361,7 @@ impl App {
             plugins: app.plugins,
             paths: app.paths,
             after_commit: app.after_commit,
+            rooms: app.rooms,
             site: app.site,
             options: app.options,
         }))

@@ -9,6 +9,7 @@ use worldshard_transport::{RequestHead, Response};
 use crate::app::http::Site;
 use crate::app::options::ServerOptions;
 use crate::app::plugin::Plugin;
+use crate::app::rooms::Rooms;
 use crate::app::stage::ContextSystem;
 
 /// A finished application.
@@ -23,6 +24,7 @@ pub struct AppRecipe {
     pub(crate) paths: BTreeMap<String, Framing>,
     /// Of the paths, those whose clients are told nothing before it is durable.
     pub(crate) after_commit: BTreeSet<String>,
+    pub(crate) rooms: Vec<Rooms>,
     pub(crate) site: Site,
     pub(crate) options: ServerOptions,
 }
@@ -58,7 +60,20 @@ impl AppRecipe {
     /// What a WebSocket at `path` speaks; `None` when there is none.
     #[must_use]
     pub fn framing(&self, path: &str) -> Option<Framing> {
-        self.paths.get(path).copied()
+        let of_room = || self.room_kind(path).map(|rooms| rooms.framing);
+        self.paths.get(path).copied().or_else(of_room)
+    }
+
+    /// The rooms that are reached at `path`.
+    pub(crate) fn room_kind(&self, path: &str) -> Option<&Rooms> {
+        let is_theirs = |rooms: &&Rooms| rooms.name_of(path).is_some();
+        self.rooms.iter().find(is_theirs)
+    }
+
+    /// Whether those who connect to `path` are told nothing before it is durable.
+    pub(crate) fn waits_for_commits(&self, path: &str) -> bool {
+        let of_room = || self.room_kind(path).is_some_and(|rooms| rooms.after_commit);
+        self.after_commit.contains(path) || of_room()
     }
 
     /// The answer of the application to a plain request; `None` when it has no such path.

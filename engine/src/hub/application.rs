@@ -16,7 +16,7 @@ use crate::hub::Hub;
 use crate::hub::blocks::Blocks;
 use crate::hub::desk::Desk;
 use crate::hub::requests::{ext_ack, hot_ack};
-use crate::message::{Event, Message, Payload, Text};
+use crate::message::{Payload, Text};
 
 /// On which lane a client said something: there it is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,8 +111,7 @@ impl Hub {
             }
         }
         let payload = payload(&mut self.desk.blocks);
-        self.events
-            .push(Event::Message(Message { session, payload }));
+        self.hear(session, payload);
     }
 
     fn pong(&mut self, session: SessionId, ping: &ExtEnvelope<'_>) -> Result<(), WireError> {

@@ -1,4 +1,4 @@
-//! What all hubs of a process share: the cell map, the order of moments, the count of sessions, the users' seats.
+//! What all hubs of a process share: the cell map, the order of moments, the counts of sessions and rooms, the users' seats.
 //!
 //! Atomics without locks, but for the seats, whose short lock is taken when a session opens or ends: never a reason for
 //! the world to wait.
@@ -20,6 +20,9 @@ pub struct Commons {
     pub(crate) moments: Moments,
     pub(crate) census: Census,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) rooms: RoomCount,
+    /// How many names for rooms were made.
+    pub(crate) names: Arc<AtomicU64>,
     /// Counters of sessions up to here are of processes before.
     pub(crate) sessions_before: u64,
     /// Signs resume tokens; without one, no session is resumed.
@@ -36,6 +39,12 @@ pub(crate) struct Moments {
 #[derive(Clone)]
 pub(crate) struct Census {
     counts: Arc<[AtomicU64]>,
+}
+
+/// The rooms of the process.
+#[derive(Clone, Default)]
+pub(crate) struct RoomCount {
+    total: Arc<AtomicU64>,
 }
 
 impl Commons {
@@ -76,6 +85,8 @@ impl Commons {
                 counts: shards.map(|_| AtomicU64::new(0)).collect(),
             },
             seats: Arc::new(seats),
+            rooms: RoomCount::default(),
+            names: Arc::default(),
             sessions_before: 0,
             key: None,
             cell_map,
@@ -121,6 +132,25 @@ impl Moments {
     /// The next moment. Later than every moment taken before, on whatever thread, by anyone who knows of it.
     pub(crate) fn take(&self) -> u64 {
         self.last.fetch_add(1, Ordering::AcqRel) + 1
+    }
+}
+
+impl RoomCount {
+    /// Counts one more, unless there are `max`.
+    pub(crate) fn take(&self, max: u64) -> bool {
+        let more = |count| (count < max).then_some(count + 1);
+        let counted = self
+            .total
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        counted.is_ok()
+    }
+
+    pub(crate) fn give_back(&self) {
+        self.total.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
     }
 }
 

@@ -21,6 +21,7 @@ mod ingress;
 mod overview;
 mod person;
 mod requests;
+mod rooms;
 mod routing;
 mod session;
 mod status;
@@ -50,6 +51,7 @@ pub(crate) use person::unproven;
 pub use status::{SLOWEST_MAX, ShardStatus, SlowSession};
 
 pub(crate) use desk::Desk;
+pub(crate) use rooms::RoomState;
 
 use crate::app::{AppRecipe, ContextSystem, Framing};
 use crate::context::Context;
@@ -61,6 +63,7 @@ use crate::panic::panic_text;
 use blame::Blame;
 use held::Held;
 use overview::OverviewDesk;
+use rooms::RoomDesk;
 
 /// One shard's sessions, services and letters around its world.
 pub struct Hub {
@@ -69,6 +72,7 @@ pub struct Hub {
     desk: Desk,
     overview: OverviewDesk,
     held: Held,
+    rooms: RoomDesk,
     events: Vec<Event>,
     /// A tick has passed since the systems ran.
     ticked: bool,
@@ -154,6 +158,7 @@ impl Hub {
             overview: OverviewDesk::new(commons.shard_count(), recipe.world.config.tick_interval),
             desk: Desk::new(own, &recipe, commons),
             held: Held::default(),
+            rooms: RoomDesk::default(),
             recipe,
             shard,
             events: Vec::new(),
@@ -204,8 +209,15 @@ impl Hub {
                 }
             },
         };
-        self.events
-            .push(Event::Message(Message { session, payload }));
+        self.hear(session, payload);
+    }
+
+    /// A message for the service of the session's room, or for systems.
+    fn hear(&mut self, session: SessionId, payload: Payload) {
+        if let Some(payload) = self.tell_room(session, payload) {
+            let message = Message { session, payload };
+            self.events.push(Event::Message(message));
+        }
     }
 
     /// The kernel took so many of the session's entries in [`Output::frames`], in order and each to its last byte.
@@ -226,6 +238,7 @@ impl Hub {
         }
         if let Some(reason) = self.desk.closed(session, reason) {
             self.events.push(Event::Closed(session, reason));
+            self.leave_room(session);
             self.unsubscribe(session);
             self.leave_world(session);
         }
@@ -276,7 +289,7 @@ impl Hub {
     /// Whether systems have something to see before the next tick.
     #[must_use]
     pub fn is_told(&self) -> bool {
-        !self.events.is_empty() || self.desk.has_news()
+        !self.events.is_empty() || self.desk.has_news() || self.rooms.is_told()
     }
 
     /// Runs the `Update` and `Last` systems over what was read, if anything was or a tick has passed; says what they and
@@ -289,13 +302,14 @@ impl Hub {
             self.end_detached();
             self.desk.expire_requests();
         }
-        if self.events.is_empty() && !self.ticked && !self.desk.has_news() {
+        if !self.ticked && !self.is_told() {
             // What is said again, systems have had before.
             return self.desk.say_acks();
         }
-        self.ticked = false;
+        let ticked = std::mem::take(&mut self.ticked);
         let mut events = std::mem::take(&mut self.events);
         self.desk.begin_turn();
+        self.run_rooms(ticked);
         self.run_systems(|recipe| &recipe.update, &events);
         self.run_systems(|recipe| &recipe.last, &events);
         self.desk.end_turn();
@@ -456,7 +470,7 @@ impl Hub {
     #[must_use]
     pub fn waits_for_commits(&self, session: SessionId) -> bool {
         let path = self.desk.path(session);
-        path.is_some_and(|path| self.recipe.after_commit.contains(path))
+        path.is_some_and(|path| self.recipe.waits_for_commits(path))
     }
 
     /// What is to be done since it was last taken.

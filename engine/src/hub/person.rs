@@ -73,6 +73,7 @@ impl Hub {
         self.displace(displaced);
         self.events.push(Event::Opened(session));
         self.greet(session, trace);
+        self.enter_room(session);
         Ok(session)
     }
 

@@ -95,6 +95,12 @@ pub struct ShardStatus {
     pub queue_bytes_largest: usize,
     /// Past it, a client is closed.
     pub queue_bytes_max: usize,
+    /// Rooms that live here now.
+    pub rooms: usize,
+    /// Rooms that failed again and again, and begin no more within a minute.
+    pub rooms_failed: usize,
+    /// Panics of services; each began its room again.
+    pub room_panics: u64,
     /// Panics of systems.
     pub faults: u64,
     /// Where and with what words the last one was.
@@ -183,6 +189,7 @@ impl Hub {
     #[must_use]
     pub fn status(&self) -> ShardStatus {
         let stats = &self.desk.stats;
+        let rooms = self.room_counts();
         ShardStatus {
             shard: self.desk.own.0,
             tick: self.desk.tick.0,
@@ -215,6 +222,9 @@ impl Hub {
             overviews: stats.overviews,
             queue_bytes_largest: self.desk.queue_bytes_largest(),
             queue_bytes_max: self.desk.messages_queue_bytes_max,
+            rooms: rooms.rooms,
+            rooms_failed: rooms.failed,
+            room_panics: rooms.panics,
             faults: self.blame.faults().values().sum(),
             last_panic: self.blame.last().map(str::to_owned),
             quarantined: self.quarantined(),

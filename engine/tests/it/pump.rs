@@ -92,6 +92,11 @@ impl Pump {
         self.clients.get_mut(&session).unwrap()
     }
 
+    /// Where the room lives that a path names.
+    pub(crate) fn room_host(&self, path: &str) -> ShardId {
+        self.recipe.room_host(path, self.shards()).unwrap()
+    }
+
     /// Opens a session with this home; nothing is handled yet.
     pub(crate) fn open(&mut self, home: u16, path: &str) -> SessionId {
         let framing = self.recipe.framing(path).unwrap();

@@ -192,8 +192,19 @@ fn check_no_body(fields: &Fields) -> Result<(), Refusal> {
     }
 }
 
-/// Decodes `%41` and `+`; a percent sign without two hexadecimal digits stands for itself.
+/// A part of a path, percent signs decoded: `%41` is `A`. One without two hexadecimal digits stands for itself; bytes that
+/// are not UTF-8 are replaced by U+FFFD.
+#[must_use]
+pub fn decode_path(part: &str) -> Cow<'_, str> {
+    unescape(part, b'+')
+}
+
+/// The same for a query, where `+` is a blank.
 fn decode(text: &str) -> Cow<'_, str> {
+    unescape(text, b' ')
+}
+
+fn unescape(text: &str, plus: u8) -> Cow<'_, str> {
     if !text.contains(['%', '+']) {
         return Cow::Borrowed(text);
     }
@@ -205,7 +216,7 @@ fn decode(text: &str) -> Cow<'_, str> {
             (b'%', [high, low, after @ ..]) => hex_byte(*high, *low).map(|byte| (byte, after)),
             _ => None,
         };
-        let plain = if byte == b'+' { b' ' } else { byte };
+        let plain = if byte == b'+' { plus } else { byte };
         let (byte, after) = escaped.unwrap_or((plain, after));
         decoded.push(byte);
         rest = after;

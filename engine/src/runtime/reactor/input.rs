@@ -90,6 +90,9 @@ impl Reactor {
     }
 
     fn answer(&mut self, slot: Slot, head: &RequestHead, leftover: &mut [u8], now: Instant) {
+        if self.answers_new_room(slot, head, leftover, now) {
+            return;
+        }
         let framing = self.process.recipe.framing(&head.path);
         if framing.is_none() || !head.is_upgrade() {
             let response = self.plain_answer(head, framing, now);
@@ -97,7 +100,11 @@ impl Reactor {
         }
         let offer = framing.and_then(|framing| Offer::of(head, framing));
         let home = match offer {
-            None => (self.process.place)(head),
+            None => match self.room_host(head) {
+                Some(Ok(host)) => Some(host),
+                Some(Err(refusal)) => return self.respond(slot, &refusal.response(), true, now),
+                None => (self.process.place)(head),
+            },
             Some(offer) => match self.hub.call("home", |hub| hub.home_of(&offer.token)) {
                 Some(Ok(home)) => Some(home),
                 Some(Err(refusal)) => return self.respond(slot, &refusal.response(), true, now),
@@ -137,7 +144,7 @@ impl Reactor {
     }
 
     /// Moves the connection to its home. Refused when there is no descriptor left to move it by.
-    fn hand_over(
+    pub(super) fn hand_over(
         &mut self,
         slot: Slot,
         home: worldshard_spatial::ShardId,
@@ -164,7 +171,8 @@ impl Reactor {
         self.moved.extend(left.map(|connection| connection.socket));
     }
 
-    /// Answers an upgrade, and hands what follows it to the session that it opens, or to who is to prove itself.
+    /// Answers an upgrade, and hands what follows it to the session that it opens, or to who is to prove itself. Of
+    /// what is no upgrade, only the wish for a room is handed over.
     pub(super) fn open(
         &mut self,
         slot: Slot,
@@ -172,6 +180,9 @@ impl Reactor {
         leftover: &mut [u8],
         now: Instant,
     ) {
+        if !head.is_upgrade() {
+            return self.begin_room(slot, head, now);
+        }
         let options = self.process.recipe.options();
         let Some(framing) = self.process.recipe.framing(&head.path) else {
             return self.finish(slot, CloseReason::Lost);
@@ -192,6 +203,11 @@ impl Reactor {
         };
         if self.draining.is_some() {
             let refusal = Refusal::new(503, "the server stops");
+            return self.respond(slot, &refusal.response(), true, now);
+        }
+        if offer.is_none()
+            && let Some(Err(refusal)) = self.hub.call("admits", |hub| hub.admits(&head.path))
+        {
             return self.respond(slot, &refusal.response(), true, now);
         }
         let arriving = Arriving::new(head, framing, answer);

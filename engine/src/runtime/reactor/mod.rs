@@ -14,6 +14,7 @@ mod mending;
 mod output;
 mod proving;
 mod resuming;
+mod rooming;
 mod sealing;
 mod slots;
 mod ticks;

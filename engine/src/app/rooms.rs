@@ -1,0 +1,196 @@
+//! Which rooms an application has: where they are reached, what runs in them, how they begin and end. Never runs one.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use worldshard_spatial::ShardId;
+use worldshard_transport::decode_path;
+
+use crate::app::Framing;
+use crate::service::Service;
+
+/// Rooms of one kind. Each lives on one shard, where the connections to its path have their home.
+#[derive(Clone)]
+pub struct Rooms {
+    /// As it was given, for conflicts.
+    pub(crate) pattern: String,
+    /// Until the room's name.
+    pub(crate) prefix: String,
+    pub(crate) make: Arc<MakeService>,
+    pub(crate) creation: Creation,
+    pub(crate) when_empty: WhenEmpty,
+    pub(crate) default_room: Option<String>,
+    pub(crate) framing: Framing,
+    pub(crate) after_commit: bool,
+    pub(crate) members_max: u32,
+}
+
+/// Makes what runs in a room, by its name.
+pub(crate) type MakeService = dyn Fn(&str) -> Box<dyn Service> + Send + Sync;
+
+/// How a room begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Creation {
+    /// When somebody connects to it, under any name.
+    #[default]
+    Implicit,
+    /// By a `POST` to its path, under any name. Who connects before is answered 404.
+    Explicit,
+    /// By a `POST` to `/new_room`, which answers with its name: a random UUID.
+    Uuid,
+    /// By a `POST` to `/new_room`, which answers with its name: so many upper-case letters, 3 to 12. None comes again
+    /// before all have come.
+    Short(u8),
+}
+
+/// What becomes of a room without members.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WhenEmpty {
+    /// It stays until the end of the server.
+    Keep,
+    /// It ends at once. One that was created by a `POST` waits a minute for its first member.
+    #[default]
+    End,
+    /// It ends when nobody has come for so long, in the world's time.
+    EndAfter(Duration),
+}
+
+/// A room that a path names.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct RoomId {
+    /// Of which kind: the first that was added is 0.
+    pub(crate) kind: u16,
+    pub(crate) name: Arc<str>,
+}
+
+impl Rooms {
+    /// Rooms whose path is `pattern`, which ends in `{room}`: `/ws/{room}`. `make` makes what runs in a room, by its name.
+    #[must_use]
+    pub fn at<S: Service>(
+        pattern: impl Into<String>,
+        make: impl Fn(&str) -> S + Send + Sync + 'static,
+    ) -> Self {
+        let pattern = pattern.into();
+        let prefix = pattern.strip_suffix(PLACEHOLDER).unwrap_or_default();
+        Self {
+            prefix: prefix.to_owned(),
+            pattern,
+            make: Arc::new(move |name| Box::new(make(name))),
+            creation: Creation::default(),
+            when_empty: WhenEmpty::default(),
+            default_room: None,
+            framing: Framing::Raw,
+            after_commit: false,
+            members_max: 10_000,
+        }
+    }
+
+    /// How they begin: when somebody connects, unless said.
+    #[must_use]
+    pub fn creation(mut self, creation: Creation) -> Self {
+        self.creation = creation;
+        self
+    }
+
+    /// What becomes of one without members: it ends, unless said.
+    #[must_use]
+    pub fn when_empty(mut self, when_empty: WhenEmpty) -> Self {
+        self.when_empty = when_empty;
+        self
+    }
+
+    /// Who connects to the path without a name, `/ws` for `/ws/{room}`, comes to this room.
+    #[must_use]
+    pub fn default_room(mut self, name: impl Into<String>) -> Self {
+        self.default_room = Some(name.into());
+        self
+    }
+
+    /// Their members speak lanes, so that they may request, and go on after their connection broke.
+    #[must_use]
+    pub fn lanes(mut self) -> Self {
+        self.framing = Framing::Lanes;
+        self
+    }
+
+    /// Members are told nothing before it is durable, as by [`App::after_commit`](crate::App::after_commit).
+    #[must_use]
+    pub fn after_commit(mut self) -> Self {
+        self.after_commit = true;
+        self
+    }
+
+    /// Members of one room, 10 000 unless said; one more is answered 503.
+    #[must_use]
+    pub fn members_max(mut self, members: u32) -> Self {
+        self.members_max = members;
+        self
+    }
+
+    /// What is wrong with them, for the error at start.
+    pub(crate) fn mistake(&self) -> Option<String> {
+        let pattern = &self.pattern;
+        if !(self.prefix.starts_with('/') && self.prefix.ends_with('/')) {
+            return Some(format!(
+                "{pattern:?} is no path that ends in /{PLACEHOLDER}"
+            ));
+        }
+        if let Creation::Short(letters) = self.creation
+            && !SHORT_LETTERS.contains(&letters)
+        {
+            return Some(format!("names of {letters} letters; 3 to 12 may be had"));
+        }
+        let default = self.default_room.as_deref()?;
+        (!is_name(default)).then(|| format!("{default:?}: {NAME_RULE}"))
+    }
+
+    /// Whether their names are made by the server.
+    pub(crate) fn names_them(&self) -> bool {
+        matches!(self.creation, Creation::Uuid | Creation::Short(_))
+    }
+
+    /// The name that `path` asks for; none when it is no path of theirs.
+    pub(crate) fn name_of<'a>(&'a self, path: &'a str) -> Option<Cow<'a, str>> {
+        if let Some(name) = path.strip_prefix(&self.prefix) {
+            return (!name.contains('/')).then(|| decode_path(name));
+        }
+        let is_bare = self.prefix.strip_suffix('/') == Some(path);
+        let default = self.default_room.as_deref().filter(|_| is_bare);
+        default.map(Cow::Borrowed)
+    }
+}
+
+impl RoomId {
+    /// A number that follows from the room's kind and name alone: the same in every process.
+    pub(crate) fn hash(&self) -> u64 {
+        // FNV-1a, and a finish that moves what differs at the end into all bits.
+        let bytes = self.kind.to_le_bytes().into_iter().chain(self.name.bytes());
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// The shard that it lives on.
+    pub(crate) fn host(&self, shards: u16) -> ShardId {
+        let share = (u128::from(self.hash()) * u128::from(shards)) >> 64;
+        ShardId(u16::try_from(share).expect("it is less than the number of shards"))
+    }
+}
+
+/// Whether a room may have this name.
+pub(crate) fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c != '/' && !c.is_control() && c != char::REPLACEMENT_CHARACTER;
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.chars().all(allowed)
+}
+
+pub(crate) const NAME_RULE: &str =
+    "a room's name has 1 to 128 bytes of UTF-8, without control characters and slashes";
+
+/// Where new rooms are asked for that the server names.
+pub(crate) const NEW_ROOM_PATH: &str = "/new_room";
+
+const PLACEHOLDER: &str = "{room}";
+const NAME_BYTES_MAX: usize = 128;
+const SHORT_LETTERS: std::ops::RangeInclusive<u8> = 3..=12;

@@ -1,0 +1,153 @@
+//! One room: its members, its timers, its service. Never decides when it is told: that is `hub::rooms`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use worldshard_protocol::{SessionId, Tick};
+
+use crate::app::RoomId;
+use crate::service::{ROOM_TIMERS_MAX, Service};
+
+/// One room.
+pub(crate) struct RoomEntry {
+    pub(crate) id: RoomId,
+    pub(crate) state: RoomState,
+    pub(crate) service: Option<Box<dyn Service>>,
+    /// Members, and those who come but were not told of yet.
+    pub(crate) population: u32,
+    /// When it ends, unless somebody comes.
+    pub(crate) ends: Option<Tick>,
+    pub(crate) panics: Panics,
+}
+
+/// What the service of a room reaches.
+pub(crate) struct RoomState {
+    pub(crate) name: Arc<str>,
+    pub(crate) hash: u64,
+    pub(crate) seed: u64,
+    pub(crate) tick_interval: Duration,
+    /// Ascending.
+    pub(crate) members: Vec<SessionId>,
+    pub(crate) timers: BTreeMap<Box<str>, Timer>,
+    /// Those that were set in this call, for whoever wakes the room.
+    pub(crate) alarms: Vec<Tick>,
+    /// How often chance was asked for.
+    pub(crate) chances: u64,
+}
+
+/// One timer.
+#[derive(Clone, Copy)]
+pub(crate) struct Timer {
+    pub(crate) due: Tick,
+    /// Ticks until it is due again; none when it fires once.
+    every: Option<u64>,
+}
+
+/// How often a room panicked lately.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Panics {
+    count: u32,
+    first: Tick,
+}
+
+impl RoomState {
+    pub(crate) fn new(id: &RoomId, seed: u64, tick_interval: Duration) -> Self {
+        Self {
+            name: Arc::clone(&id.name),
+            hash: id.hash(),
+            seed,
+            tick_interval,
+            members: Vec::new(),
+            timers: BTreeMap::new(),
+            alarms: Vec::new(),
+            chances: 0,
+        }
+    }
+
+    /// Whether the session was none yet.
+    pub(crate) fn enter(&mut self, session: SessionId) -> bool {
+        let Err(at) = self.members.binary_search(&session) else {
+            return false;
+        };
+        self.members.insert(at, session);
+        true
+    }
+
+    /// Whether the session was one.
+    pub(crate) fn leave(&mut self, session: SessionId) -> bool {
+        let Ok(at) = self.members.binary_search(&session) else {
+            return false;
+        };
+        self.members.remove(at);
+        true
+    }
+
+    pub(crate) fn set_timer(
+        &mut self,
+        name: &str,
+        now: Tick,
+        after: Duration,
+        again: bool,
+    ) -> bool {
+        if self.timers.len() >= ROOM_TIMERS_MAX && !self.timers.contains_key(name) {
+            tracing::warn!(room = &*self.name, timer = name, "too many timers: not set");
+            return false;
+        }
+        let ticks = ticks_of(after, self.tick_interval);
+        let timer = Timer {
+            due: Tick(now.0.saturating_add(ticks)),
+            every: again.then_some(ticks),
+        };
+        self.timers.insert(name.into(), timer);
+        self.alarms.push(timer.due);
+        true
+    }
+
+    /// The names of the timers that are due. Those that fire once are gone, the others are due again.
+    pub(crate) fn take_due(&mut self, now: Tick) -> Vec<Box<str>> {
+        let due = self.timers.iter().filter(|(_, timer)| timer.due <= now);
+        let mut names: Vec<_> = due.map(|(name, timer)| (timer.due, name.clone())).collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// Takes note that a timer fires now; false when it is not due any more.
+    pub(crate) fn fire(&mut self, name: &str, now: Tick) -> bool {
+        let Some(timer) = self.timers.get_mut(name).filter(|one| one.due <= now) else {
+            return false;
+        };
+        let Some(every) = timer.every else {
+            self.timers.remove(name);
+            return true;
+        };
+        // By its own count, so that it does not drift; what was slept through is left out.
+        let missed = now.0.saturating_sub(timer.due.0) / every;
+        timer.due = Tick(timer.due.0 + (missed + 1) * every);
+        self.alarms.push(timer.due);
+        true
+    }
+}
+
+impl Panics {
+    /// Counts one; true when the room has had its share.
+    pub(crate) fn count(&mut self, now: Tick, rest: u64) -> bool {
+        if self.count == 0 || now.0.saturating_sub(self.first.0) > rest {
+            *self = Self {
+                count: 0,
+                first: now,
+            };
+        }
+        self.count += 1;
+        self.count >= PANICS_MAX
+    }
+}
+
+/// So many ticks are at least as long; one at least.
+pub(crate) fn ticks_of(length: Duration, tick_interval: Duration) -> u64 {
+    let ticks = length.as_nanos().div_ceil(tick_interval.as_nanos().max(1));
+    u64::try_from(ticks).unwrap_or(u64::MAX).max(1)
+}
+
+/// A room that panics so often within a minute is closed.
+const PANICS_MAX: u32 = 4;
