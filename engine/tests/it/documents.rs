@@ -21,11 +21,15 @@ pub(crate) fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
 }
 
 #[test]
-fn the_program_in_the_readme_and_in_the_documentation_is_the_example() {
+fn the_programs_in_the_readme_and_in_the_documentation_are_the_examples() {
     let example = read("examples/echo.rs");
     let (_, program) = example.split_once("\n\n").unwrap();
     let readme = read("README.md");
     assert_eq!(between(&readme, "```rust\n", "```"), program);
+    let rooms = read("examples/rooms.rs");
+    let (_, rooms) = rooms.split_once("\n\n").unwrap();
+    let (_, readme) = readme.split_once("connects to its path:").unwrap();
+    assert_eq!(between(readme, "```rust\n", "```"), rooms);
     let library = read("engine/src/lib.rs");
     let quoted = between(&library, "//! ```no_run\n", "//! ```");
     let plain: String = quoted

@@ -34,6 +34,7 @@ fn clock(runtime: Runtime, shards: u16, data: DataOptions) -> App {
             .lanes("/kept")
             .after_commit("/kept"),
     )
+    .rooms(Rooms::at("/room/{room}", |_| Teller).after_commit())
     .runtime(runtime)
     .shards(shards)
     .world(WorldConfig {
@@ -52,6 +53,15 @@ fn clock(runtime: Runtime, shards: u16, data: DataOptions) -> App {
         }
     });
     app
+}
+
+/// A room that waits for commits, and is asked the same.
+struct Teller;
+
+impl Service for Teller {
+    fn message(&mut self, room: &mut Room<'_>, _: SessionId, _: &Payload) {
+        room.send(Audience::All, format!("{}", room.tick().0));
+    }
 }
 
 fn connect(address: SocketAddr, path: &str) -> Client {
@@ -201,6 +211,7 @@ fn nothing_is_said_before_the_commit_of_the_tick_it_is_of_and_then_all_in_order(
             let mut kept = connect(address, "/kept");
             let mut leaves = connect(address, "/kept");
             let mut at_once = connect(address, "/at-once");
+            let mut in_room = Client::connect(address, "/room/a");
             dam.close();
             // The world goes on until it is as far ahead of its journal as it may be.
             let last = stops_at(address);
@@ -220,7 +231,16 @@ fn nothing_is_said_before_the_commit_of_the_tick_it_is_of_and_then_all_in_order(
             assert!(heard.contains(&("response".to_owned(), last)));
             hears_nothing(&kept, Duration::from_millis(200));
             hears_nothing(&leaves, Duration::from_millis(1));
+            in_room.say(MessageKind::Text, b"tick");
+            hears_nothing(&in_room, Duration::from_millis(200));
             dam.open();
+            // Systems speak to all, so the room's word is not the only one.
+            let in_rooms = std::iter::repeat_with(|| in_room.hear());
+            let mut numbers = in_rooms.filter_map(|heard| match heard {
+                Heard::Message(_, text) => String::from_utf8(text).unwrap().parse::<u64>().ok(),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(numbers.next(), Some(last));
             let mut heard = Vec::new();
             while heard.len() < 8 {
                 let (kind, of) = told(&mut kept);
