@@ -123,6 +123,15 @@ impl<'a> Context<'a> {
         self.desk.identity(session)?.user.as_ref()
     }
 
+    /// The sessions of a user that have not ended, on all shards, the oldest first; also those that wait for another
+    /// connection, but for those of a process before whose client has not come back.
+    ///
+    /// Takes the lock around the users' seats, which others share who ask or send to a user.
+    #[must_use]
+    pub fn sessions_of(&self, user: &UserId) -> Vec<SessionId> {
+        self.desk.commons.seats.sessions_of(user)
+    }
+
     /// What a session homed on this shard runs in, as it says.
     #[must_use]
     pub fn environment(&self, session: SessionId) -> Option<Environment> {
