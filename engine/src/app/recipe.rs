@@ -10,6 +10,7 @@ use crate::app::http::Site;
 use crate::app::options::ServerOptions;
 use crate::app::plugin::Plugin;
 use crate::app::stage::ContextSystem;
+use crate::app::text_command::TextCommand;
 
 /// A finished application.
 pub struct AppRecipe {
@@ -23,6 +24,8 @@ pub struct AppRecipe {
     pub(crate) paths: BTreeMap<String, Framing>,
     /// Of the paths, those whose clients are told nothing before it is durable.
     pub(crate) after_commit: BTreeSet<String>,
+    /// By name, each with its slash.
+    pub(crate) text_commands: BTreeMap<&'static str, TextCommand>,
     pub(crate) site: Site,
     pub(crate) options: ServerOptions,
 }
