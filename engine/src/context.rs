@@ -10,6 +10,7 @@ use worldshard_shard::Resources;
 use worldshard_spatial::ShardId;
 
 use crate::audience::Audience;
+use crate::emit::Emit;
 use crate::hub::Desk;
 use crate::identity::{Environment, UserId};
 use crate::message::{CloseReason, Event, Message, Payload};
@@ -90,6 +91,12 @@ impl<'a> Context<'a> {
         // What was answered before goes before.
         self.desk.take_answers();
         self.desk.send(audience, &payload.into());
+    }
+
+    /// Sends a message to those whom it says it is for, as [`send`](Self::send) does. To send it to others, give that a
+    /// reference to it.
+    pub fn emit(&mut self, message: &impl Emit) {
+        self.send(message.audience(), message);
     }
 
     /// Closes a connection, wherever its home is. What was sent before still arrives; nothing sent after does.
