@@ -15,7 +15,7 @@ pub trait Plugin: Send + Sync + 'static {
         let _ = cx;
     }
 
-    /// Names that the plugin takes beyond what it adds through `App`, such as commands in texts that it reads itself.
+    /// Names that the plugin takes beyond what it adds through `App`, such as commands that it reads from messages on lanes.
     /// Another owner of one of them keeps the engine from starting.
     fn owns(&self) -> Vec<Owned> {
         Vec::new()
