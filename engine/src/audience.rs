@@ -1,6 +1,6 @@
 //! Whom a message is for. Never resolves it: that is `hub::routing`.
 
-use worldshard_protocol::SessionId;
+use worldshard_protocol::{SessionId, UserId};
 use worldshard_spatial::Point;
 
 /// Whom a message is for.
@@ -19,6 +19,9 @@ pub enum Audience {
     Group(Vec<SessionId>),
     /// All but the listed sessions.
     AllButGroup(Vec<SessionId>),
+    /// Every session of a user, wherever its home is, that has not ended when the message is sent. Of a user without any
+    /// nobody is told: [`Context::sessions_of`](crate::Context::sessions_of) says whether there is one.
+    User(UserId),
     /// Every session whose viewpoint stands in the area at the end of the coming tick.
     Area {
         /// Centre of the area.

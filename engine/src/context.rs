@@ -10,6 +10,7 @@ use worldshard_shard::Resources;
 use worldshard_spatial::ShardId;
 
 use crate::audience::Audience;
+use crate::emit::Emit;
 use crate::hub::Desk;
 use crate::identity::{Environment, UserId};
 use crate::message::{CloseReason, Event, Message, Payload};
@@ -92,6 +93,12 @@ impl<'a> Context<'a> {
         self.desk.send(audience, &payload.into());
     }
 
+    /// Sends a message to those whom it says it is for, as [`send`](Self::send) does. To send it to others, give that a
+    /// reference to it.
+    pub fn emit(&mut self, message: &impl Emit) {
+        self.send(message.audience(), message);
+    }
+
     /// Closes a connection, wherever its home is. What was sent before still arrives; nothing sent after does.
     ///
     /// A `code` that may not stand on the wire becomes 1000.
@@ -121,6 +128,15 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn user(&self, session: SessionId) -> Option<&UserId> {
         self.desk.identity(session)?.user.as_ref()
+    }
+
+    /// The sessions of a user that have not ended, on all shards, the oldest first; also those that wait for another
+    /// connection, but for those of a process before whose client has not come back.
+    ///
+    /// Takes the lock around the users' seats, which others share who ask or send to a user.
+    #[must_use]
+    pub fn sessions_of(&self, user: &UserId) -> Vec<SessionId> {
+        self.desk.commons.seats.sessions_of(user)
     }
 
     /// What a session homed on this shard runs in, as it says.

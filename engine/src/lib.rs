@@ -17,7 +17,7 @@
 //! }
 //! ```
 
-// So that `#[derive(Component)]` finds `::worldshard` inside this crate too.
+// So that derives find `::worldshard` inside this crate too.
 extern crate self as worldshard;
 
 pub mod prelude;
@@ -25,6 +25,7 @@ pub mod prelude;
 pub mod app;
 mod audience;
 mod context;
+mod emit;
 mod error;
 mod message;
 mod request;
@@ -58,6 +59,7 @@ pub use app::{
 };
 pub use audience::Audience;
 pub use context::Context;
+pub use emit::Emit;
 pub use error::{Error, Result};
 pub use hub::{Commons, FrameClass, Hub, Opening, Output};
 pub use identity::{Auth, Environment, OnExceed, OnExpiry, Secret, TokenPolicy, UserId};
@@ -68,11 +70,15 @@ pub use request::{Request, RequestToken, Requests};
 pub use runtime::Running;
 pub use service::{ROOM_TIMERS_MAX, Room, Service};
 pub use unsent::{Unsent, UnsentCause};
+pub use worldshard_macros::Emit;
 pub use worldshard_shard::{Codec, Component, Envelope, Visibility};
 pub use worldshard_transport::OriginPolicy;
 
 /// What derived code names; not for users.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::audience::Audience;
+    pub use crate::emit::{Emit, json_payload};
+    pub use crate::message::Payload;
     pub use worldshard_shard::__private::{Codec, Component};
 }

@@ -6,6 +6,7 @@ pub use crate::app::{
 };
 pub use crate::audience::Audience;
 pub use crate::context::Context;
+pub use crate::emit::Emit;
 pub use crate::error::{Error, Result};
 pub use crate::identity::{Auth, Environment, UserId};
 pub use crate::message::{CloseReason, Event, Message, Payload, Text};
@@ -15,6 +16,7 @@ pub use crate::runtime::Running;
 pub use crate::service::{Room, Service};
 pub use crate::unsent::{Unsent, UnsentCause};
 pub use bytes::Bytes;
+pub use worldshard_macros::Emit;
 pub use worldshard_protocol::{EntityId, ErrorCode, SessionId, Tick};
 pub use worldshard_shard::{
     Appearance, Around, Chance, Component, Crossing, Draft, Genesis, Near, Neighbour, Position,

@@ -101,6 +101,12 @@ impl Room<'_> {
                 sessions.retain(is_member);
                 Audience::Group(sessions)
             }
+            Audience::User(user) => {
+                let theirs = members
+                    .iter()
+                    .filter(|member| self.user(**member) == Some(&user));
+                Audience::Group(theirs.copied().collect())
+            }
             Audience::AllButGroup(sessions) => Audience::Group(but(&sessions)),
             Audience::Area { .. } => {
                 tracing::warn!(room = self.name(), "an area is no audience of a room");

@@ -6,13 +6,14 @@ mod plugin;
 mod recipe;
 mod rooms;
 mod stage;
+mod text_command;
 mod tls;
 
 use std::any::type_name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use worldshard_protocol::EntityId;
+use worldshard_protocol::{EntityId, SessionId};
 use worldshard_shard::{
     Component, Draft, Genesis, Population, Recipe, Refusal, Script, Subject, View, Visibility,
     WorldConfig, Zone,
@@ -29,7 +30,9 @@ pub use tls::{CertificateSource, TlsOptions};
 
 pub(crate) use rooms::{NAME_RULE, NEW_ROOM_PATH, is_name};
 pub(crate) use stage::ContextSystem;
+pub(crate) use text_command::{NAME_CHARS_MAX, TextCommand};
 
+use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::runtime::{self, Running};
 use http::Site;
@@ -51,6 +54,7 @@ pub struct App {
     paths: BTreeMap<String, Framing>,
     after_commit: BTreeSet<String>,
     rooms: Vec<Rooms>,
+    text_commands: BTreeMap<&'static str, TextCommand>,
     site: Site,
     options: ServerOptions,
 }
@@ -70,6 +74,7 @@ impl App {
             paths: BTreeMap::new(),
             after_commit: BTreeSet::new(),
             rooms: Vec::new(),
+            text_commands: BTreeMap::new(),
             site: Site::default(),
             options: ServerOptions::default(),
         };
@@ -235,6 +240,47 @@ impl App {
         self
     }
 
+    /// Answers a command that clients write on raw paths: `name` begins with a slash, as they write it. The handler gets who
+    /// wrote it and what stands behind the name, trimmed; that is theirs, with any character and line end in it.
+    ///
+    /// It runs at the home of the session, before the `Update` systems of the turn and in the order in which commands were
+    /// said; it may find a session that systems have not seen open yet. One that panics is counted by its name, and its
+    /// client is told that it failed.
+    ///
+    /// With the first command, no system of the application sees a text on a raw path that begins with a slash, blanks
+    /// before it aside. A command that nobody owns is answered by `[Error] Unknown command: /x`.
+    ///
+    /// ```
+    /// use worldshard::prelude::*;
+    ///
+    /// fn roll(cx: &mut Context, session: SessionId, dice: &str) {
+    ///     let answer = match dice.parse::<u8>() {
+    ///         Ok(dice) => format!("{dice} dice roll"),
+    ///         Err(_) => "say how many: /roll 2".to_owned(),
+    ///     };
+    ///     cx.send(Audience::One(session), answer);
+    /// }
+    ///
+    /// App::new().raw("/ws").text_command("/roll", roll).build()?;
+    /// # Ok::<(), worldshard::Error>(())
+    /// ```
+    pub fn text_command(
+        &mut self,
+        name: &'static str,
+        handler: impl Fn(&mut Context<'_>, SessionId, &str) + Send + Sync + 'static,
+    ) -> &mut Self {
+        if !text_command::is_name(name) {
+            let detail = format!(
+                "{name:?} is not a slash and 1 to {NAME_CHARS_MAX} letters, digits, `-` and `_`"
+            );
+            let name = "text_command";
+            self.fail(Error::Option { name, detail });
+        }
+        self.claim(Owned::Command(name.to_owned()));
+        self.text_commands.insert(name, Box::new(handler));
+        self
+    }
+
     /// Answers GET and POST requests for exactly `path`. The handler must not wait.
     pub fn route(
         &mut self,
@@ -362,6 +408,7 @@ impl App {
             paths: app.paths,
             after_commit: app.after_commit,
             rooms: app.rooms,
+            text_commands: app.text_commands,
             site: app.site,
             options: app.options,
         }))
@@ -441,6 +488,7 @@ impl std::fmt::Display for Owned {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Path(path) => write!(f, "path `{path}`"),
+            Self::Command(name) => write!(f, "command `{name}`"),
             Self::Opcode(opcode) => write!(f, "opcode {opcode}"),
             Self::Name(name) => f.write_str(name),
         }

@@ -15,7 +15,7 @@ pub trait Plugin: Send + Sync + 'static {
         let _ = cx;
     }
 
-    /// Names that the plugin takes beyond what it adds through `App`, such as slash commands it parses itself.
+    /// Names that the plugin takes beyond what it adds through `App`, such as commands that it reads from messages on lanes.
     /// Another owner of one of them keeps the engine from starting.
     fn owns(&self) -> Vec<Owned> {
         Vec::new()
@@ -25,8 +25,10 @@ pub trait Plugin: Send + Sync + 'static {
 /// A name that only one owner may have.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Owned {
-    /// A path of the HTTP port, or a command that begins with a slash.
+    /// A path of the HTTP port.
     Path(String),
+    /// A command that clients write, with its slash: what [`App::text_command`] adds.
+    Command(String),
     /// An opcode of the world service.
     Opcode(u8),
     /// Anything else.

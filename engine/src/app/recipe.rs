@@ -11,6 +11,7 @@ use crate::app::options::ServerOptions;
 use crate::app::plugin::Plugin;
 use crate::app::rooms::Rooms;
 use crate::app::stage::ContextSystem;
+use crate::app::text_command::TextCommand;
 
 /// A finished application.
 pub struct AppRecipe {
@@ -25,6 +26,8 @@ pub struct AppRecipe {
     /// Of the paths, those whose clients are told nothing before it is durable.
     pub(crate) after_commit: BTreeSet<String>,
     pub(crate) rooms: Vec<Rooms>,
+    /// By name, each with its slash.
+    pub(crate) text_commands: BTreeMap<&'static str, TextCommand>,
     pub(crate) site: Site,
     pub(crate) options: ServerOptions,
 }

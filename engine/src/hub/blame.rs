@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hub::Hub;
 
-/// The panics of a hub's systems.
+/// The panics of a hub's systems and text commands.
 #[derive(Default)]
 pub(crate) struct Blame {
     counts: BTreeMap<&'static str, u64>,
@@ -39,11 +39,16 @@ impl Blame {
 
     /// A system panicked; true when it is not to run any more.
     pub(crate) fn panicked(&mut self, system: &'static str, text: &str) -> bool {
-        *self.counts.entry(system).or_default() += 1;
-        self.last = Some(format!("{system}: {text}"));
+        self.count(system, text);
         let row = self.rows.entry(system).or_default();
         *row += 1;
         *row >= PANICS_IN_A_ROW_MAX && self.quarantined.insert(system)
+    }
+
+    /// Something panicked that runs on whatever it does.
+    pub(crate) fn count(&mut self, name: &'static str, text: &str) {
+        *self.counts.entry(name).or_default() += 1;
+        self.last = Some(format!("{name}: {text}"));
     }
 
     /// Something else of the shard panicked.

@@ -1,7 +1,7 @@
 //! What all hubs of a process share: the cell map, the order of moments, the counts of sessions and rooms, the users' seats.
 //!
-//! Atomics without locks, but for the seats, whose short lock is taken when a session opens or ends: never a reason for
-//! the world to wait.
+//! Atomics without locks, but for the seats: their short lock is taken when a session opens or ends, and shared by those
+//! who send to a user.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -25,6 +25,7 @@ mod rooms;
 mod routing;
 mod session;
 mod status;
+mod text_commands;
 mod token;
 mod unsent;
 
@@ -64,6 +65,7 @@ use blame::Blame;
 use held::Held;
 use overview::OverviewDesk;
 use rooms::RoomDesk;
+use text_commands::Said;
 
 /// One shard's sessions, services and letters around its world.
 pub struct Hub {
@@ -74,6 +76,7 @@ pub struct Hub {
     held: Held,
     rooms: RoomDesk,
     events: Vec<Event>,
+    text_commands: Said,
     /// A tick has passed since the systems ran.
     ticked: bool,
     blame: Blame,
@@ -162,6 +165,7 @@ impl Hub {
             recipe,
             shard,
             events: Vec::new(),
+            text_commands: Said::new(),
             ticked: false,
             blame: Blame::default(),
         };
@@ -202,6 +206,9 @@ impl Hub {
         let payload = match kind {
             MessageKind::Binary => Payload::Binary(bytes),
             MessageKind::Text => match Text::from_utf8(bytes) {
+                Some(text) if self.is_text_command(&text) => {
+                    return self.text_commands.push((session, text));
+                }
                 Some(text) => Payload::Text(text),
                 None => {
                     let reason = Cow::Borrowed("text is not UTF-8");
@@ -289,11 +296,12 @@ impl Hub {
     /// Whether systems have something to see before the next tick.
     #[must_use]
     pub fn is_told(&self) -> bool {
-        !self.events.is_empty() || self.desk.has_news() || self.rooms.is_told()
+        let said = !self.events.is_empty() || !self.text_commands.is_empty();
+        said || self.desk.has_news() || self.rooms.is_told()
     }
 
-    /// Runs the `Update` and `Last` systems over what was read, if anything was or a tick has passed; says what they and
-    /// other threads answered.
+    /// Runs text commands, and the `Update` and `Last` systems over what was read, if anything was or a tick has passed; says
+    /// what they and other threads answered.
     ///
     /// A system that panics is blamed by name in the log and in [`faults`](Self::faults); the others run on.
     pub fn handle(&mut self) {
@@ -310,6 +318,7 @@ impl Hub {
         let mut events = std::mem::take(&mut self.events);
         self.desk.begin_turn();
         self.run_rooms(ticked);
+        self.run_text_commands(&events);
         self.run_systems(|recipe| &recipe.update, &events);
         self.run_systems(|recipe| &recipe.last, &events);
         self.desk.end_turn();
@@ -478,7 +487,7 @@ impl Hub {
         &mut self.desk.output
     }
 
-    /// Panics of systems, by the system's name.
+    /// Panics of systems and text commands, by name.
     #[must_use]
     pub fn faults(&self) -> &BTreeMap<&'static str, u64> {
         self.blame.faults()
@@ -515,8 +524,7 @@ impl Hub {
         }
     }
 
-    /// Runs user code so that its panic is its own: the hub's tables stay whole, because `Desk` changes them only
-    /// between user code.
+    /// Runs a system, unless it is quarantined.
     fn guarded(
         &mut self,
         name: &'static str,
@@ -526,20 +534,31 @@ impl Hub {
         if self.blame.holds(name) {
             return;
         }
-        let mut context = Context::new(events, &mut self.desk, self.shard.resources_mut());
-        let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(&mut context))) else {
+        let Some(panic) = self.caught(name, events, run) else {
             return self.blame.clear(name);
         };
-        self.desk.requests.interrupt();
-        let (shard, text) = (self.desk.own.0, panic_text(&*panic));
-        let is_last = self.blame.panicked(name, text);
-        tracing::error!(system = name, shard, panic = text, "a system panicked");
-        if is_last {
+        if self.blame.panicked(name, &panic) {
             tracing::error!(
                 system = name,
-                shard,
+                shard = self.desk.own.0,
                 "a system is quarantined: it panics every time"
             );
         }
+    }
+
+    /// Runs user code so that its panic is its own, and gives the words of that: the hub's tables stay whole, because
+    /// `Desk` changes them only between user code.
+    fn caught(
+        &mut self,
+        name: &'static str,
+        events: &[Event],
+        run: impl FnOnce(&mut Context<'_>),
+    ) -> Option<String> {
+        let mut context = Context::new(events, &mut self.desk, self.shard.resources_mut());
+        let panic = catch_unwind(AssertUnwindSafe(|| run(&mut context))).err()?;
+        self.desk.requests.interrupt();
+        let (shard, text) = (self.desk.own.0, panic_text(&*panic));
+        tracing::error!(system = name, shard, panic = text, "a system panicked");
+        Some(text.to_owned())
     }
 }

@@ -1,4 +1,4 @@
-//! Turns an audience into posts for homes: a session id names its home, so no table is needed.
+//! Turns an audience into posts for homes: a session id names its home, and only for a user's sessions a table is needed.
 
 use worldshard_protocol::SessionId;
 use worldshard_shard::AreaMessage;
@@ -25,6 +25,10 @@ impl Desk {
             Audience::All => self.send_to_all_but(Vec::new(), payload),
             Audience::AllBut(session) => self.send_to_all_but(vec![session], payload),
             Audience::AllButGroup(sessions) => self.send_to_all_but(sorted(sessions), payload),
+            Audience::User(user) => {
+                let sessions = self.commons.seats.sessions_of(&user);
+                self.send_to(sorted(sessions), payload);
+            }
             Audience::Area { centre, radius_m } => self.send_to_area(centre, radius_m, payload),
         }
     }

@@ -1,11 +1,11 @@
-//! How many sessions each user has, over all shards: one table of the process, which decides who may open another.
+//! Which sessions each user has, over all shards: one table of the process, which decides who may open another.
 //!
-//! Touched when a session opens, breaks, goes on or ends, and at no other time. Never closes a session: it names the one
-//! that gives way.
+//! Changed when a session opens, breaks, goes on or ends, read when a message is for a user, and touched at no other time.
+//! Never closes a session: it names the one that gives way.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock};
 
 use worldshard_protocol::{SessionId, UserId};
 
@@ -26,13 +26,13 @@ pub struct TooManySessions {
     pub max: u32,
 }
 
-/// The sessions of users. Without a limit nothing is counted.
+/// The sessions of users.
 pub(crate) struct Seats {
     /// For each user; 0 for no limit.
     max: u32,
     on_exceed: OnExceed,
     /// Of each user that has any, the oldest first.
-    taken: Mutex<BTreeMap<UserId, Vec<Seat>>>,
+    taken: RwLock<BTreeMap<UserId, Vec<Seat>>>,
 }
 
 struct Seat {
@@ -46,7 +46,7 @@ impl Seats {
         Self {
             max,
             on_exceed,
-            taken: Mutex::default(),
+            taken: RwLock::default(),
         }
     }
 
@@ -65,7 +65,7 @@ impl Seats {
             let seats = taken.entry(user.clone()).or_default();
             debug_assert!(seats.iter().all(|seat| seat.session != session));
             let mut displaced = None;
-            if seats.len() >= self.max as usize {
+            if self.max > 0 && seats.len() >= self.max as usize {
                 let waits = seats.iter().position(|seat| seat.detached);
                 let gives_way = match self.on_exceed {
                     OnExceed::Deny => waits,
@@ -80,7 +80,6 @@ impl Seats {
             });
             Ok(displaced)
         })
-        .unwrap_or(Ok(None))
     }
 
     /// Notes that a session lost its connection, or has one again; false when it has lost its seat meanwhile.
@@ -90,7 +89,6 @@ impl Seats {
             let seat = seats.into_iter().find(|seat| seat.session == session);
             seat.map(|seat| seat.detached = detached).is_some()
         })
-        .unwrap_or(true)
     }
 
     /// A session has ended.
@@ -106,16 +104,16 @@ impl Seats {
         });
     }
 
-    /// None where nothing is counted.
-    fn with<R>(&self, run: impl FnOnce(&mut BTreeMap<UserId, Vec<Seat>>) -> R) -> Option<R> {
-        if self.max == 0 {
-            return None;
-        }
+    /// The sessions of a user that have not ended, the oldest first.
+    pub(crate) fn sessions_of(&self, user: &UserId) -> Vec<SessionId> {
+        let taken = self.taken.read().unwrap_or_else(PoisonError::into_inner);
+        let seats = taken.get(user).into_iter().flatten();
+        seats.map(|seat| seat.session).collect()
+    }
+
+    fn with<R>(&self, run: impl FnOnce(&mut BTreeMap<UserId, Vec<Seat>>) -> R) -> R {
         // Whoever panicked while it was held left each user's list whole.
-        Some(run(&mut self
-            .taken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)))
+        run(&mut self.taken.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

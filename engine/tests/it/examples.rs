@@ -47,32 +47,7 @@ fn no_example_does_not_start_every_one_does_what_it_says_and_ends_by_ctrl_c() {
         assert_eq!(text(&mut one), "to all");
         assert_eq!(text(&mut other), "to all");
     });
-    run(&directory, "counter", || {
-        let mut one = connect("/ws/one");
-        one.text("increment");
-        assert_eq!(text(&mut one), "new value: 1");
-        let (mut other, mut apart) = (connect("/ws/one"), connect("/ws/apart"));
-        other.text("increment");
-        apart.text("increment");
-        // A client says nothing before it is driven.
-        assert_eq!(text(&mut other), "new value: 2");
-        assert_eq!(text(&mut apart), "new value: 1");
-        assert_eq!(text(&mut one), "new value: 2");
-    });
-    run(&directory, "clock", || {
-        let mut one = connect("/ws/one");
-        let heard = [text(&mut one), text(&mut one)];
-        assert_eq!(heard, ["1 s", "2 s"]);
-    });
-    run(&directory, "rooms", || {
-        let (mut one, mut other) = (connect("/ws/lobby"), connect("/ws"));
-        // Whoever hears an own word is in.
-        other.text("hello");
-        assert_eq!(text(&mut other), "hello");
-        one.text("to all here");
-        while text(&mut one) != "to all here" {}
-        assert_eq!(text(&mut other), "to all here");
-    });
+    assert_rooms_do_as_they_say(&directory);
     run(&directory, "requests", || {
         let (mut one, mut other) = (connect("/desk"), connect("/desk"));
         for client in [&mut one, &mut other] {
@@ -290,6 +265,35 @@ fn build() -> PathBuf {
         "the examples do not build"
     );
     profile.join("examples")
+}
+
+fn assert_rooms_do_as_they_say(directory: &Path) {
+    run(directory, "counter", || {
+        let mut one = connect("/ws/one");
+        one.text("increment");
+        assert_eq!(text(&mut one), "new value: 1");
+        let (mut other, mut apart) = (connect("/ws/one"), connect("/ws/apart"));
+        other.text("increment");
+        apart.text("increment");
+        // A client says nothing before it is driven.
+        assert_eq!(text(&mut other), "new value: 2");
+        assert_eq!(text(&mut apart), "new value: 1");
+        assert_eq!(text(&mut one), "new value: 2");
+    });
+    run(directory, "clock", || {
+        let mut one = connect("/ws/one");
+        let heard = [text(&mut one), text(&mut one)];
+        assert_eq!(heard, ["1 s", "2 s"]);
+    });
+    run(directory, "rooms", || {
+        let (mut one, mut other) = (connect("/ws/lobby"), connect("/ws"));
+        // Whoever hears an own word is in.
+        other.text("hello");
+        assert_eq!(text(&mut other), "hello");
+        one.text("to all here");
+        while text(&mut one) != "to all here" {}
+        assert_eq!(text(&mut other), "to all here");
+    });
 }
 
 fn run(directory: &Path, example: &str, check: impl FnOnce()) {

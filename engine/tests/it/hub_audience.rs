@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use worldshard::identity::Identity;
 use worldshard::prelude::*;
 
 use crate::pump::Pump;
@@ -32,6 +33,8 @@ struct Scene {
     speakers: Vec<SessionId>,
     open: Vec<SessionId>,
     dead: Vec<SessionId>,
+    /// Whose they are.
+    users: BTreeMap<SessionId, UserId>,
     expected: Expected,
     sent: u64,
 }
@@ -47,6 +50,7 @@ impl Scene {
             open: speakers.clone(),
             speakers,
             dead: Vec::new(),
+            users: BTreeMap::new(),
             expected: BTreeMap::new(),
             sent: 0,
         }
@@ -54,7 +58,23 @@ impl Scene {
 
     fn open_one(&mut self) {
         let home = self.pump.draw(u64::from(self.pump.shards())) as u16;
-        self.open.push(self.pump.open(home, "/ws"));
+        let Some(user) = self.user() else {
+            return self.open.push(self.pump.open(home, "/ws"));
+        };
+        let identity = Identity {
+            user: Some(user.clone()),
+            ..Identity::default()
+        };
+        let session = self.pump.open_as(home, "/ws", identity).unwrap();
+        self.open.push(session);
+        self.users.insert(session, user);
+    }
+
+    /// One of three, or nobody.
+    fn user(&mut self) -> Option<UserId> {
+        let names = ["anna", "bert", "carl"];
+        let name = names.get(self.pump.draw(4) as usize)?;
+        Some(UserId::new(name).unwrap())
     }
 
     fn close_one(&mut self) {
@@ -88,11 +108,12 @@ impl Scene {
             group.push(SessionId::new(900, 1));
             group
         };
-        match self.pump.draw(5) {
+        match self.pump.draw(6) {
             0 => Audience::One(self.any()),
             1 => Audience::All,
             2 => Audience::AllBut(self.any()),
             3 => Audience::Group(group(self)),
+            4 => Audience::User(self.user().unwrap_or(UserId::new("nobody").unwrap())),
             _ => Audience::AllButGroup(group(self)),
         }
     }
@@ -113,6 +134,7 @@ impl Scene {
                 Audience::AllBut(one) => session != *one,
                 Audience::Group(group) => group.contains(&session),
                 Audience::AllButGroup(group) => !group.contains(&session),
+                Audience::User(user) => self.users.get(&session) == Some(user),
                 Audience::Area { .. } => unreachable!("areas have a test of their own"),
             };
             if meant {

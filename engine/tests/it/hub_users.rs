@@ -1,5 +1,7 @@
-//! Sessions of users in hubs, with letters in any order: exact counts over homes, and users who come back from disk.
+//! Sessions of users in hubs, with letters in any order: exact counts over homes, users who come back from disk, and what
+//! is said to all sessions of one.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use worldshard::hub::{Commons, Hub, Returning, Visitor};
@@ -9,6 +11,7 @@ use worldshard::worlds::{WorldName, world};
 use worldshard::{OnExceed, Opening};
 use worldshard_protocol::Greeting;
 
+use crate::hub_world::join_camera;
 use crate::pump::Pump;
 
 fn app(max: u32, rule: OnExceed) -> App {
@@ -187,4 +190,87 @@ fn only_its_own_user_gives_a_session_more_time() {
     let anna = shows(annas(expires(2000)));
     assert_eq!(hub.resume_as(&token, "/world", &anna).unwrap(), session);
     assert_eq!(hub.expires(session), expires(2000));
+}
+
+/// Who asks is told the sessions of anna, and anna is told that; what was unsent is kept.
+fn messenger(max: u32, rule: OnExceed, unsent: &Arc<Mutex<Vec<Unsent>>>) -> App {
+    let unsent = unsent.clone();
+    let mut app = app(max, rule);
+    app.system(Update, move |cx: &mut Context| {
+        unsent.lock().unwrap().extend(cx.unsent());
+        for message in cx.messages() {
+            let sessions = cx.sessions_of(&anna()).into_iter();
+            let list: Vec<_> = sessions.map(|one| one.value().to_string()).collect();
+            cx.send(Audience::One(message.session), list.join(" "));
+            cx.send(Audience::User(anna()), "to anna");
+        }
+    });
+    app
+}
+
+/// The sessions of anna, as a hub sees them while it says something to her.
+fn say_to_anna(pump: &mut Pump, speaker: SessionId) -> Vec<u64> {
+    pump.text(speaker, "now");
+    pump.settle();
+    pump.run(1);
+    let texts = pump.clients[&speaker].texts();
+    let list = texts.last().unwrap().split_whitespace();
+    list.map(|one| one.parse().unwrap()).collect()
+}
+
+/// Messages to anna that a session has read, on any kind of path.
+fn read(pump: &Pump, session: SessionId) -> usize {
+    let texts = pump.clients[&session].texts();
+    texts.iter().filter(|text| text.contains("to anna")).count()
+}
+
+#[test]
+fn a_message_to_a_user_is_unsent_to_the_sessions_that_wait_and_to_nobody_where_there_are_none() {
+    for shards in [1, 2, 8] {
+        let unsent = Arc::default();
+        let mut pump = Pump::new(&mut messenger(0, OnExceed::Deny, &unsent), shards, 5);
+        let speaker = pump.open(0, "/ws");
+        assert!(say_to_anna(&mut pump, speaker).is_empty());
+        pump.run(2);
+        assert_eq!(*unsent.lock().unwrap(), [], "nobody was there to miss it");
+
+        let phone = pump.open_as(shards - 1, "/world", annas(None)).unwrap();
+        join_camera(&mut pump, phone, [10.0, 10.0, 0.0]);
+        let desktop = pump.open_as(0, "/ws", annas(None)).unwrap();
+        pump.run(3);
+        let both = [phone.value(), desktop.value()];
+        assert_eq!(say_to_anna(&mut pump, speaker), both);
+        assert_eq!([read(&pump, phone), read(&pump, desktop)], [1, 1]);
+        pump.run(2);
+        assert_eq!(*unsent.lock().unwrap(), []);
+
+        pump.close(phone, CloseReason::Lost);
+        pump.run(1);
+        assert_eq!(say_to_anna(&mut pump, speaker), both, "it waits");
+        pump.run(2);
+        let missed = Unsent {
+            session: phone,
+            cause: UnsentCause::Detached,
+            count: 1,
+        };
+        assert_eq!(std::mem::take(&mut *unsent.lock().unwrap()), [missed]);
+        pump.close(desktop, CloseReason::Lost);
+        assert_eq!(say_to_anna(&mut pump, speaker), [phone.value()]);
+        assert_eq!([read(&pump, phone), read(&pump, desktop)], [1, 2]);
+        assert_eq!(read(&pump, speaker), 0);
+    }
+}
+
+#[test]
+fn who_gave_way_is_no_session_of_its_user_any_more_however_late_its_home_hears_of_it() {
+    let unsent = Arc::default();
+    let mut app = messenger(1, OnExceed::KickOldest, &unsent);
+    let mut pump = Pump::new(&mut app, 3, 5);
+    let speaker = pump.open(0, "/ws");
+    let first = pump.open_as(1, "/ws", annas(None)).unwrap();
+    let second = pump.open_as(2, "/ws", annas(None)).unwrap();
+    assert_eq!(pump.letters_waiting(), 1, "its home does not know yet");
+    assert_eq!(say_to_anna(&mut pump, speaker), [second.value()]);
+    assert_eq!([read(&pump, first), read(&pump, second)], [0, 1]);
+    assert_eq!(*unsent.lock().unwrap(), []);
 }

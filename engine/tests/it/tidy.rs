@@ -11,7 +11,10 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("shard", &["macros", "protocol", "spatial"]),
     ("transport", &[]),
     ("client", &["protocol", "transport"]),
-    ("engine", &["protocol", "shard", "spatial", "transport"]),
+    (
+        "engine",
+        &["macros", "protocol", "shard", "spatial", "transport"],
+    ),
     ("bench", &["client", "engine"]),
     ("bin", &["bench", "engine"]),
 ];

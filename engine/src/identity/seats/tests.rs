@@ -13,8 +13,7 @@ fn session(number: u64) -> SessionId {
 }
 
 fn count(seats: &Seats, name: &str) -> usize {
-    let taken = seats.taken.lock().unwrap();
-    taken.get(&user(name)).map_or(0, Vec::len)
+    seats.sessions_of(&user(name)).len()
 }
 
 #[test]
@@ -68,13 +67,29 @@ fn who_waits_for_a_connection_gives_way_first_whatever_the_rule() {
 }
 
 #[test]
-fn without_a_limit_nothing_is_counted() {
-    let seats = Seats::new(0, OnExceed::Deny);
-    for number in 0..10 {
-        assert_eq!(seats.take(&user("anna"), session(number)), Ok(None));
+fn without_a_limit_nobody_is_turned_away_and_all_are_known() {
+    for rule in [OnExceed::Deny, OnExceed::KickOldest] {
+        let seats = Seats::new(0, rule);
+        for number in 0..10 {
+            assert_eq!(seats.take(&user("anna"), session(number)), Ok(None));
+        }
+        assert!(seats.set_detached(&user("anna"), session(7), true));
+        seats.leave(&user("anna"), session(3));
+        let left = (0..10).filter(|number| *number != 3).map(session);
+        let known = seats.sessions_of(&user("anna"));
+        assert_eq!(known, left.collect::<Vec<_>>());
+        assert_eq!(count(&seats, "bert"), 0);
     }
-    assert!(seats.set_detached(&user("anna"), session(77), true));
-    assert_eq!(count(&seats, "anna"), 0);
+}
+
+#[test]
+fn who_has_lost_its_seat_is_not_among_its_users_sessions() {
+    let seats = Seats::new(2, OnExceed::KickOldest);
+    let anna = user("anna");
+    for number in 1..=3 {
+        seats.take(&anna, session(number)).unwrap();
+    }
+    assert_eq!(seats.sessions_of(&anna), [session(2), session(3)]);
 }
 
 #[test]
@@ -83,7 +98,7 @@ fn a_user_without_sessions_takes_no_memory() {
     seats.take(&user("anna"), session(1)).unwrap();
     seats.leave(&user("anna"), session(1));
     seats.leave(&user("anna"), session(1));
-    assert!(seats.taken.lock().unwrap().is_empty());
+    assert!(seats.taken.read().unwrap().is_empty());
 }
 
 #[test]
