@@ -74,14 +74,8 @@ fn build() -> std::path::PathBuf {
     let own = std::env::current_exe().unwrap();
     let profile = own.parent().and_then(Path::parent).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args([
-        "build",
-        "--quiet",
-        "--package",
-        "worldshard-client",
-        "--example",
-        "bot",
-    ]);
+    // Of the workspace, as the README's test command builds it: another choice of packages is another of features.
+    cargo.args(["build", "--quiet", "--workspace", "--example", "bot"]);
     cargo.env("CARGO_TARGET_DIR", profile.parent().unwrap());
     if profile.ends_with("release") {
         cargo.arg("--release");

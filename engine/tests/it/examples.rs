@@ -255,7 +255,8 @@ fn build() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let profile = own.parent().and_then(Path::parent).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", "worldshard", "--examples"]);
+    // Of the workspace, as the README's test command builds them: another choice of packages is another of features.
+    cargo.args(["build", "--quiet", "--workspace", "--examples"]);
     cargo.env("CARGO_TARGET_DIR", profile.parent().unwrap());
     if profile.ends_with("release") {
         cargo.arg("--release");
