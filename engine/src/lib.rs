@@ -55,7 +55,7 @@ mod page;
 
 pub use app::{
     App, AppRecipe, BIND_VARIABLE, CertificateSource, Coalesce, Creation, DataOptions, Durability,
-    Framing, RoomId, Rooms, Runtime, ServerLimits, ServerOptions, TlsOptions, WhenEmpty,
+    Framing, Rooms, Runtime, ServerLimits, ServerOptions, TlsOptions, WhenEmpty,
 };
 pub use audience::Audience;
 pub use context::Context;

@@ -24,11 +24,11 @@ use worldshard_transport::{RequestHead, Response};
 pub use options::{Coalesce, DataOptions, Durability, Runtime, ServerLimits, ServerOptions};
 pub use plugin::{Owned, Plugin, WebSocketPlugin};
 pub use recipe::{AppRecipe, Framing};
-pub use rooms::{Creation, RoomId, Rooms, WhenEmpty};
+pub use rooms::{Creation, Rooms, WhenEmpty};
 pub use stage::{FixedUpdate, Last, Shutdown, Stage, Startup, System, Update};
 pub use tls::{CertificateSource, TlsOptions};
 
-pub(crate) use rooms::{NAME_RULE, NEW_ROOM_PATH, is_name};
+pub(crate) use rooms::{NAME_RULE, NEW_ROOM_PATH, RoomId, is_name};
 pub(crate) use stage::ContextSystem;
 pub(crate) use text_command::{NAME_CHARS_MAX, TextCommand};
 

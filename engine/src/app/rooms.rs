@@ -58,7 +58,7 @@ pub enum WhenEmpty {
 
 /// A room that a path names.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct RoomId {
+pub(crate) struct RoomId {
     /// Of which kind: the first that was added is 0.
     pub(crate) kind: u16,
     pub(crate) name: Arc<str>,

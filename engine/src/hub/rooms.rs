@@ -38,7 +38,8 @@ pub(crate) struct RoomDesk {
     of: BTreeMap<SessionId, u64>,
     /// What services have yet to be told, in order.
     inbox: Vec<(u64, RoomEvent)>,
-    /// When rooms have something to do by themselves. One that has not by then is left alone.
+    /// When rooms have something to do by themselves: one for each, so that timers which are set anew leave nothing. One
+    /// that has nothing to do by then is left alone.
     alarms: BTreeSet<(Tick, u64)>,
     /// Rooms that failed too often, and until when nobody comes in.
     failed: BTreeMap<RoomId, Tick>,
@@ -220,6 +221,7 @@ impl RoomDesk {
             service: None,
             population: 0,
             ends: None,
+            alarm: None,
             panics: room::Panics::default(),
         };
         self.last_room += 1;
@@ -300,12 +302,27 @@ impl RoomDesk {
         let ticks = ticks_of(length, recipe.world.config.tick_interval);
         let ends = Tick(desk.tick.0.saturating_add(ticks));
         entry.ends = Some(ends);
-        self.alarms.insert((ends, room));
+        self.set_alarm(room);
+    }
+
+    /// Wakes a room when it next has something to do.
+    fn set_alarm(&mut self, room: u64) {
+        let Some(entry) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        entry.state.timers_set = false;
+        let due = entry.next_due();
+        let before = std::mem::replace(&mut entry.alarm, due);
+        if due != before {
+            self.alarms.extend(due.map(|due| (due, room)));
+            before.map(|before| self.alarms.remove(&(before, room)));
+        }
     }
 
     fn end(&mut self, room: u64, desk: &Desk) {
         if let Some(entry) = self.rooms.remove(&room) {
             self.by_id.remove(&entry.id);
+            entry.alarm.map(|alarm| self.alarms.remove(&(alarm, room)));
             desk.commons.rooms.give_back();
         }
     }
@@ -319,6 +336,7 @@ impl RoomDesk {
             let Some(entry) = self.rooms.get_mut(&room) else {
                 continue;
             };
+            entry.alarm = None;
             if entry.ends.is_some_and(|ends| ends <= now) {
                 self.end(room, turn.desk);
                 continue;
@@ -330,6 +348,7 @@ impl RoomDesk {
                     self.tell(room, turn, |service, room| service.timer(room, &name));
                 }
             }
+            self.set_alarm(room);
         }
         self.failed.retain(|_, until| *until > now);
     }
@@ -372,8 +391,9 @@ impl RoomDesk {
                 }
             });
         }
-        let due = entry.state.alarms.drain(..);
-        self.alarms.extend(due.map(|due| (due, room)));
+        if entry.state.timers_set {
+            self.set_alarm(room);
+        }
     }
 
     /// Ends a room that does nothing but panic, and its members' connections.

@@ -18,6 +18,8 @@ pub(crate) struct RoomEntry {
     pub(crate) population: u32,
     /// When it ends, unless somebody comes.
     pub(crate) ends: Option<Tick>,
+    /// When it is woken, as those know who wake it.
+    pub(crate) alarm: Option<Tick>,
     pub(crate) panics: Panics,
 }
 
@@ -30,8 +32,8 @@ pub(crate) struct RoomState {
     /// Ascending.
     pub(crate) members: Vec<SessionId>,
     pub(crate) timers: BTreeMap<Box<str>, Timer>,
-    /// Those that were set in this call, for whoever wakes the room.
-    pub(crate) alarms: Vec<Tick>,
+    /// Timers were set since the alarm was.
+    pub(crate) timers_set: bool,
     /// How often chance was asked for.
     pub(crate) chances: u64,
 }
@@ -51,6 +53,14 @@ pub(crate) struct Panics {
     first: Tick,
 }
 
+impl RoomEntry {
+    /// When it has something to do by itself: a timer, or its end.
+    pub(crate) fn next_due(&self) -> Option<Tick> {
+        let timers = self.state.timers.values().map(|timer| timer.due);
+        timers.chain(self.ends).min()
+    }
+}
+
 impl RoomState {
     pub(crate) fn new(id: &RoomId, seed: u64, tick_interval: Duration) -> Self {
         Self {
@@ -60,7 +70,7 @@ impl RoomState {
             tick_interval,
             members: Vec::new(),
             timers: BTreeMap::new(),
-            alarms: Vec::new(),
+            timers_set: false,
             chances: 0,
         }
     }
@@ -100,7 +110,7 @@ impl RoomState {
             every: again.then_some(ticks),
         };
         self.timers.insert(name.into(), timer);
-        self.alarms.push(timer.due);
+        self.timers_set = true;
         true
     }
 
@@ -124,7 +134,6 @@ impl RoomState {
         // By its own count, so that it does not drift; what was slept through is left out.
         let missed = now.0.saturating_sub(timer.due.0) / every;
         timer.due = Tick(timer.due.0 + (missed + 1) * every);
-        self.alarms.push(timer.due);
         true
     }
 }
