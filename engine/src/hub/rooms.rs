@@ -119,8 +119,8 @@ impl Hub {
         let joined = id.and_then(|id| self.rooms.join(id, session, &self.recipe, &self.desk));
         // Between request and session something may have changed.
         if let Err(refusal) = joined {
-            let desk = &mut self.desk;
-            desk.close(session, close_code::POLICY, refusal.reason);
+            let reason = format!("no room: {}", refusal.reason).into();
+            self.desk.close(session, close_code::POLICY, reason);
         }
     }
 

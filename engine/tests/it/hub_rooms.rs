@@ -434,7 +434,7 @@ fn bounds_of_members_rooms_and_names_hold_with_their_consequence() {
     let closed = pump.clients[&late].closed.clone();
     assert_eq!(
         closed,
-        Some((1008, "the room is full: 2 members".to_owned()))
+        Some((1008, "no room: the room is full: 2 members".to_owned()))
     );
     pump.close(first, CloseReason::Lost);
     pump.settle();

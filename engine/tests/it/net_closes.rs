@@ -32,6 +32,7 @@ fn app(runtime: Runtime, shards: u16, change: impl FnOnce(&mut ServerOptions)) -
         .avatar(|_, at| Draft::at(at))
         .resource(Vec::<Request>::new)
         .system(Update, serve_wishes)
+        .rooms(Rooms::at("/room/{room}", |_| Cursed).members_max(1))
         .options(|options| {
             options.limits.message_bytes_max = 1 << 16;
             options.limits.requests_open_max = 1;
@@ -39,6 +40,15 @@ fn app(runtime: Runtime, shards: u16, change: impl FnOnce(&mut ServerOptions)) -
             change(options);
         });
     app
+}
+
+/// Cannot bear to be told anything.
+struct Cursed;
+
+impl Service for Cursed {
+    fn message(&mut self, _: &mut Room<'_>, _: SessionId, _: &Payload) {
+        panic!("as asked");
+    }
 }
 
 fn serve_wishes(cx: &mut Context<'_>) {
@@ -112,6 +122,15 @@ fn replaced(address: SocketAddr) -> Close {
     close.unwrap()
 }
 
+/// What the member of a room hears whose service panics again and again.
+fn cursed(address: SocketAddr) -> Close {
+    let mut member = Client::connect(address, "/room/cursed");
+    for _ in 0..4 {
+        member.say(MessageKind::Text, b"boo");
+    }
+    closed(member)
+}
+
 /// What anybody can be closed with.
 fn of_all(runtime: Runtime, shards: u16) -> Vec<Close> {
     let (running, address) = serve(&mut app(runtime, shards, |_| {}));
@@ -125,6 +144,7 @@ fn of_all(runtime: Runtime, shards: u16) -> Vec<Close> {
         after(address, &huge),
         after_text(address, "much"),
         replaced(address),
+        cursed(address),
     ];
     let last = Client::connect(address, "/ws");
     running.stop();
@@ -151,6 +171,24 @@ fn of_strangers(runtime: Runtime, shards: u16) -> Vec<Close> {
     ];
     end(running);
     heard
+}
+
+/// What becomes of who says who it is when its room is full.
+fn of_late(runtime: Runtime, shards: u16) -> Close {
+    let (running, address) = serve(&mut app(runtime, shards, |options| {
+        options.auth = Some(Auth::Secret(Secret::new(SECRET.as_bytes()).unwrap()));
+    }));
+    // The room took it when it asked, and takes another before it says who it is.
+    let mut late = Client::connect(address, "/room/full");
+    let shown = format!("/room/full?token={SECRET}").replace(' ', "%20");
+    let early = Client::connect(address, &shown);
+    let data = format!(r#"{{"token":"{SECRET}"}}"#);
+    let auth = format!(r#"{{"v":1,"svc":"sys","type":"auth","data":{data}}}"#);
+    late.say(MessageKind::Text, auth.as_bytes());
+    let late = closed(late);
+    drop(early);
+    end(running);
+    late
 }
 
 /// What becomes of who comes too often.
@@ -201,6 +239,7 @@ fn every_close_of_the_catalogue_is_read_by_its_client() {
             let mut heard = of_all(runtime, shards);
             assert_eq!(heard.remove(0), (4000, "as asked".to_owned()));
             heard.extend(of_strangers(runtime, shards));
+            heard.push(of_late(runtime, shards));
             heard.extend(of_many(runtime, shards));
             for close in &heard {
                 let known = rows.iter().filter(|row| fits(close, row)).count();
