@@ -22,6 +22,14 @@ pub enum Audience {
     /// Every session of a user, wherever its home is, that has not ended when the message is sent. Of a user without any
     /// nobody is told: [`Context::sessions_of`](crate::Context::sessions_of) says whether there is one.
     User(UserId),
+    /// The members of a room that [`Rooms::named`](crate::Rooms::named) has, who are told without its service. Of a room
+    /// that is none nobody is told.
+    Room {
+        /// Of which kind it is.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
     /// Every session whose viewpoint stands in the area at the end of the coming tick.
     Area {
         /// Centre of the area.

@@ -2,6 +2,8 @@
 //!
 //! Never gives access to the world: systems at event pace do not write it.
 
+mod rooms;
+
 use std::borrow::Cow;
 use std::cell::{Ref, RefMut};
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use worldshard_protocol::{SessionId, Tick};
 use worldshard_shard::{Acknowledgement, Command, Notice};
 
-use crate::hub::Post;
+use crate::hub::{Post, RoomMail};
 use crate::unsent::Unsent;
 
 /// One thing said by a hub to another.
@@ -51,6 +51,13 @@ pub enum Letter {
         ghosts: bool,
         /// The complete frame, shared by all subscribers.
         frame: Bytes,
+    },
+    /// To the host of a room, or from it to the home of a member.
+    Room {
+        /// The newest tick that it may tell of.
+        tick: Tick,
+        /// What is said.
+        mail: RoomMail,
     },
     /// A driver's own letter, such as a connection that moves. The driver takes it out; a hub drops it.
     Driver(Box<dyn Any + Send>),
@@ -120,6 +127,7 @@ impl fmt::Debug for Letter {
             Self::Overview { ghosts, frame, .. } => {
                 write!(f, "Overview({ghosts}, {} B)", frame.len())
             }
+            Self::Room { mail, .. } => f.debug_tuple("Room").field(mail).finish(),
             Self::Driver(_) => f.write_str("Driver(..)"),
         }
     }

@@ -55,13 +55,15 @@ mod page;
 
 pub use app::{
     App, AppRecipe, BIND_VARIABLE, CertificateSource, Coalesce, Creation, DataOptions, Durability,
-    Framing, Rooms, Runtime, ServerLimits, ServerOptions, TlsOptions, WhenEmpty,
+    ExtSaid, Framing, Rooms, Runtime, ServerLimits, ServerOptions, TlsOptions, WhenEmpty,
 };
 pub use audience::Audience;
 pub use context::Context;
 pub use emit::Emit;
 pub use error::{Error, Result};
-pub use hub::{Commons, FrameClass, Hub, Opening, Output};
+pub use hub::{
+    Commons, FrameClass, Hub, ListedRoom, Membership, MembershipChange, Opening, Output,
+};
 pub use identity::{Auth, Environment, OnExceed, OnExpiry, Secret, TokenPolicy, UserId};
 pub use letter::{Delivery, DeltaFrame, Letter, Subscribers};
 pub use message::{CloseReason, Event, Message, Payload, Text};

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use worldshard_protocol::SessionId;
+use worldshard_protocol::{ExtEnvelope, SessionId};
 use worldshard_transport::MessageKind;
 
 /// The content of one message. Its kind is kept: binary that happens to be UTF-8 stays binary.
@@ -23,7 +23,18 @@ pub enum Payload {
 #[derive(Clone, Debug)]
 pub struct Text {
     bytes: Bytes,
-    is_json: bool,
+    form: Form,
+}
+
+/// What a text becomes on lanes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    /// A JSON string.
+    Plain,
+    /// The JSON of `data`, as it stands.
+    Json,
+    /// A whole message of the ext lane.
+    Envelope,
 }
 
 /// One message of a session: of a `raw` path, or on lanes one to the application. There a text is the JSON of `data`.
@@ -76,7 +87,7 @@ impl Text {
         let is_text = std::str::from_utf8(&bytes).is_ok();
         is_text.then_some(Self {
             bytes,
-            is_json: false,
+            form: Form::Plain,
         })
     }
 
@@ -93,14 +104,27 @@ impl Text {
     pub(crate) fn of_json(bytes: Bytes) -> Self {
         Self {
             bytes,
-            is_json: true,
+            form: Form::Json,
         }
+    }
+
+    /// A whole message of the ext lane, with a service and a type of its own. On raw paths it is the JSON of the envelope.
+    #[must_use]
+    pub fn envelope(envelope: &ExtEnvelope<'_>) -> Self {
+        Self {
+            bytes: envelope.to_text().into(),
+            form: Form::Envelope,
+        }
+    }
+
+    pub(crate) fn is_envelope(&self) -> bool {
+        self.form == Form::Envelope
     }
 
     /// Whether it stands for JSON; a text that only looks like it does not.
     #[must_use]
     pub fn is_json(&self) -> bool {
-        self.is_json
+        self.form != Form::Plain
     }
 
     /// The text.
@@ -164,7 +188,7 @@ impl From<String> for Text {
     fn from(text: String) -> Self {
         Self {
             bytes: text.into(),
-            is_json: false,
+            form: Form::Plain,
         }
     }
 }
@@ -173,7 +197,7 @@ impl From<&'static str> for Text {
     fn from(text: &'static str) -> Self {
         Self {
             bytes: Bytes::from_static(text.as_bytes()),
-            is_json: false,
+            form: Form::Plain,
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Everything an application usually names, for `use worldshard::prelude::*`.
 
 pub use crate::app::{
-    App, Creation, FixedUpdate, Last, Owned, Plugin, Rooms, Runtime, ServerOptions, Shutdown,
-    Stage, Startup, System, Update, WebSocketPlugin, WhenEmpty,
+    App, Creation, ExtSaid, FixedUpdate, Last, Owned, Plugin, Rooms, Runtime, ServerOptions,
+    Shutdown, Stage, Startup, System, Update, WebSocketPlugin, WhenEmpty,
 };
 pub use crate::audience::Audience;
 pub use crate::context::Context;
 pub use crate::emit::Emit;
 pub use crate::error::{Error, Result};
+pub use crate::hub::{ListedRoom, Membership, MembershipChange};
 pub use crate::identity::{Auth, Environment, UserId};
 pub use crate::message::{CloseReason, Event, Message, Payload, Text};
 pub use crate::page::{MessagesPagePlugin, PagePlugin};

@@ -1,13 +1,15 @@
 //! The rules of a room, which users write, and what they may do with it. Never runs a room: that is `hub::rooms`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use worldshard_protocol::{EntityId, SessionId, Tick};
 use worldshard_shard::Chance;
+use worldshard_transport::close_code;
 
 use crate::audience::Audience;
-use crate::hub::{Desk, RoomState};
+use crate::hub::{Desk, Parting, RoomState, Word};
 use crate::identity::UserId;
 use crate::message::Payload;
 
@@ -43,6 +45,20 @@ pub trait Service: 'static {
     /// The room begins. Comes first.
     fn init(&mut self, room: &mut Room<'_>) {}
 
+    /// Whether a session may become a member. `request` is what [`Context::join`](crate::Context::join) or the client
+    /// said with the wish; an empty text where a path led here.
+    ///
+    /// # Errors
+    /// Why not, in words for the client. It is told, and of the session nothing more is.
+    fn admit(
+        &mut self,
+        room: &mut Room<'_>,
+        session: SessionId,
+        request: &Payload,
+    ) -> Result<(), Cow<'static, str>> {
+        Ok(())
+    }
+
     /// A session has become a member.
     fn connect(&mut self, room: &mut Room<'_>, member: SessionId) {}
 
@@ -74,53 +90,90 @@ impl Room<'_> {
 
     /// Its members, ascending.
     pub fn members(&self) -> impl ExactSizeIterator<Item = SessionId> + '_ {
-        self.state.members.iter().copied()
+        self.state.sessions()
     }
 
     /// Whose session a member is; `None` when it is nobody's.
     #[must_use]
     pub fn user(&self, member: SessionId) -> Option<&UserId> {
-        self.desk.identity(member)?.user.as_ref()
+        self.state.member(member)?.user.as_deref()
     }
 
     /// Sends a message to members: [`Audience::All`] are those of this room, and who is none gets nothing. An area is no
     /// audience of a room.
     pub fn send(&mut self, audience: Audience, payload: impl Into<Payload>) {
-        let members = &self.state.members;
-        let is_member = |session: &SessionId| members.binary_search(session).is_ok();
+        let is_member = |session: &SessionId| self.state.is_member(*session);
         let but = |except: &[SessionId]| -> Vec<SessionId> {
-            let others = members.iter().filter(|member| !except.contains(member));
-            others.copied().collect()
+            let others = self.state.sessions().filter(|one| !except.contains(one));
+            others.collect()
         };
         let meant = match audience {
             Audience::One(session) if is_member(&session) => Audience::One(session),
             Audience::One(_) => return,
-            Audience::All => Audience::Group(members.clone()),
+            Audience::All => Audience::Group(self.state.sessions().collect()),
             Audience::AllBut(session) => Audience::Group(but(&[session])),
             Audience::Group(mut sessions) => {
                 sessions.retain(is_member);
                 Audience::Group(sessions)
             }
             Audience::User(user) => {
-                let theirs = members
-                    .iter()
-                    .filter(|member| self.user(**member) == Some(&user));
-                Audience::Group(theirs.copied().collect())
+                let is_theirs = |one: &SessionId| self.user(*one) == Some(&user);
+                Audience::Group(self.state.sessions().filter(is_theirs).collect())
             }
             Audience::AllButGroup(sessions) => Audience::Group(but(&sessions)),
-            Audience::Area { .. } => {
-                tracing::warn!(room = self.name(), "an area is no audience of a room");
+            Audience::Room { .. } | Audience::Area { .. } => {
+                tracing::warn!(room = self.name(), "no audience of a room: {audience:?}");
                 return;
             }
         };
-        self.desk.send(meant, &payload.into());
+        let room = self.state.is_joined.then(|| Arc::clone(&self.state.name));
+        self.desk.send_in(room, meant, &payload.into());
     }
 
     /// Closes the connection of a member, behind what it was sent. It is told of as any other that leaves.
     pub fn kick(&mut self, member: SessionId, code: u16, reason: impl Into<Cow<'static, str>>) {
-        if self.state.members.binary_search(&member).is_ok() {
+        if self.state.is_member(member) {
             self.desk.close_anywhere(member, code, reason.into());
         }
+    }
+
+    /// Ends a membership, and no connection but one that came for this room alone. It is told of as any other that leaves,
+    /// once the service returns.
+    pub fn remove(&mut self, member: SessionId, reason: impl Into<Cow<'static, str>>) {
+        let (code, reason) = (close_code::NORMAL, reason.into());
+        let word = Word::Ended { code, reason };
+        self.state.partings.push(Parting {
+            session: member,
+            word,
+        });
+    }
+
+    /// As [`remove`](Self::remove), and has the session join another room, as
+    /// [`Context::join`](crate::Context::join) would.
+    pub fn move_to(
+        &mut self,
+        member: SessionId,
+        kind: &str,
+        name: &str,
+        request: impl Into<Payload>,
+    ) {
+        let Some(to) = self.desk.room_named(kind, name) else {
+            tracing::error!(kind, "a member is to be moved to a room of no kind");
+            return;
+        };
+        let request = request.into();
+        let word = Word::Moved { to, request };
+        self.state.partings.push(Parting {
+            session: member,
+            word,
+        });
+    }
+
+    /// What lists of rooms say beside name and members; `None` leaves it out of them. A room is listed, with an empty
+    /// note, unless said.
+    pub fn set_listing(&mut self, note: Option<String>) {
+        self.state.note = note.map(Arc::from);
+        self.state.relist = true;
     }
 
     /// The tick that the world advanced to last.

@@ -1,5 +1,6 @@
 //! Puts an application together: plugins, systems, world, routes. Never runs it: that is the drivers' work.
 
+mod ext_service;
 mod http;
 mod options;
 mod plugin;
@@ -21,6 +22,7 @@ use worldshard_shard::{
 use worldshard_spatial::Point;
 use worldshard_transport::{RequestHead, Response};
 
+pub use ext_service::ExtSaid;
 pub use options::{Coalesce, DataOptions, Durability, Runtime, ServerLimits, ServerOptions};
 pub use plugin::{Owned, Plugin, WebSocketPlugin};
 pub use recipe::{AppRecipe, Framing};
@@ -28,6 +30,7 @@ pub use rooms::{Creation, Rooms, WhenEmpty};
 pub use stage::{FixedUpdate, Last, Shutdown, Stage, Startup, System, Update};
 pub use tls::{CertificateSource, TlsOptions};
 
+pub(crate) use ext_service::ExtService;
 pub(crate) use rooms::{NAME_RULE, NEW_ROOM_PATH, RoomId, is_name};
 pub(crate) use stage::ContextSystem;
 pub(crate) use text_command::{NAME_CHARS_MAX, TextCommand};
@@ -35,6 +38,7 @@ pub(crate) use text_command::{NAME_CHARS_MAX, TextCommand};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::runtime::{self, Running};
+use ext_service::RESERVED;
 use http::Site;
 use stage::Systems;
 
@@ -55,6 +59,8 @@ pub struct App {
     after_commit: BTreeSet<String>,
     rooms: Vec<Rooms>,
     text_commands: BTreeMap<&'static str, TextCommand>,
+    text_lines: Option<(&'static str, TextCommand)>,
+    ext_services: BTreeMap<&'static str, ExtService>,
     site: Site,
     options: ServerOptions,
 }
@@ -75,6 +81,8 @@ impl App {
             after_commit: BTreeSet::new(),
             rooms: Vec::new(),
             text_commands: BTreeMap::new(),
+            text_lines: None,
+            ext_services: BTreeMap::new(),
             site: Site::default(),
             options: ServerOptions::default(),
         };
@@ -281,6 +289,37 @@ impl App {
         self
     }
 
+    /// Takes every text that a client on a raw path writes which is no command, unless its connection came for a room: in
+    /// order with its commands, and instead of systems.
+    pub fn text_lines(
+        &mut self,
+        handler: impl Fn(&mut Context<'_>, SessionId, &str) + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.claim(Owned::Name("texts that are no command".to_owned()));
+        self.text_lines = Some((self.owner, Box::new(handler)));
+        self
+    }
+
+    /// Answers what clients on lanes say to the service `svc`, in the order in which each says it. What is refused, the
+    /// client is told as an error with the number of its message.
+    pub fn ext_service(
+        &mut self,
+        svc: &'static str,
+        handler: impl Fn(&mut Context<'_>, SessionId, &ExtSaid) -> Result<(), Refusal>
+        + Send
+        + Sync
+        + 'static,
+    ) -> &mut Self {
+        if RESERVED.contains(&svc) {
+            let detail = format!("every server has a service {svc:?} of its own");
+            let name = "ext_service";
+            self.fail(Error::Option { name, detail });
+        }
+        self.claim(Owned::Name(format!("service {svc:?} of the ext lane")));
+        self.ext_services.insert(svc, Box::new(handler));
+        self
+    }
+
     /// Answers GET and POST requests for exactly `path`. The handler must not wait.
     pub fn route(
         &mut self,
@@ -320,7 +359,13 @@ impl App {
 
     /// Has rooms of a kind: each with a service of its own, on one shard.
     pub fn rooms(&mut self, rooms: Rooms) -> &mut Self {
-        self.claim(Owned::Path(rooms.pattern.clone()));
+        self.claim(match rooms.prefix {
+            Some(_) => Owned::Path(rooms.label.to_string()),
+            None => Owned::Name(format!("rooms of the kind {:?}", rooms.label)),
+        });
+        if rooms.joinable {
+            self.claim(Owned::Name("the rooms that clients join".to_owned()));
+        }
         if rooms.names_them() {
             self.claim(Owned::Path(NEW_ROOM_PATH.to_owned()));
         }
@@ -409,6 +454,8 @@ impl App {
             after_commit: app.after_commit,
             rooms: app.rooms,
             text_commands: app.text_commands,
+            text_lines: app.text_lines,
+            ext_services: app.ext_services,
             site: app.site,
             options: app.options,
         }))

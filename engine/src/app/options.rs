@@ -176,6 +176,8 @@ pub struct ServerLimits {
     pub requests_open_max: usize,
     /// Rooms of the whole process; of one more, whoever asks for it is answered 503.
     pub rooms_max: u32,
+    /// Rooms that one session is in; one more is refused.
+    pub rooms_per_session_max: u32,
     /// Time for all connections to end when the server stops; then they are cut.
     pub drain_max: Duration,
     /// How long a message to many may wait to share a write with others. A message to one never waits, and takes along
@@ -225,6 +227,7 @@ impl Default for ServerLimits {
             request_max: Duration::from_secs(30),
             requests_open_max: 64,
             rooms_max: 100_000,
+            rooms_per_session_max: 64,
             drain_max: Duration::from_secs(2),
             coalesce_max: Coalesce::Within(Duration::from_millis(2)),
             turn_bytes_max: 64 * 1024,

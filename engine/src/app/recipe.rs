@@ -6,6 +6,7 @@ use std::sync::Arc;
 use worldshard_shard::Recipe;
 use worldshard_transport::{RequestHead, Response};
 
+use crate::app::ext_service::ExtService;
 use crate::app::http::Site;
 use crate::app::options::ServerOptions;
 use crate::app::plugin::Plugin;
@@ -28,6 +29,10 @@ pub struct AppRecipe {
     pub(crate) rooms: Vec<Rooms>,
     /// By name, each with its slash.
     pub(crate) text_commands: BTreeMap<&'static str, TextCommand>,
+    /// Who takes texts that are no command, and under which name.
+    pub(crate) text_lines: Option<(&'static str, TextCommand)>,
+    /// By name.
+    pub(crate) ext_services: BTreeMap<&'static str, ExtService>,
     pub(crate) site: Site,
     pub(crate) options: ServerOptions,
 }

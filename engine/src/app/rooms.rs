@@ -13,10 +13,12 @@ use crate::service::Service;
 /// Rooms of one kind. Each lives on one shard, where the connections to its path have their home.
 #[derive(Clone)]
 pub struct Rooms {
-    /// As it was given, for conflicts.
-    pub(crate) pattern: String,
-    /// Until the room's name.
-    pub(crate) prefix: String,
+    /// What kind they are: their pattern, or the label that they were given.
+    pub(crate) label: Arc<str>,
+    /// Their path until the room's name; none when no path leads to them.
+    pub(crate) prefix: Option<String>,
+    /// Clients on lanes join them by themselves.
+    pub(crate) joinable: bool,
     pub(crate) make: Arc<MakeService>,
     pub(crate) creation: Creation,
     pub(crate) when_empty: WhenEmpty,
@@ -73,9 +75,27 @@ impl Rooms {
     ) -> Self {
         let pattern = pattern.into();
         let prefix = pattern.strip_suffix(PLACEHOLDER).unwrap_or_default();
+        let prefix = Some(prefix.to_owned());
+        Self::new(pattern.into(), prefix, make)
+    }
+
+    /// Rooms that no path leads to: sessions of any home join them, several at a time, by
+    /// [`Context::join`](crate::Context::join), by [`Room::move_to`](crate::Room::move_to), or by themselves where they are
+    /// [`joinable`](Self::joinable). `kind` is the label by which they are named there.
+    #[must_use]
+    pub fn named<S: Service>(kind: &str, make: impl Fn(&str) -> S + Send + Sync + 'static) -> Self {
+        Self::new(kind.into(), None, make)
+    }
+
+    fn new<S: Service>(
+        label: Arc<str>,
+        prefix: Option<String>,
+        make: impl Fn(&str) -> S + Send + Sync + 'static,
+    ) -> Self {
         Self {
-            prefix: prefix.to_owned(),
-            pattern,
+            label,
+            prefix,
+            joinable: false,
             make: Arc::new(move |name| Box::new(make(name))),
             creation: Creation::default(),
             when_empty: WhenEmpty::default(),
@@ -100,7 +120,16 @@ impl Rooms {
         self
     }
 
-    /// Who connects to the path without a name, `/ws` for `/ws/{room}`, comes to this room.
+    /// Clients on lanes join and leave them by themselves, as docs/wire.md says. One kind of an application may be so, and
+    /// only one without a path.
+    #[must_use]
+    pub fn joinable(mut self) -> Self {
+        self.joinable = true;
+        self
+    }
+
+    /// Who connects to the path without a name, `/ws` for `/ws/{room}`, comes to this room. For those that are
+    /// [`joinable`](Self::joinable), who names none; `default` unless said.
     #[must_use]
     pub fn default_room(mut self, name: impl Into<String>) -> Self {
         self.default_room = Some(name.into());
@@ -130,10 +159,18 @@ impl Rooms {
 
     /// What is wrong with them, for the error at start.
     pub(crate) fn mistake(&self) -> Option<String> {
-        let pattern = &self.pattern;
-        if !(self.prefix.starts_with('/') && self.prefix.ends_with('/')) {
+        let label = &self.label;
+        if let Some(prefix) = &self.prefix
+            && !(prefix.starts_with('/') && prefix.ends_with('/'))
+        {
+            return Some(format!("{label:?} is no path that ends in /{PLACEHOLDER}"));
+        }
+        if self.prefix.is_some() && self.joinable {
+            return Some(format!("{label:?}: rooms with a path are not joined"));
+        }
+        if self.prefix.is_none() && self.creation != Creation::Implicit {
             return Some(format!(
-                "{pattern:?} is no path that ends in /{PLACEHOLDER}"
+                "{label:?}: rooms without a path begin when one joins"
             ));
         }
         if let Creation::Short(letters) = self.creation
@@ -152,10 +189,11 @@ impl Rooms {
 
     /// The name that `path` asks for; none when it is no path of theirs.
     pub(crate) fn name_of<'a>(&'a self, path: &'a str) -> Option<Cow<'a, str>> {
-        if let Some(name) = path.strip_prefix(&self.prefix) {
+        let prefix = self.prefix.as_deref()?;
+        if let Some(name) = path.strip_prefix(prefix) {
             return (!name.contains('/')).then(|| decode_path(name));
         }
-        let is_bare = self.prefix.strip_suffix('/') == Some(path);
+        let is_bare = prefix.strip_suffix('/') == Some(path);
         let default = self.default_room.as_deref().filter(|_| is_bare);
         default.map(Cow::Borrowed)
     }

@@ -48,7 +48,12 @@ impl Hub {
                 if asks && envelope.seq.is_none() {
                     return Err(bad("seq: missing, and an acknowledgement is asked for"));
                 }
-                self.take_message(session, Lane::Ext, envelope.seq, asks, payload);
+                let room = envelope.room.as_deref().map(str::to_owned);
+                self.take_message(session, Lane::Ext, envelope.seq, asks, room, payload);
+                Ok(())
+            }
+            (svc, _) if self.has_service(svc) => {
+                self.keep_ext(session, envelope);
                 Ok(())
             }
             (APP_SVC_NAME, KIND_REQUEST) => {
@@ -72,7 +77,7 @@ impl Hub {
         let payload = |blocks: &mut Blocks| Payload::Binary(blocks.copy(payload));
         match header.opcode {
             OPCODE_APP_MESSAGE => {
-                self.take_message(session, Lane::Hot, header.seq, header.ack, payload);
+                self.take_message(session, Lane::Hot, header.seq, header.ack, None, payload);
                 Ok(())
             }
             OPCODE_APP_REQUEST => self.desk.ask(session, Lane::Hot, header.seq, payload),
@@ -82,13 +87,14 @@ impl Hub {
         }
     }
 
-    /// Gives a message to systems, unless its number says that they have had it.
+    /// Gives a message to a room or to systems, unless its number says that they have had it.
     fn take_message(
         &mut self,
         session: SessionId,
         lane: Lane,
         seq: Option<u32>,
         asks: bool,
+        room: Option<String>,
         payload: impl FnOnce(&mut Blocks) -> Payload,
     ) {
         if let Some(seq) = seq {
@@ -111,7 +117,7 @@ impl Hub {
             }
         }
         let payload = payload(&mut self.desk.blocks);
-        self.hear(session, payload);
+        self.hear(session, room, payload, seq);
     }
 
     fn pong(&mut self, session: SessionId, ping: &ExtEnvelope<'_>) -> Result<(), WireError> {

@@ -1,7 +1,8 @@
 //! What all hubs of a process share: the cell map, the order of moments, the counts of sessions and rooms, the users' seats.
 //!
-//! Atomics without locks, but for the seats: their short lock is taken when a session opens or ends, and shared by those
-//! who send to a user.
+//! Atomics without locks, but for two: the seats', which is taken when a session opens or ends, and shared by those who
+//! send to a user; and the directory's, one a shard, which is taken when somebody comes into a room or leaves it there, and
+//! by whoever lists rooms.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +11,7 @@ use worldshard_spatial::{CellMap, ShardId};
 
 use crate::app::AppRecipe;
 use crate::error::Result;
+use crate::hub::rooms::Directory;
 use crate::hub::token::ResumeKey;
 use crate::identity::Seats;
 
@@ -21,6 +23,7 @@ pub struct Commons {
     pub(crate) census: Census,
     pub(crate) seats: Arc<Seats>,
     pub(crate) rooms: RoomCount,
+    pub(crate) directory: Directory,
     /// How many names for rooms were made.
     pub(crate) names: Arc<AtomicU64>,
     /// Counters of sessions up to here are of processes before.
@@ -79,6 +82,7 @@ impl Commons {
 
     fn over(cell_map: Arc<CellMap>, seats: Seats) -> Self {
         let shards = 0..cell_map.shard_count();
+        let directory = Directory::new(cell_map.shard_count());
         Self {
             moments: Moments::default(),
             census: Census {
@@ -86,6 +90,7 @@ impl Commons {
             },
             seats: Arc::new(seats),
             rooms: RoomCount::default(),
+            directory,
             names: Arc::default(),
             sessions_before: 0,
             key: None,

@@ -231,7 +231,8 @@ impl Convoy {
             self.raw.add(&post.raw);
         }
         if self.lanes.needed {
-            self.lanes.add(&lanes_frame(&post.payload));
+            self.lanes
+                .add(&lanes_frame(&post.payload, post.room.as_deref()));
         }
         self.raw.open.len().max(self.lanes.open.len())
     }

@@ -20,6 +20,7 @@ use crate::hub::detached::DetachedSessions;
 use crate::hub::fanout::Post;
 use crate::hub::person::Environments;
 use crate::hub::requests::OpenRequests;
+use crate::hub::rooms::Memberships;
 use crate::hub::session::{Connection, Egress, Session, Standing, State};
 use crate::hub::status::HubStats;
 use crate::hub::unsent::UnsentMessages;
@@ -64,6 +65,9 @@ pub(crate) struct Desk {
     pub(crate) unsent: UnsentMessages,
     pub(crate) connected: u64,
     pub(crate) environments: Environments,
+    pub(crate) recipe: Arc<AppRecipe>,
+    pub(crate) memberships: Memberships,
+    pub(crate) rooms_per_session_max: u32,
     last_session: u64,
 }
 
@@ -94,6 +98,9 @@ impl Desk {
             unsent: UnsentMessages::default(),
             connected: 0,
             environments: Environments::default(),
+            recipe: Arc::clone(recipe),
+            memberships: Memberships::default(),
+            rooms_per_session_max: recipe.options.limits.rooms_per_session_max,
             last_session: commons.sessions_before,
             commons,
         }

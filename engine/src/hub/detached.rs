@@ -359,7 +359,7 @@ impl Hub {
             self.desk.stats.closed += 1;
             self.desk.leave_seat(session);
             self.events.push(Event::Closed(session, reason));
-            self.leave_room(session);
+            self.hear_end(session);
             self.leave_world(session);
             self.desk.forget_if_done(session);
         }

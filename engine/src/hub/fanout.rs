@@ -3,6 +3,7 @@
 //! Never decides who is meant: that is `routing`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -20,6 +21,8 @@ use crate::message::{Payload, Text};
 pub struct Post {
     pub(crate) to: PostTo,
     pub(crate) payload: Payload,
+    /// The room that it is said in, where sessions are in several.
+    pub(crate) room: Option<Arc<str>>,
     /// The frame for raw paths: the same memory for all hubs and sessions.
     pub(crate) raw: Bytes,
 }
@@ -38,6 +41,7 @@ impl Post {
         Self {
             to,
             payload: payload.clone(),
+            room: None,
             raw: blocks.frame(payload.kind(), payload.bytes()),
         }
     }
@@ -62,11 +66,16 @@ impl Desk {
     }
 
     /// Gives a message to one session of this home: nothing is shared, so nothing else is laid out.
-    pub(crate) fn deliver_to_one(&mut self, session: SessionId, payload: &Payload) {
+    pub(crate) fn deliver_to_one(
+        &mut self,
+        session: SessionId,
+        payload: &Payload,
+        room: Option<&str>,
+    ) {
         let frame = match self.framing_if_open(session) {
             None => return self.note_not_open(session),
             Some(Framing::Raw) => self.blocks.frame(payload.kind(), payload.bytes()),
-            Some(Framing::Lanes) => lanes_frame(payload),
+            Some(Framing::Lanes) => lanes_frame(payload, room),
         };
         self.push_message(session, frame);
     }
@@ -77,7 +86,7 @@ impl Desk {
             None => return self.note_not_open(session),
             Some(Framing::Raw) => post.raw.clone(),
             Some(Framing::Lanes) => lanes
-                .get_or_insert_with(|| lanes_frame(&post.payload))
+                .get_or_insert_with(|| lanes_frame(&post.payload, post.room.as_deref()))
                 .clone(),
         };
         self.push_message(session, frame);
@@ -98,11 +107,14 @@ impl Desk {
     }
 }
 
-/// The payload as a message of the service `app`: ext lane for text, hot lane for binary.
-pub(crate) fn lanes_frame(payload: &Payload) -> Bytes {
+/// The payload as a message of the service `app`, said in a room or not: ext lane for text, hot lane for binary, which
+/// names no room. An envelope stands as it is.
+pub(crate) fn lanes_frame(payload: &Payload, room: Option<&str>) -> Bytes {
     match payload {
+        Payload::Text(text) if text.is_envelope() => data_frame(MessageKind::Text, text.bytes()),
         Payload::Text(text) => {
             let mut envelope = ExtEnvelope::new(APP_SVC_NAME, KIND_MESSAGE);
+            envelope.room = room.map(Cow::Borrowed);
             envelope.data = Some(data_of(text));
             data_frame(MessageKind::Text, envelope.to_text().as_bytes())
         }

@@ -23,6 +23,7 @@ mod person;
 mod requests;
 mod rooms;
 mod routing;
+mod said;
 mod session;
 mod status;
 mod text_commands;
@@ -52,20 +53,21 @@ pub(crate) use person::unproven;
 pub use status::{SLOWEST_MAX, ShardStatus, SlowSession};
 
 pub(crate) use desk::Desk;
-pub(crate) use rooms::RoomState;
+pub use rooms::{ListedRoom, Membership, MembershipChange, RoomMail};
+pub(crate) use rooms::{Parting, RoomState, Wish, Word};
 
 use crate::app::{AppRecipe, ContextSystem, Framing};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::identity::Identity;
 use crate::letter::Letter;
-use crate::message::{CloseReason, Event, Message, Payload, Text};
+use crate::message::{CloseReason, Event, Payload, Text};
 use crate::panic::panic_text;
 use blame::Blame;
 use held::Held;
 use overview::OverviewDesk;
 use rooms::RoomDesk;
-use text_commands::Said;
+use said::Said;
 
 /// One shard's sessions, services and letters around its world.
 pub struct Hub {
@@ -76,7 +78,7 @@ pub struct Hub {
     held: Held,
     rooms: RoomDesk,
     events: Vec<Event>,
-    text_commands: Said,
+    said: Vec<(SessionId, Said)>,
     /// A tick has passed since the systems ran.
     ticked: bool,
     blame: Blame,
@@ -165,7 +167,7 @@ impl Hub {
             recipe,
             shard,
             events: Vec::new(),
-            text_commands: Said::new(),
+            said: Vec::new(),
             ticked: false,
             blame: Blame::default(),
         };
@@ -206,8 +208,8 @@ impl Hub {
         let payload = match kind {
             MessageKind::Binary => Payload::Binary(bytes),
             MessageKind::Text => match Text::from_utf8(bytes) {
-                Some(text) if self.is_text_command(&text) => {
-                    return self.text_commands.push((session, text));
+                Some(text) if self.is_line(session, &text) => {
+                    return self.said.push((session, Said::Line(text)));
                 }
                 Some(text) => Payload::Text(text),
                 None => {
@@ -216,15 +218,7 @@ impl Hub {
                 }
             },
         };
-        self.hear(session, payload);
-    }
-
-    /// A message for the service of the session's room, or for systems.
-    fn hear(&mut self, session: SessionId, payload: Payload) {
-        if let Some(payload) = self.tell_room(session, payload) {
-            let message = Message { session, payload };
-            self.events.push(Event::Message(message));
-        }
+        self.hear(session, None, payload, None);
     }
 
     /// The kernel took so many of the session's entries in [`Output::frames`], in order and each to its last byte.
@@ -245,7 +239,7 @@ impl Hub {
         }
         if let Some(reason) = self.desk.closed(session, reason) {
             self.events.push(Event::Closed(session, reason));
-            self.leave_room(session);
+            self.hear_end(session);
             self.unsubscribe(session);
             self.leave_world(session);
         }
@@ -277,6 +271,7 @@ impl Hub {
                 ghosts,
                 frame,
             } => self.show_overview_when_durable(from, tick, ghosts, frame),
+            Letter::Room { tick, mail } => self.take_room_mail(from, tick, mail),
             Letter::Driver(_) => tracing::error!(%from, "a driver's letter reached the hub"),
         }
     }
@@ -286,21 +281,22 @@ impl Hub {
         self.desk.requests.on_answer(ring);
     }
 
-    /// Whether something waits for [`handle`](Self::handle) that no call of the driver brought: an answer to a request, or
-    /// requests that a system left when it panicked.
+    /// Whether something waits for [`handle`](Self::handle) that no call of the driver brought: an answer to a request,
+    /// requests that a system left when it panicked, what systems and rooms of this shard have for each other.
     #[must_use]
     pub fn is_called(&self) -> bool {
-        self.desk.requests.are_answered() || self.desk.requests.are_heard()
+        let requests = &self.desk.requests;
+        requests.are_answered() || requests.are_heard() || self.desk.memberships.wait()
     }
 
     /// Whether systems have something to see before the next tick.
     #[must_use]
     pub fn is_told(&self) -> bool {
-        let said = !self.events.is_empty() || !self.text_commands.is_empty();
-        said || self.desk.has_news() || self.rooms.is_told()
+        let said = !self.events.is_empty() || !self.said.is_empty();
+        said || self.desk.has_news() || self.desk.memberships.wait() || self.rooms.is_told()
     }
 
-    /// Runs text commands, and the `Update` and `Last` systems over what was read, if anything was or a tick has passed; says
+    /// Runs what clients said to rooms and commands, the rooms, and the `Update` and `Last` systems over what was read, if anything was or a tick has passed; says
     /// what they and other threads answered.
     ///
     /// A system that panics is blamed by name in the log and in [`faults`](Self::faults); the others run on.
@@ -317,11 +313,13 @@ impl Hub {
         let ticked = std::mem::take(&mut self.ticked);
         let mut events = std::mem::take(&mut self.events);
         self.desk.begin_turn();
+        self.run_said(&mut events);
         self.run_rooms(ticked);
-        self.run_text_commands(&events);
+        self.desk.memberships.show();
         self.run_systems(|recipe| &recipe.update, &events);
         self.run_systems(|recipe| &recipe.last, &events);
         self.desk.end_turn();
+        self.desk.memberships.hide();
         events.clear();
         // What systems caused, such as closings, waits for the next turn.
         events.append(&mut self.events);

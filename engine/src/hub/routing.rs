@@ -1,5 +1,7 @@
 //! Turns an audience into posts for homes: a session id names its home, and only for a user's sessions a table is needed.
 
+use std::sync::Arc;
+
 use worldshard_protocol::SessionId;
 use worldshard_shard::AreaMessage;
 use worldshard_spatial::{Point, ShardId};
@@ -8,6 +10,7 @@ use crate::audience::Audience;
 use crate::hub::Hub;
 use crate::hub::desk::Desk;
 use crate::hub::fanout::{Post, PostTo, lanes_frame};
+use crate::hub::rooms::RoomCall;
 use crate::letter::Letter;
 use crate::message::Payload;
 use crate::unsent::UnsentCause;
@@ -15,28 +18,46 @@ use crate::unsent::UnsentCause;
 impl Desk {
     /// Sends a message to an audience: to sessions of this home now, to those of others at the end of the turn.
     pub(crate) fn send(&mut self, audience: Audience, payload: &Payload) {
+        self.send_in(None, audience, payload);
+    }
+
+    /// The same; clients on lanes are told in which room it was said.
+    pub(crate) fn send_in(
+        &mut self,
+        room: Option<Arc<str>>,
+        audience: Audience,
+        payload: &Payload,
+    ) {
         self.stats.messages_out += 1;
         match audience {
             Audience::One(session) if session.home() == self.own.0 => {
-                self.deliver_to_one(session, payload);
+                self.deliver_to_one(session, payload, room.as_deref());
             }
-            Audience::One(session) => self.send_to(vec![session], payload),
-            Audience::Group(sessions) => self.send_to(sorted(sessions), payload),
+            Audience::One(session) => self.send_to(room, vec![session], payload),
+            Audience::Group(sessions) => self.send_to(room, sorted(sessions), payload),
             Audience::All => self.send_to_all_but(Vec::new(), payload),
             Audience::AllBut(session) => self.send_to_all_but(vec![session], payload),
             Audience::AllButGroup(sessions) => self.send_to_all_but(sorted(sessions), payload),
             Audience::User(user) => {
                 let sessions = self.commons.seats.sessions_of(&user);
-                self.send_to(sorted(sessions), payload);
+                self.send_to(room, sorted(sessions), payload);
             }
+            Audience::Room { kind, name } => match self.room_named(&kind, &name) {
+                None => tracing::error!(kind, "a message for a room of no kind was dropped"),
+                Some(room) => {
+                    let payload = payload.clone();
+                    self.call_room(room, RoomCall::Publish { payload });
+                }
+            },
             Audience::Area { centre, radius_m } => self.send_to_area(centre, radius_m, payload),
         }
     }
 
     /// `sessions` ascending: those of one home are neighbours, homes ascending too.
-    fn send_to(&mut self, sessions: Vec<SessionId>, payload: &Payload) {
+    fn send_to(&mut self, room: Option<Arc<str>>, sessions: Vec<SessionId>, payload: &Payload) {
         let shards = self.commons.shard_count();
         let mut post = Post::new(PostTo::Only(Vec::new()), payload, &mut self.blocks);
+        post.room = room;
         for of_home in sessions.chunk_by(|one, next| one.home() == next.home()) {
             let home = of_home[0].home();
             if home < shards {
@@ -69,7 +90,7 @@ impl Desk {
             radius_m,
             except: None,
             order: (u64::from(self.own.0), self.areas_said),
-            payload: lanes_frame(payload),
+            payload: lanes_frame(payload, None),
         });
     }
 

@@ -1,4 +1,5 @@
 //! What clients on raw paths say that begins with a slash: run by whoever owns the command, and if nobody does, answered.
+//! Other texts there, where they have an owner, are run by that.
 //!
 //! The one place that says a command is unknown, so it is said once. Never decides who owns one: that is `app`.
 
@@ -9,36 +10,43 @@ use worldshard_transport::{MessageKind, data_frame};
 
 use crate::app::NAME_CHARS_MAX;
 use crate::hub::Hub;
-use crate::message::{Event, Text};
-
-/// Commands that were said and did not run, in the order in which they were said.
-pub(crate) type Said = Vec<(SessionId, Text)>;
+use crate::message::{Event, Message, Payload, Text};
 
 impl Hub {
-    /// Whether a text is a command. Where the application has none, no text is.
-    pub(crate) fn is_text_command(&self, text: &Text) -> bool {
-        !self.recipe.text_commands.is_empty() && text.as_str().trim_start().starts_with('/')
+    /// Whether a text of a session is a command, or for who takes texts. Where the application has none, no text is; what
+    /// is no command and said in a room that the connection came for, is that room's.
+    pub(crate) fn is_line(&self, session: SessionId, text: &Text) -> bool {
+        let recipe = &self.recipe;
+        let is_command = !recipe.text_commands.is_empty() && is_command(text);
+        let of_lines =
+            || recipe.text_lines.is_some() && self.desk.memberships.by_path(session).is_none();
+        is_command || of_lines()
     }
 
-    /// Runs the commands that were said, each by its owner.
-    pub(crate) fn run_text_commands(&mut self, events: &[Event]) {
+    /// Runs a command by its owner, or gives another text to who takes them.
+    pub(crate) fn run_line(&mut self, session: SessionId, text: &Text, events: &mut Vec<Event>) {
         let recipe = self.recipe.clone();
-        let mut said = std::mem::take(&mut self.text_commands);
-        for (session, text) in said.drain(..) {
-            let (name, rest) = parts(text.as_str());
-            let Some((&name, run)) = recipe.text_commands.get_key_value(name) else {
-                let unknown = format!("[Error] Unknown command: {}", shown(name));
-                self.reply(session, &unknown);
-                continue;
+        if recipe.text_commands.is_empty() || !is_command(text) {
+            let Some((name, run)) = &recipe.text_lines else {
+                let payload = Payload::Text(text.clone());
+                return events.push(Event::Message(Message { session, payload }));
             };
-            // However often it panics it goes on: it runs only when it is said, and who makes it panic must not end it for
-            // all.
-            if let Some(panic) = self.caught(name, events, |cx| run(cx, session, rest)) {
+            if let Some(panic) = self.caught(name, events, |cx| run(cx, session, text.as_str())) {
                 self.blame.count(name, &panic);
-                self.reply(session, &format!("[Error] Command failed: {name}"));
+                self.reply(session, "[Error] The message could not be handled");
             }
+            return;
         }
-        self.text_commands = said;
+        let (name, rest) = parts(text.as_str());
+        let Some((&name, run)) = recipe.text_commands.get_key_value(name) else {
+            let unknown = format!("[Error] Unknown command: {}", shown(name));
+            return self.reply(session, &unknown);
+        };
+        // However often it panics it goes on: it runs only when it is said, and who makes it panic must not end it for all.
+        if let Some(panic) = self.caught(name, events, |cx| run(cx, session, rest)) {
+            self.blame.count(name, &panic);
+            self.reply(session, &format!("[Error] Command failed: {name}"));
+        }
     }
 
     /// Answers as systems would, but for who has left meanwhile no system is told of it.
@@ -46,6 +54,10 @@ impl Hub {
         let frame = data_frame(MessageKind::Text, text.as_bytes());
         self.desk.push_reliable(session, frame);
     }
+}
+
+fn is_command(text: &Text) -> bool {
+    text.as_str().trim_start().starts_with('/')
 }
 
 /// The name of a command, and what stands behind it.

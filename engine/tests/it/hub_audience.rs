@@ -135,7 +135,9 @@ impl Scene {
                 Audience::Group(group) => group.contains(&session),
                 Audience::AllButGroup(group) => !group.contains(&session),
                 Audience::User(user) => self.users.get(&session) == Some(user),
-                Audience::Area { .. } => unreachable!("areas have a test of their own"),
+                Audience::Area { .. } | Audience::Room { .. } => {
+                    unreachable!("they have tests of their own")
+                }
             };
             if meant {
                 let by_sender = self.expected.entry(session).or_default();

@@ -33,6 +33,7 @@ mod hub_audience;
 mod hub_bounds;
 mod hub_commands;
 mod hub_emit;
+mod hub_memberships;
 mod hub_requests;
 mod hub_resume;
 mod hub_rooms;

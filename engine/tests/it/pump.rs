@@ -244,7 +244,8 @@ impl Pump {
             for shard in 0..self.shards() {
                 self.handle(ShardId(shard));
             }
-            if !self.deliver_one() {
+            let called = self.hubs.iter().any(Hub::is_called);
+            if !self.deliver_one() && !called {
                 break;
             }
         }

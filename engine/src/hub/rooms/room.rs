@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use worldshard_protocol::{SessionId, Tick};
+use worldshard_protocol::{SessionId, Tick, UserId};
 
+use super::letters::Word;
 use crate::app::RoomId;
 use crate::service::{ROOM_TIMERS_MAX, Service};
 
@@ -14,8 +15,8 @@ pub(crate) struct RoomEntry {
     pub(crate) id: RoomId,
     pub(crate) state: RoomState,
     pub(crate) service: Option<Box<dyn Service>>,
-    /// Members, and those who come but were not told of yet.
-    pub(crate) population: u32,
+    /// Those who ask to come in and were not answered yet.
+    pub(crate) coming: u32,
     /// When it ends, unless somebody comes.
     pub(crate) ends: Option<Tick>,
     /// When it is woken, as those know who wake it.
@@ -29,13 +30,36 @@ pub(crate) struct RoomState {
     pub(crate) hash: u64,
     pub(crate) seed: u64,
     pub(crate) tick_interval: Duration,
-    /// Ascending.
-    pub(crate) members: Vec<SessionId>,
+    /// Whether members can reach other rooms too, so that they must be told which one speaks.
+    pub(crate) is_joined: bool,
+    /// Ascending by session.
+    pub(crate) members: Vec<Member>,
+    /// Members that the service has sent away, to be done once it returns.
+    pub(crate) partings: Vec<Parting>,
+    /// What lists say of it; none when it is not listed.
+    pub(crate) note: Option<Arc<str>>,
+    /// Lists are to say something else of it.
+    pub(crate) relist: bool,
     pub(crate) timers: BTreeMap<Box<str>, Timer>,
     /// Timers were set since the alarm was.
     pub(crate) timers_set: bool,
     /// How often chance was asked for.
     pub(crate) chances: u64,
+}
+
+/// A session in a room.
+pub(crate) struct Member {
+    pub(crate) session: SessionId,
+    /// Which membership of it, as its home counts.
+    pub(crate) number: u64,
+    pub(crate) user: Option<Box<UserId>>,
+}
+
+/// A member that is none any more, because the service says so.
+pub(crate) struct Parting {
+    pub(crate) session: SessionId,
+    /// For its home.
+    pub(crate) word: Word,
 }
 
 /// One timer.
@@ -54,6 +78,12 @@ pub(crate) struct Panics {
 }
 
 impl RoomEntry {
+    /// Members, and those who ask to be.
+    pub(crate) fn population(&self) -> u32 {
+        let members = u32::try_from(self.state.members.len()).unwrap_or(u32::MAX);
+        members.saturating_add(self.coming)
+    }
+
     /// When it has something to do by itself: a timer, or its end.
     pub(crate) fn next_due(&self) -> Option<Tick> {
         let timers = self.state.timers.values().map(|timer| timer.due);
@@ -62,35 +92,61 @@ impl RoomEntry {
 }
 
 impl RoomState {
-    pub(crate) fn new(id: &RoomId, seed: u64, tick_interval: Duration) -> Self {
+    pub(crate) fn new(id: &RoomId, is_joined: bool, seed: u64, tick_interval: Duration) -> Self {
         Self {
             name: Arc::clone(&id.name),
             hash: id.hash(),
             seed,
             tick_interval,
+            is_joined,
             members: Vec::new(),
+            partings: Vec::new(),
+            note: Some(Arc::from("")),
+            relist: true,
             timers: BTreeMap::new(),
             timers_set: false,
             chances: 0,
         }
     }
 
-    /// Whether the session was none yet.
-    pub(crate) fn enter(&mut self, session: SessionId) -> bool {
-        let Err(at) = self.members.binary_search(&session) else {
-            return false;
-        };
-        self.members.insert(at, session);
-        true
+    pub(crate) fn sessions(&self) -> impl ExactSizeIterator<Item = SessionId> + '_ {
+        self.members.iter().map(|member| member.session)
     }
 
-    /// Whether the session was one.
-    pub(crate) fn leave(&mut self, session: SessionId) -> bool {
-        let Ok(at) = self.members.binary_search(&session) else {
-            return false;
-        };
-        self.members.remove(at);
-        true
+    fn find(&self, session: SessionId) -> Result<usize, usize> {
+        self.members
+            .binary_search_by_key(&session, |one| one.session)
+    }
+
+    pub(crate) fn member(&self, session: SessionId) -> Option<&Member> {
+        self.find(session).ok().map(|at| &self.members[at])
+    }
+
+    pub(crate) fn is_member(&self, session: SessionId) -> bool {
+        self.find(session).is_ok()
+    }
+
+    /// Takes in a member. One that was a member before is so by its newer number.
+    pub(crate) fn enter(&mut self, member: Member) {
+        self.relist = true;
+        match self.find(member.session) {
+            Ok(at) => self.members[at] = member,
+            Err(at) => self.members.insert(at, member),
+        }
+    }
+
+    /// Takes out a member, if it is one by this number.
+    pub(crate) fn leave(&mut self, session: SessionId, number: Option<u64>) -> Option<Member> {
+        let at = self.find(session).ok()?;
+        let is_it = number.is_none_or(|number| number == self.members[at].number);
+        self.relist |= is_it;
+        is_it.then(|| self.members.remove(at))
+    }
+
+    /// What lists say.
+    pub(crate) fn listed(&self) -> Option<(u32, Arc<str>)> {
+        let members = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
+        self.note.clone().map(|note| (members, note))
     }
 
     pub(crate) fn set_timer(

@@ -1,0 +1,347 @@
+//! Which rooms the sessions of a home are in, as the home knows it. Never runs a room: that is its host's.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use worldshard_protocol::SessionId;
+use worldshard_spatial::ShardId;
+use worldshard_transport::close_code;
+
+use super::letters::{Joining, RoomCall, RoomLetter, RoomMail, Word};
+use crate::app::{NAME_RULE, RoomId, is_name};
+use crate::hub::desk::Desk;
+use crate::letter::Letter;
+use crate::message::Payload;
+
+/// What became of a membership of a session that is homed on this shard.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Membership {
+    /// Whose.
+    pub session: SessionId,
+    /// Of which kind the room is.
+    pub kind: Arc<str>,
+    /// The room's name.
+    pub name: Arc<str>,
+    /// What happened.
+    pub change: MembershipChange,
+}
+
+/// What happened to a membership.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MembershipChange {
+    /// The session is a member: it was let in, or asked again.
+    Joined,
+    /// It was not let in, for this reason.
+    Refused(Cow<'static, str>),
+    /// It is no member any more, for this reason. Not told of a session that has ended.
+    Left(Cow<'static, str>),
+}
+
+/// The memberships of a home's sessions.
+#[derive(Default)]
+pub(crate) struct Memberships {
+    /// In the order in which they joined; the last is the active one.
+    of: BTreeMap<SessionId, Vec<Seat>>,
+    last_number: u64,
+    /// For rooms that live on this shard.
+    pub(crate) own_calls: Vec<(RoomId, RoomCall)>,
+    news: Vec<Membership>,
+    shown: Vec<Membership>,
+}
+
+/// One session in one room, or about to be.
+struct Seat {
+    room: RoomId,
+    number: u64,
+    is_in: bool,
+    /// The connection came for this room alone.
+    by_path: bool,
+    /// The number of the client's own wish, to be answered with it.
+    seq: Option<u32>,
+}
+
+impl Memberships {
+    /// Whether something waits for the hub's next turn.
+    pub(crate) fn wait(&self) -> bool {
+        !self.own_calls.is_empty() || !self.news.is_empty()
+    }
+
+    /// What systems see from now on is what became known until now.
+    pub(crate) fn show(&mut self) {
+        self.shown = std::mem::take(&mut self.news);
+    }
+
+    /// Until the next turn they see nothing.
+    pub(crate) fn hide(&mut self) {
+        self.shown.clear();
+    }
+
+    pub(crate) fn shown(&self) -> &[Membership] {
+        &self.shown
+    }
+
+    /// Whether a session is in any room, or was promised to be.
+    pub(crate) fn has_any(&self, session: SessionId) -> bool {
+        !self.of.is_empty() && self.of.contains_key(&session)
+    }
+
+    /// The rooms that a session is in, in the order in which it joined; the last is the active one.
+    pub(crate) fn rooms(&self, session: SessionId) -> impl Iterator<Item = &RoomId> {
+        let seats = self.of.get(&session).into_iter().flatten();
+        seats.filter(|seat| seat.is_in).map(|seat| &seat.room)
+    }
+
+    /// The room that a session's connection came for.
+    pub(crate) fn by_path(&self, session: SessionId) -> Option<&RoomId> {
+        let seats = self.of.get(&session)?;
+        let seat = seats.iter().find(|seat| seat.by_path)?;
+        Some(&seat.room)
+    }
+
+    /// Whether the session is in the room, or was promised to be.
+    pub(crate) fn has(&self, session: SessionId, room: &RoomId) -> bool {
+        let seats = self.of.get(&session);
+        seats.is_some_and(|seats| seats.iter().any(|seat| seat.room == *room))
+    }
+
+    fn take_seat(&mut self, session: SessionId, is_it: impl Fn(&Seat) -> bool) -> Option<Seat> {
+        let seats = self.of.get_mut(&session)?;
+        let at = seats.iter().position(is_it)?;
+        let seat = seats.remove(at);
+        if seats.is_empty() {
+            self.of.remove(&session);
+        }
+        Some(seat)
+    }
+}
+
+/// How a session came to ask for a room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// By the path of its connection.
+    Path,
+    /// A system or another room wants it to.
+    System,
+    /// Its client asks, with this number.
+    Client(Option<u32>),
+}
+
+impl Desk {
+    /// Has a session join a room. Of a session that is no more, nothing comes.
+    pub(crate) fn join_room(
+        &mut self,
+        session: SessionId,
+        room: RoomId,
+        request: Payload,
+        wish: Wish,
+    ) {
+        let Some(entry) = self.sessions.get(&session).filter(|one| !one.is_gone()) else {
+            return;
+        };
+        let user = entry.identity.as_ref().and_then(|one| one.user.clone());
+        let seq = match wish {
+            Wish::Client(seq) => seq,
+            Wish::Path | Wish::System => None,
+        };
+        if !is_name(&room.name) {
+            return self.refuse_room(session, &room, NAME_RULE.into(), seq);
+        }
+        let seats = self.memberships.of.entry(session).or_default();
+        if let Some(at) = seats.iter().position(|seat| seat.room == room) {
+            let mut seat = seats.remove(at);
+            seat.seq = seq.or(seat.seq);
+            let is_in = seat.is_in;
+            seats.push(seat);
+            if is_in {
+                self.tell_joined(session, &room);
+            }
+            return;
+        }
+        let rooms_max = self.rooms_per_session_max as usize;
+        if seats.len() >= rooms_max {
+            let reason = format!("a session is in at most {rooms_max} rooms").into();
+            return self.refuse_room(session, &room, reason, seq);
+        }
+        let number = self.memberships.last_number + 1;
+        self.memberships.last_number = number;
+        seats.push(Seat {
+            room: room.clone(),
+            number,
+            is_in: false,
+            by_path: wish == Wish::Path,
+            seq,
+        });
+        let joining = Joining {
+            session,
+            number,
+            user,
+            request,
+        };
+        self.call_room(room, RoomCall::Join(joining));
+    }
+
+    /// Has a session leave a room; false when it was not in it.
+    pub(crate) fn leave_room(&mut self, session: SessionId, room: &RoomId) -> bool {
+        let is_it = |seat: &Seat| seat.room == *room;
+        let Some(seat) = self.memberships.take_seat(session, is_it) else {
+            return false;
+        };
+        let number = seat.number;
+        self.call_room(seat.room, RoomCall::Leave { session, number });
+        self.tell_left(session, room, "left".into());
+        true
+    }
+
+    /// A session has ended: the room that its connection came for is told, it is not.
+    pub(crate) fn leave_path_room(&mut self, session: SessionId) {
+        if let Some(seat) = self.memberships.take_seat(session, |seat| seat.by_path) {
+            let number = seat.number;
+            self.call_room(seat.room, RoomCall::Leave { session, number });
+        }
+    }
+
+    /// The same of all its rooms.
+    pub(crate) fn leave_rooms(&mut self, session: SessionId) {
+        for seat in self.memberships.of.remove(&session).unwrap_or_default() {
+            let number = seat.number;
+            self.call_room(seat.room, RoomCall::Leave { session, number });
+        }
+    }
+
+    /// Says something to a room as one of its members; false when the session is none.
+    pub(crate) fn say_in_room(
+        &mut self,
+        session: SessionId,
+        room: &RoomId,
+        payload: Payload,
+    ) -> bool {
+        let is_in = self.memberships.has(session, room);
+        if is_in {
+            self.call_room(room.clone(), RoomCall::Say { session, payload });
+        }
+        is_in
+    }
+
+    /// Brings a call to the shard that the room lives on.
+    pub(crate) fn call_room(&mut self, room: RoomId, call: RoomCall) {
+        let host = room.host(self.commons.shard_count());
+        if host == self.own {
+            return self.memberships.own_calls.push((room, call));
+        }
+        // What was said before may be what the room is to answer.
+        self.flush_posts();
+        let letter = RoomLetter::Call { room, call };
+        self.output.letters.push((host, self.room_mail(letter)));
+    }
+
+    /// The room of a kind with this label.
+    pub(crate) fn room_named(&self, kind: &str, name: &str) -> Option<RoomId> {
+        let kind = self.recipe.kind_named(kind)?;
+        let name = name.into();
+        Some(RoomId { kind, name })
+    }
+
+    /// Tells the home of a session what becomes of a membership of it, behind what it was sent before.
+    pub(crate) fn say_word(&mut self, room: &RoomId, session: SessionId, number: u64, word: Word) {
+        let home = ShardId(session.home());
+        if home == self.own {
+            return self.take_word(room, session, number, word);
+        }
+        self.flush_posts();
+        let letter = RoomLetter::Word {
+            room: room.clone(),
+            session,
+            number,
+            word,
+        };
+        self.output.letters.push((home, self.room_mail(letter)));
+    }
+
+    fn room_mail(&self, letter: RoomLetter) -> Letter {
+        Letter::Room {
+            tick: self.tells_of,
+            mail: RoomMail(letter),
+        }
+    }
+
+    /// Takes what the host of a room says of a membership.
+    pub(crate) fn take_word(&mut self, room: &RoomId, session: SessionId, number: u64, word: Word) {
+        let is_it = |seat: &Seat| seat.number == number && seat.room == *room;
+        match word {
+            Word::Joined => {
+                let seats = self.memberships.of.get_mut(&session);
+                let seat = seats.and_then(|seats| seats.iter_mut().find(|seat| is_it(seat)));
+                if let Some(seat) = seat {
+                    seat.is_in = true;
+                    self.tell_joined(session, room);
+                }
+            }
+            Word::Refused(reason) => {
+                if let Some(seat) = self.memberships.take_seat(session, is_it) {
+                    match seat.by_path {
+                        true => {
+                            let reason = format!("no room: {reason}").into();
+                            self.close(session, close_code::POLICY, reason);
+                        }
+                        false => self.refuse_room(session, room, reason, seat.seq),
+                    }
+                }
+            }
+            Word::Ended { code, reason } => {
+                if let Some(seat) = self.memberships.take_seat(session, is_it) {
+                    match seat.by_path {
+                        true => self.close(session, code, reason),
+                        false => self.tell_left(session, room, reason),
+                    }
+                }
+            }
+            Word::Moved { to, request } => {
+                if self.memberships.take_seat(session, is_it).is_some() {
+                    self.tell_left(session, room, "moved".into());
+                    self.join_room(session, to, request, Wish::System);
+                }
+            }
+            Word::Members { members, seq } => self.tell_members(session, room, &members, seq),
+        }
+    }
+
+    /// Takes note that a wish of a session was not granted.
+    pub(crate) fn refuse_room(
+        &mut self,
+        session: SessionId,
+        room: &RoomId,
+        reason: Cow<'static, str>,
+        seq: Option<u32>,
+    ) {
+        self.tell_refused(session, room, &reason, seq);
+        self.note_membership(session, room, MembershipChange::Refused(reason));
+    }
+
+    fn tell_joined(&mut self, session: SessionId, room: &RoomId) {
+        let seats = self.memberships.of.get_mut(&session);
+        let seat = seats.and_then(|seats| seats.iter_mut().find(|seat| seat.room == *room));
+        let Some(seat) = seat else {
+            return;
+        };
+        let (seq, by_path) = (seat.seq.take(), seat.by_path);
+        if !by_path {
+            self.say_joined(session, room, seq);
+        }
+        self.note_membership(session, room, MembershipChange::Joined);
+    }
+
+    fn tell_left(&mut self, session: SessionId, room: &RoomId, reason: Cow<'static, str>) {
+        self.say_left(session, room, &reason);
+        self.note_membership(session, room, MembershipChange::Left(reason));
+    }
+
+    fn note_membership(&mut self, session: SessionId, room: &RoomId, change: MembershipChange) {
+        self.memberships.news.push(Membership {
+            session,
+            kind: self.recipe.kind_label(room),
+            name: Arc::clone(&room.name),
+            change,
+        });
+    }
+}

@@ -1,0 +1,142 @@
+//! What clients said that is neither for the world nor for systems: for rooms, text commands, services of the ext lane. Run
+//! in the order in which each client said it, before the rooms and the systems of the turn.
+//!
+//! Never reads bytes: that is `ingress` and `application`.
+
+use std::borrow::Cow;
+
+use worldshard_protocol::{ErrorCode, ExtEnvelope, SessionId, WireError};
+
+use crate::app::ExtSaid;
+use crate::hub::Hub;
+use crate::hub::rooms::{ROOM_SVC_NAME, RoomCall};
+use crate::message::{Event, Message, Payload, Text};
+
+/// One thing that a client said.
+pub(crate) enum Said {
+    /// A text of a raw path that is a command, or for who takes all others.
+    Line(Text),
+    /// A message of the ext lane to the service `room`, or to one of the application.
+    Ext { svc: String, said: ExtSaid },
+    /// A message for the room with this name, or for the one that the session is in.
+    Message {
+        room: Option<String>,
+        payload: Payload,
+        seq: Option<u32>,
+    },
+    /// Its last word: the session has ended.
+    Ended,
+}
+
+impl ExtSaid {
+    fn new(envelope: &ExtEnvelope<'_>, data: Text) -> Self {
+        Self {
+            kind: envelope.kind.clone().into_owned(),
+            room: envelope.room.as_deref().map(str::to_owned),
+            seq: envelope.seq,
+            data,
+        }
+    }
+}
+
+impl Hub {
+    /// Whether clients on lanes can say something to this service, beside what every server has.
+    pub(crate) fn has_service(&self, svc: &str) -> bool {
+        svc == ROOM_SVC_NAME || self.recipe.ext_services.contains_key(svc)
+    }
+
+    /// Keeps what is said to a service.
+    pub(crate) fn keep_ext(&mut self, session: SessionId, envelope: &ExtEnvelope<'_>) {
+        let data = envelope.data.as_ref().map_or("null", |data| data.get());
+        let data = Text::of_json(self.desk.blocks.copy(data.as_bytes()));
+        let svc = envelope.svc.clone().into_owned();
+        let said = ExtSaid::new(envelope, data);
+        self.said.push((session, Said::Ext { svc, said }));
+    }
+
+    /// A message for a room, or for systems.
+    pub(crate) fn hear(
+        &mut self,
+        session: SessionId,
+        room: Option<String>,
+        payload: Payload,
+        seq: Option<u32>,
+    ) {
+        let memberships = &self.desk.memberships;
+        if room.is_none() && !memberships.has_any(session) {
+            let message = Message { session, payload };
+            return self.events.push(Event::Message(message));
+        }
+        // Of what such a session says, nothing else is for a room.
+        if room.is_none()
+            && let Some(room) = memberships.by_path(session).cloned()
+        {
+            let call = RoomCall::Say { session, payload };
+            return self.desk.call_room(room, call);
+        }
+        let message = Said::Message { room, payload, seq };
+        self.said.push((session, message));
+    }
+
+    /// A session has ended: its rooms are told behind what it said.
+    pub(crate) fn hear_end(&mut self, session: SessionId) {
+        self.desk.leave_path_room(session);
+        if !self.said.is_empty() || self.desk.memberships.has_any(session) {
+            self.said.push((session, Said::Ended));
+        }
+    }
+
+    /// Runs what was said, and adds what turns out to be for systems.
+    pub(crate) fn run_said(&mut self, events: &mut Vec<Event>) {
+        let mut said = std::mem::take(&mut self.said);
+        for (session, said) in said.drain(..) {
+            match said {
+                Said::Ended => self.desk.leave_rooms(session),
+                Said::Line(text) => self.run_line(session, &text, events),
+                Said::Ext { svc, said } => {
+                    if let Err(error) = self.run_ext(session, &svc, &said, events) {
+                        self.desk
+                            .refuse(session, error.code, &error.detail, said.seq);
+                    }
+                }
+                Said::Message { room, payload, seq } => {
+                    match self.room_of_message(session, room.as_deref()) {
+                        Ok(Some(room)) => {
+                            let call = RoomCall::Say { session, payload };
+                            self.desk.call_room(room, call);
+                        }
+                        Ok(None) => events.push(Event::Message(Message { session, payload })),
+                        Err(error) => {
+                            self.desk.refuse(session, error.code, &error.detail, seq);
+                        }
+                    }
+                }
+            }
+        }
+        self.said = said;
+    }
+
+    fn run_ext(
+        &mut self,
+        session: SessionId,
+        svc: &str,
+        said: &ExtSaid,
+        events: &[Event],
+    ) -> Result<(), WireError> {
+        if svc == ROOM_SVC_NAME {
+            return self.take_room(session, said);
+        }
+        let recipe = self.recipe.clone();
+        let Some((&name, run)) = recipe.ext_services.get_key_value(svc) else {
+            return Ok(());
+        };
+        let mut result = Ok(());
+        let panic = self.caught(name, events, |cx| result = run(cx, session, said));
+        if let Some(panic) = panic {
+            self.blame.count(name, &panic);
+            let detail = Cow::Owned(format!("the service {name} failed"));
+            return Err(WireError::new(ErrorCode::Internal, detail));
+        }
+        result.map_err(|refusal| WireError::new(refusal.code, refusal.detail))
+    }
+}
