@@ -59,6 +59,7 @@ mod net_hostile;
 mod net_http;
 mod net_interest;
 mod net_life;
+mod net_memberships;
 mod net_process;
 mod net_rebuild;
 mod net_reopened;
