@@ -6,11 +6,13 @@ mod rooms;
 
 use std::borrow::Cow;
 use std::cell::{Ref, RefMut};
+use std::time::Duration;
 
 use worldshard_protocol::{SessionId, Tick};
 use worldshard_shard::Resources;
 use worldshard_spatial::ShardId;
 
+use crate::app::Framing;
 use crate::audience::Audience;
 use crate::emit::Emit;
 use crate::hub::Desk;
@@ -126,6 +128,12 @@ impl<'a> Context<'a> {
         self.desk.path(session)
     }
 
+    /// What the messages of a session homed on this shard consist of.
+    #[must_use]
+    pub fn framing(&self, session: SessionId) -> Option<Framing> {
+        self.desk.framing(session)
+    }
+
     /// Whose a session homed on this shard is; `None` when it is nobody's.
     #[must_use]
     pub fn user(&self, session: SessionId) -> Option<&UserId> {
@@ -170,6 +178,13 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn tick(&self) -> Tick {
         self.desk.tick
+    }
+
+    /// The world's time: as long as its ticks so far. A world that is late has less of it than a clock.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        let tick = u32::try_from(self.desk.tick.0).unwrap_or(u32::MAX);
+        self.desk.tick_interval.saturating_mul(tick)
     }
 
     /// This shard's value of a type, the one that systems of `FixedUpdate` have too.

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use worldshard_protocol::{SessionId, Tick};
 use worldshard_shard::AreaMessage;
@@ -34,6 +35,7 @@ pub(crate) struct Desk {
     pub(crate) own: ShardId,
     pub(crate) commons: Commons,
     pub(crate) tick: Tick,
+    pub(crate) tick_interval: Duration,
     /// The newest tick that the output may tell of.
     pub(crate) tells_of: Tick,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
@@ -77,6 +79,7 @@ impl Desk {
         Self {
             own,
             tick: Tick(0),
+            tick_interval: recipe.world.config.tick_interval,
             tells_of: Tick(0),
             sessions: BTreeMap::new(),
             output: Output::default(),
@@ -247,6 +250,11 @@ impl Desk {
     pub(crate) fn path(&self, session: SessionId) -> Option<&str> {
         let entry = self.sessions.get(&session)?;
         (!entry.is_gone()).then_some(&*entry.path)
+    }
+
+    pub(crate) fn framing(&self, session: SessionId) -> Option<Framing> {
+        let entry = self.sessions.get(&session)?;
+        (!entry.is_gone()).then_some(entry.framing)
     }
 
     pub(crate) fn framing_if_open(&self, session: SessionId) -> Option<Framing> {
