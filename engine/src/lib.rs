@@ -55,7 +55,7 @@ mod page;
 
 pub use app::{
     App, AppRecipe, BIND_VARIABLE, CertificateSource, Coalesce, Creation, DataOptions, Durability,
-    ExtSaid, Framing, Rooms, Runtime, ServerLimits, ServerOptions, TlsOptions, WhenEmpty,
+    ExtSaid, Framing, Rooms, Runtime, Screened, ServerLimits, ServerOptions, TlsOptions, WhenEmpty,
 };
 pub use audience::Audience;
 pub use context::Context;

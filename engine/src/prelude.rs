@@ -1,7 +1,7 @@
 //! Everything an application usually names, for `use worldshard::prelude::*`.
 
 pub use crate::app::{
-    App, Creation, ExtSaid, FixedUpdate, Framing, Last, Owned, Plugin, Rooms, Runtime,
+    App, Creation, ExtSaid, FixedUpdate, Framing, Last, Owned, Plugin, Rooms, Runtime, Screened,
     ServerOptions, Shutdown, Stage, Startup, System, Update, WebSocketPlugin, WhenEmpty,
 };
 pub use crate::audience::Audience;

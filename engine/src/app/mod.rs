@@ -6,6 +6,7 @@ mod options;
 mod plugin;
 mod recipe;
 mod rooms;
+mod screen;
 mod stage;
 mod text_command;
 mod tls;
@@ -27,16 +28,19 @@ pub use options::{Coalesce, DataOptions, Durability, Runtime, ServerLimits, Serv
 pub use plugin::{Owned, Plugin, WebSocketPlugin};
 pub use recipe::{AppRecipe, Framing};
 pub use rooms::{Creation, Rooms, WhenEmpty};
+pub use screen::Screened;
 pub use stage::{FixedUpdate, Last, Shutdown, Stage, Startup, System, Update};
 pub use tls::{CertificateSource, TlsOptions};
 
 pub(crate) use ext_service::ExtService;
 pub(crate) use rooms::{NAME_RULE, NEW_ROOM_PATH, RoomId, is_name};
+pub(crate) use screen::Screen;
 pub(crate) use stage::ContextSystem;
 pub(crate) use text_command::{NAME_CHARS_MAX, TextCommand};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::message::Payload;
 use crate::runtime::{self, Running};
 use ext_service::RESERVED;
 use http::Site;
@@ -61,6 +65,7 @@ pub struct App {
     text_commands: BTreeMap<&'static str, TextCommand>,
     text_lines: Option<(&'static str, TextCommand)>,
     ext_services: BTreeMap<&'static str, ExtService>,
+    screens: Vec<Screen>,
     site: Site,
     options: ServerOptions,
 }
@@ -83,6 +88,7 @@ impl App {
             text_commands: BTreeMap::new(),
             text_lines: None,
             ext_services: BTreeMap::new(),
+            screens: Vec::new(),
             site: Site::default(),
             options: ServerOptions::default(),
         };
@@ -320,6 +326,24 @@ impl App {
         self
     }
 
+    /// Sees what clients say before anybody is told of it, and may drop it: messages of raw paths, text commands among them,
+    /// and on lanes what is said to a service, requests too. It runs as soon as a message is read, at the home of the session, which
+    /// systems may not have seen open yet; there are no events in its context.
+    ///
+    /// Of several all see everything, in the order in which they were added, and what one drops is dropped. A request that is
+    /// dropped is rejected with NOT_ALLOWED; a message to the application that is dropped is not acknowledged, and its number
+    /// counts as not said. One that panics is counted by its type's name, and lets the message pass.
+    pub fn screen<S>(&mut self, sees: S) -> &mut Self
+    where
+        S: Fn(&mut Context<'_>, SessionId, &Payload) -> Screened + Send + Sync + 'static,
+    {
+        self.screens.push(Screen {
+            name: type_name::<S>(),
+            sees: Box::new(sees),
+        });
+        self
+    }
+
     /// Answers GET and POST requests for exactly `path`. The handler must not wait.
     pub fn route(
         &mut self,
@@ -456,6 +480,7 @@ impl App {
             text_commands: app.text_commands,
             text_lines: app.text_lines,
             ext_services: app.ext_services,
+            screens: app.screens,
             site: app.site,
             options: app.options,
         }))

@@ -11,6 +11,7 @@ use crate::app::http::Site;
 use crate::app::options::ServerOptions;
 use crate::app::plugin::Plugin;
 use crate::app::rooms::Rooms;
+use crate::app::screen::Screen;
 use crate::app::stage::ContextSystem;
 use crate::app::text_command::TextCommand;
 
@@ -33,6 +34,7 @@ pub struct AppRecipe {
     pub(crate) text_lines: Option<(&'static str, TextCommand)>,
     /// By name.
     pub(crate) ext_services: BTreeMap<&'static str, ExtService>,
+    pub(crate) screens: Vec<Screen>,
     pub(crate) site: Site,
     pub(crate) options: ServerOptions,
 }

@@ -42,6 +42,16 @@ impl Hub {
             let data = envelope.data.as_ref().map_or("null", |data| data.get());
             Payload::Text(Text::of_json(blocks.copy(data.as_bytes())))
         };
+        let screened_out = match (&*envelope.svc, &*envelope.kind) {
+            (SYS_SVC_NAME, _) => false,
+            (APP_SVC_NAME, KIND_REQUEST) => {
+                self.is_request_screened_out(session, Lane::Ext, envelope.seq, payload)
+            }
+            _ => self.is_screened_out(session, payload),
+        };
+        if screened_out {
+            return Ok(());
+        }
         match (&*envelope.svc, &*envelope.kind) {
             (APP_SVC_NAME, KIND_MESSAGE) => {
                 let asks = envelope.flags & EXT_FLAG_ACK != 0;
@@ -75,6 +85,15 @@ impl Hub {
         payload: &[u8],
     ) -> Result<(), WireError> {
         let payload = |blocks: &mut Blocks| Payload::Binary(blocks.copy(payload));
+        let screened_out = match header.opcode {
+            OPCODE_APP_REQUEST => {
+                self.is_request_screened_out(session, Lane::Hot, header.seq, payload)
+            }
+            _ => self.is_screened_out(session, payload),
+        };
+        if screened_out {
+            return Ok(());
+        }
         match header.opcode {
             OPCODE_APP_MESSAGE => {
                 self.take_message(session, Lane::Hot, header.seq, header.ack, None, payload);

@@ -24,6 +24,7 @@ mod requests;
 mod rooms;
 mod routing;
 mod said;
+mod screening;
 mod session;
 mod status;
 mod text_commands;
@@ -208,9 +209,6 @@ impl Hub {
         let payload = match kind {
             MessageKind::Binary => Payload::Binary(bytes),
             MessageKind::Text => match Text::from_utf8(bytes) {
-                Some(text) if self.is_line(session, &text) => {
-                    return self.said.push((session, Said::Line(text)));
-                }
                 Some(text) => Payload::Text(text),
                 None => {
                     let reason = Cow::Borrowed("text is not UTF-8");
@@ -218,6 +216,14 @@ impl Hub {
                 }
             },
         };
+        if self.is_screened_out(session, |_| payload.clone()) {
+            return;
+        }
+        if let Payload::Text(text) = &payload
+            && self.is_line(session, text)
+        {
+            return self.said.push((session, Said::Line(text.clone())));
+        }
         self.hear(session, None, payload, None);
     }
 

@@ -197,6 +197,20 @@ impl Desk {
         Ok(())
     }
 
+    /// Rejects a request that a screen dropped, unless its number is that of another one, which has its own answer.
+    pub(crate) fn turn_away(&mut self, session: SessionId, lane: Lane, seq: Option<u32>) {
+        let is_known = |seq: &u32| self.requests.ids.contains_key(&(session, *seq));
+        if let Some(seq) = seq.filter(|seq| !is_known(seq)) {
+            let msg = Cow::Borrowed("the application does not take it");
+            self.say_outcome(
+                session,
+                lane,
+                seq,
+                Outcome::Reject(ErrorCode::NotAllowed, msg),
+            );
+        }
+    }
+
     /// Says what was answered since the last time, in that order. What is sent after it follows it.
     pub(crate) fn take_answers(&mut self) {
         if !self.requests.are_answered() {

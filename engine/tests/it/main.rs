@@ -37,6 +37,7 @@ mod hub_memberships;
 mod hub_requests;
 mod hub_resume;
 mod hub_rooms;
+mod hub_screens;
 mod hub_sessions;
 mod hub_users;
 mod hub_world;
