@@ -118,6 +118,13 @@ impl App {
         self.owner = outer;
     }
 
+    /// Says that a plugin was given what it cannot be: [`build`](Self::build) fails with the first such mistake.
+    pub fn mistake(&mut self, name: &'static str, detail: impl Into<String>) -> &mut Self {
+        let detail = detail.into();
+        self.fail(Error::Option { name, detail });
+        self
+    }
+
     /// Adds a system to a stage. Systems of a stage run in the order in which they were added.
     pub fn system<S: Stage>(&mut self, stage: S, system: impl System<S>) -> &mut Self {
         let _ = stage;
