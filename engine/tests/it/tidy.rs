@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every arrow between crates; `docs/architecture.md` draws them. Anything else fails.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("protocol", &[]),
     ("spatial", &[]),
     ("macros", &[]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
         "engine",
         &["macros", "protocol", "shard", "spatial", "transport"],
     ),
+    ("plugins", &["engine"]),
     ("bench", &["client", "engine"]),
     ("bin", &["bench", "engine"]),
 ];

@@ -1,0 +1,19 @@
+//! Plugins for worldshard, each written only against what users of `worldshard` have.
+//!
+//! ```no_run
+//! use worldshard::prelude::*;
+//! use worldshard_plugins::HeartbeatPlugin;
+//!
+//! fn main() -> Result<()> {
+//!     App::new()
+//!         .plugin(WebSocketPlugin::bind("127.0.0.1:8080"))
+//!         .plugin(HeartbeatPlugin::new())
+//!         .run()
+//! }
+//! ```
+
+mod heartbeat;
+
+mod alarms;
+
+pub use heartbeat::HeartbeatPlugin;
