@@ -13,6 +13,7 @@
 mod pump;
 
 mod heartbeat;
+mod rate_limit;
 
 use std::time::Duration;
 
