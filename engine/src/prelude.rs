@@ -18,7 +18,7 @@ pub use crate::service::{Room, Service};
 pub use crate::unsent::{Unsent, UnsentCause};
 pub use bytes::Bytes;
 pub use worldshard_macros::Emit;
-pub use worldshard_protocol::{EntityId, ErrorCode, SessionId, Tick};
+pub use worldshard_protocol::{EntityId, ErrorCode, ExtEnvelope, SessionId, Tick};
 pub use worldshard_shard::{
     Appearance, Around, Chance, Component, Crossing, Draft, Genesis, Near, Neighbour, Position,
     Rank, Refusal, Space, Steering, Step, Subject, View, Visibility, WorldConfig, Zone,
