@@ -45,6 +45,14 @@ impl Context<'_> {
         room.is_some_and(|room| self.desk.say_in_room(session, &room, payload.into()))
     }
 
+    /// Whether [`tell_room`](Self::tell_room) would say anything: whether a session is in a room, or has asked to be and has
+    /// no answer yet.
+    #[must_use]
+    pub fn may_tell_room(&self, session: SessionId, kind: &str, name: &str) -> bool {
+        let room = self.desk.room_named(kind, name);
+        room.is_some_and(|room| self.desk.memberships.has(session, &room))
+    }
+
     /// Kind and name of the rooms that a session of this home is in, in the order in which it joined: the last is its
     /// active one.
     pub fn rooms_of(&self, session: SessionId) -> impl Iterator<Item = (&str, &str)> {
