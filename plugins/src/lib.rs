@@ -2,21 +2,23 @@
 //!
 //! ```no_run
 //! use worldshard::prelude::*;
-//! use worldshard_plugins::{HeartbeatPlugin, RateLimitPlugin};
+//! use worldshard_plugins::ChatPlugin;
 //!
 //! fn main() -> Result<()> {
 //!     App::new()
 //!         .plugin(WebSocketPlugin::bind("127.0.0.1:8080"))
-//!         .plugin(HeartbeatPlugin::new())
-//!         .plugin(RateLimitPlugin::new())
+//!         .plugin(ChatPlugin::new())
 //!         .run()
 //! }
 //! ```
 
+mod chat;
 mod heartbeat;
 mod rate_limit;
 
 mod alarms;
+mod lanes;
 
+pub use chat::ChatPlugin;
 pub use heartbeat::HeartbeatPlugin;
 pub use rate_limit::{RateLimitAction, RateLimitCounts, RateLimitPlugin};

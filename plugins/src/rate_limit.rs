@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 use worldshard::prelude::*;
 
+use crate::lanes::said;
+
 /// Lets each session say so many messages and bytes a second; of what is more nobody is told.
 ///
 /// A session has a bucket of tokens for messages and one for bytes: full when it comes, filled at the rate, in the world's
@@ -33,8 +35,8 @@ pub enum RateLimitAction {
     /// Nobody is told of what is too much.
     #[default]
     Drop,
-    /// The session is told so, once, and nobody is told of anything it says for so long. On lanes it is told `RATE_LIMITED` with
-    /// `retry_after_ms`.
+    /// The session is told so, once, and nobody is told of anything it says for so long. On lanes it is told so as an error,
+    /// `RATE_LIMITED`, with `retry_after_ms`.
     Throttle(Duration),
     /// The session is told so, and closed with 1008.
     Disconnect,
@@ -230,14 +232,13 @@ fn tell(cx: &mut Context<'_>, session: SessionId, notice: &str, retry_after: Opt
     if cx.framing(session) == Some(Framing::Raw) {
         return cx.send(Audience::One(session), format!("[RateLimit] {notice}"));
     }
-    let mut said = json!({ "code": ErrorCode::RateLimited.as_str(), "msg": notice });
+    let mut data = json!({ "code": ErrorCode::RateLimited.as_str(), "msg": notice });
     if let Some(retry_after) = retry_after {
-        said["retry_after_ms"] = u64::try_from(retry_after.as_millis())
+        data["retry_after_ms"] = u64::try_from(retry_after.as_millis())
             .unwrap_or(u64::MAX)
             .into();
     }
-    let said = Text::json(said.to_string()).expect("it was made as JSON");
-    cx.send(Audience::One(session), said);
+    cx.send(Audience::One(session), said("sys", "error", None, &data));
 }
 
 const THROTTLED: &str = "Too many messages. You are temporarily throttled.";

@@ -12,6 +12,7 @@
 #[path = "../../../engine/tests/it/pump.rs"]
 mod pump;
 
+mod chat;
 mod heartbeat;
 mod rate_limit;
 
@@ -57,6 +58,12 @@ fn relay(cx: &mut Context) {
 
 fn texts(pump: &Pump, session: SessionId) -> Vec<&str> {
     pump.clients[&session].texts()
+}
+
+/// Has a client say something, and everything happen that follows.
+fn say(pump: &mut Pump, session: SessionId, text: &str) {
+    pump.text(session, text);
+    pump.settle();
 }
 
 /// What a client has heard since the last time.
