@@ -14,6 +14,7 @@
 
 mod chat;
 mod heartbeat;
+mod lobby;
 mod rate_limit;
 
 mod alarms;
@@ -21,4 +22,5 @@ mod lanes;
 
 pub use chat::ChatPlugin;
 pub use heartbeat::HeartbeatPlugin;
+pub use lobby::LobbyPlugin;
 pub use rate_limit::{RateLimitAction, RateLimitCounts, RateLimitPlugin};

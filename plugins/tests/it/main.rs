@@ -14,6 +14,7 @@ mod pump;
 
 mod chat;
 mod heartbeat;
+mod lobby;
 mod rate_limit;
 
 use std::time::Duration;
