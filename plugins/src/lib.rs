@@ -15,6 +15,7 @@
 mod chat;
 mod heartbeat;
 mod lobby;
+mod presence;
 mod rate_limit;
 
 mod alarms;
@@ -23,4 +24,5 @@ mod lanes;
 pub use chat::ChatPlugin;
 pub use heartbeat::HeartbeatPlugin;
 pub use lobby::LobbyPlugin;
+pub use presence::PresencePlugin;
 pub use rate_limit::{RateLimitAction, RateLimitCounts, RateLimitPlugin};

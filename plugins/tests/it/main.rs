@@ -15,6 +15,7 @@ mod pump;
 mod chat;
 mod heartbeat;
 mod lobby;
+mod presence;
 mod rate_limit;
 
 use std::time::Duration;
