@@ -17,6 +17,7 @@ mod heartbeat;
 mod lobby;
 mod presence;
 mod rate_limit;
+mod spatial;
 
 mod alarms;
 mod lanes;
@@ -26,3 +27,4 @@ pub use heartbeat::HeartbeatPlugin;
 pub use lobby::LobbyPlugin;
 pub use presence::PresencePlugin;
 pub use rate_limit::{RateLimitAction, RateLimitCounts, RateLimitPlugin};
+pub use spatial::SpatialPlugin;

@@ -17,6 +17,7 @@ mod heartbeat;
 mod lobby;
 mod presence;
 mod rate_limit;
+mod spatial;
 
 use std::time::Duration;
 
