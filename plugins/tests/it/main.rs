@@ -12,12 +12,14 @@
 #[path = "../../../engine/tests/it/pump.rs"]
 mod pump;
 
+mod chaos;
 mod chat;
 mod heartbeat;
 mod lobby;
 mod presence;
 mod rate_limit;
 mod spatial;
+mod together;
 
 use std::time::Duration;
 
