@@ -1,4 +1,8 @@
-//! The small applications of `serve --app`: what comes back of a message at `/ws`.
+//! The small applications of `serve --app`: what comes back of a message at `/ws`, and a tour of the examples.
+
+mod tour;
+
+pub(crate) use tour::{space, tour};
 
 use worldshard::prelude::{Audience, Context};
 

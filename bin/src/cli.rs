@@ -312,6 +312,10 @@ pub(crate) enum AppName {
     Echo,
     /// Each message at /ws to everyone; a page to send some at /
     Broadcast,
+    /// The small examples together: echo, chat, lobbies, rooms, places; a page at / that tries them
+    Tour,
+    /// Places with a height, by /move x y z; a page that shows them at /
+    Space,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

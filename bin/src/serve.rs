@@ -43,6 +43,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
             app.plugin(MessagesPagePlugin)
                 .system(Update, apps::broadcast);
         }
+        AppName::Tour => apps::tour(&mut app),
+        AppName::Space => apps::space(&mut app),
     }
     let running = app
         .start()
@@ -90,6 +92,9 @@ fn ready_line(args: &ServeArgs, shards: u16, running: &Running) -> String {
         }
         AppName::Broadcast => {
             format!("{at} broadcast at /ws, {shards} shards, runtime {runtime}{certificate}")
+        }
+        AppName::Tour | AppName::Space => {
+            format!("{at} examples, {shards} shards, runtime {runtime}{certificate}")
         }
     }
 }

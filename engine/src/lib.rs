@@ -67,7 +67,7 @@ pub use hub::{
 pub use identity::{Auth, Environment, OnExceed, OnExpiry, Secret, TokenPolicy, UserId};
 pub use letter::{Delivery, DeltaFrame, Letter, Subscribers};
 pub use message::{CloseReason, Event, Message, Payload, Text};
-pub use page::{MessagesPagePlugin, PagePlugin};
+pub use page::{MessagesPagePlugin, PagePlugin, TourPagePlugin};
 pub use request::{Request, RequestToken, Requests};
 pub use runtime::Running;
 pub use service::{ROOM_TIMERS_MAX, Room, Service};

@@ -17,6 +17,15 @@ pub struct PagePlugin;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MessagesPagePlugin;
 
+/// Serves a page at `/` with a tab for each example that `/tour.json` tells of; its parts are under `/tour/`, `/messages/`
+/// and `/page/`.
+///
+/// An example is an object with `name`, `path` of its WebSocket, `about`, and `commands` to try. With `room` it has rooms,
+/// whose name stands for `{room}` in the path; with `place`, of so many `axes` and a `radius`, positions are shown and said
+/// as by the spatial plugins; with `button` there is a button to hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TourPagePlugin;
+
 impl Plugin for PagePlugin {
     fn build(&self, app: &mut App) {
         add(app, WORLD_FILES);
@@ -26,6 +35,12 @@ impl Plugin for PagePlugin {
 impl Plugin for MessagesPagePlugin {
     fn build(&self, app: &mut App) {
         add(app, MESSAGES_FILES);
+    }
+}
+
+impl Plugin for TourPagePlugin {
+    fn build(&self, app: &mut App) {
+        add(app, TOUR_FILES);
     }
 }
 
@@ -80,6 +95,17 @@ const MESSAGES_FILES: &[File] = &[
     file!("messages/index.html", HTML, "/"),
     file!("messages/messages.css", CSS),
     file!("messages/messages.js", SCRIPT),
+    file!("page/page.css", CSS),
+    file!("page/connection.js", SCRIPT),
+    file!("page/part.js", SCRIPT),
+];
+
+const TOUR_FILES: &[File] = &[
+    file!("tour/index.html", HTML, "/"),
+    file!("tour/tour.css", CSS),
+    file!("tour/tour.js", SCRIPT),
+    file!("tour/place.js", SCRIPT),
+    file!("messages/messages.css", CSS),
     file!("page/page.css", CSS),
     file!("page/connection.js", SCRIPT),
     file!("page/part.js", SCRIPT),

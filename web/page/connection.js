@@ -64,6 +64,14 @@ export class Connection {
     if (this.socket) this.fail(this.socket, why);
   }
 
+  /** Ends this connection for good. */
+  close() {
+    const socket = this.socket;
+    this.socket = undefined;
+    clearTimeout(this.timer);
+    socket?.close();
+  }
+
   /** Does not wait for the next attempt. */
   hurry() {
     if (this.state.is === 'waiting') this.open();

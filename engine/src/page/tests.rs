@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{File, MESSAGES_FILES, WORLD_FILES};
+use super::{File, MESSAGES_FILES, TOUR_FILES, WORLD_FILES};
 
 fn served(files: &[File]) -> BTreeSet<String> {
     files.iter().map(|(path, ..)| (*path).to_owned()).collect()
@@ -34,11 +34,13 @@ fn every_file_of_a_page_is_served() {
     assert_eq!(served(WORLD_FILES), expected);
     let messages = served(MESSAGES_FILES);
     assert!(messages.is_superset(&folder("messages")), "{messages:?}");
+    let tour = served(TOUR_FILES);
+    assert!(tour.is_superset(&folder("tour")), "{tour:?}");
 }
 
 #[test]
 fn every_file_that_a_page_names_is_served() {
-    for files in [WORLD_FILES, MESSAGES_FILES] {
+    for files in [WORLD_FILES, MESSAGES_FILES, TOUR_FILES] {
         let served = served(files);
         let mut named = BTreeSet::new();
         for (path, _, bytes) in files {
