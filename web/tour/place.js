@@ -30,22 +30,31 @@ export class Place {
     return this.axes === 2 ? `/move ${x} ${y}` : `/move ${x} ${height} ${y}`;
   }
 
-  /** This page's own position, which the server does not tell it. @param {Spot} spot */
-  stand(spot) {
+  /** What this page says of its own position, which the server does not tell it. @param {string} text */
+  said(text) {
+    const [word, ...rest] = text.trim().split(/\s+/);
+    const spot = word === '/move' ? this.spotOf(rest.map(Number)) : undefined;
+    if (!spot) return;
     this.own = spot;
     this.paint();
+  }
+
+  /** @param {number[]} numbers @returns {Spot | undefined} */
+  spotOf(numbers) {
+    if (numbers.length !== this.axes || !numbers.every(Number.isFinite)) return undefined;
+    const [x = 0, second = 0, third = 0] = numbers;
+    return this.axes === 2 ? { x, y: second, height: 0 } : { x, y: third, height: second };
   }
 
   /** Takes what the server says; false when it is about no position. @param {string} text */
   take(text) {
     const [word, who, ...rest] = text.split(' ');
     if (who === undefined) return false;
-    const numbers = rest.map(Number);
+    const spot = this.spotOf(rest.map(Number));
     if (word === 'enter' || word === 'leave') {
       if (word === 'leave') this.others.delete(who);
-    } else if (word === 'pos' && numbers.length === this.axes && numbers.every(Number.isFinite)) {
-      const [x = 0, second = 0, third = 0] = numbers;
-      this.others.set(who, this.axes === 2 ? { x, y: second, height: 0 } : { x, y: third, height: second });
+    } else if (word === 'pos' && spot) {
+      this.others.set(who, spot);
     } else {
       return false;
     }

@@ -99,15 +99,14 @@ class Tab {
   go(spot) {
     if (!this.place) return;
     const height = this.place.axes === 3 ? Number(part('height', HTMLInputElement).value) : 0;
-    const there = { ...spot, height };
-    this.place.stand(there);
-    this.say(this.place.words(there));
+    this.say(this.place.words({ ...spot, height }));
   }
 
   /** @param {string} text */
   say(text) {
     if (this.connection.state.is !== 'connected') return;
     this.connection.send(text);
+    this.place?.said(text);
     this.sent += 1;
     this.waitsSince ??= performance.now();
     this.show('sent', text);
