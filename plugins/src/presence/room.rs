@@ -42,10 +42,10 @@ impl Status {
 impl Presence {
     /// What others are told.
     fn shown(self) -> Status {
-        match self.said {
-            Status::Online if self.is_idle => Status::Away,
-            said => said,
+        if self.said == Status::Online && self.is_idle {
+            return Status::Away;
         }
+        self.said
     }
 }
 

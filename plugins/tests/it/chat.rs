@@ -360,84 +360,67 @@ fn lanes(svc: &str, kind: &str, rest: &str) -> String {
     format!(r#"{{"v":1,"svc":"{svc}","type":"{kind}"{rest}}}"#)
 }
 
-#[test]
-fn clients_on_lanes_are_in_the_same_rooms_and_only_members_may_speak() {
-    for shards in SHARDS {
-        let mut pump = chat(shards);
-        let sessions = open(&mut pump);
-        let raw = sessions[0];
-        let [one, other] = [0, shards - 1].map(|home| pump.open(home, "/app"));
-        pump.settle();
-        for session in [one, other] {
-            heard(&mut pump, session);
-        }
-        say(&mut pump, raw, "/join hall");
-        heard(&mut pump, raw);
-        let sends = |room: &str| {
-            lanes(
-                "chat",
-                "send",
-                &format!(r#","room":"{room}","seq":4,"data":{{"msg":"hi"}}"#),
-            )
-        };
-        say(&mut pump, one, &sends("hall"));
-        let refused = on_lanes(&mut pump, one);
-        assert!(
-            refused[0].starts_with("sys/error - 4 {\"code\":\"NOT_ALLOWED\""),
-            "{refused:?}"
-        );
-        assert!(
-            texts(&pump, raw).is_empty(),
-            "nobody hears who is no member"
-        );
-        // Without a room there is none that it could mean.
-        say(
-            &mut pump,
-            one,
-            &lanes("chat", "send", r#","data":{"msg":"hi"}"#),
-        );
-        assert!(on_lanes(&mut pump, one)[0].contains("NOT_ALLOWED"));
+/// One on a raw path, in the room `hall`, and two on lanes that are in none; none has anything to read.
+fn hall(shards: u16) -> (Pump, SessionId, [SessionId; 2]) {
+    let mut pump = chat(shards);
+    let raw = pump.open(shards / 2, "/ws");
+    let on_lanes = [0, shards - 1].map(|home| pump.open(home, "/app"));
+    say(&mut pump, raw, "/join hall");
+    for session in [raw, on_lanes[0], on_lanes[1]] {
+        heard(&mut pump, session);
+    }
+    (pump, raw, on_lanes)
+}
 
-        say(
-            &mut pump,
-            one,
-            &lanes(
-                "room",
-                "join",
-                r#","room":"hall","seq":1,"data":{"nick":"Lena"}"#,
-            ),
-        );
+fn sends(rest: &str, msg: &str) -> String {
+    lanes(
+        "chat",
+        "send",
+        &format!(r#"{rest},"data":{{"msg":"{msg}"}}"#),
+    )
+}
+
+#[test]
+fn who_is_no_member_of_a_room_may_not_speak_there() {
+    for shards in SHARDS {
+        let (mut pump, raw, [one, _]) = hall(shards);
+        say(&mut pump, one, &sends(r#","room":"hall","seq":4"#, "hi"));
+        // Without a room there is none that it could mean.
+        say(&mut pump, one, &sends(r#","seq":5"#, "hi"));
+        for (seq, refused) in [4, 5].iter().zip(on_lanes(&mut pump, one)) {
+            let error = format!("sys/error - {seq} {{\"code\":\"NOT_ALLOWED\"");
+            assert!(refused.starts_with(&error), "{refused}");
+        }
+        assert!(texts(&pump, raw).is_empty(), "nobody hears it");
+    }
+}
+
+#[test]
+fn clients_on_lanes_are_in_the_same_rooms_as_others() {
+    for shards in SHARDS {
+        let (mut pump, raw, [one, other]) = hall(shards);
+        let join = r#","room":"hall","seq":1,"data":{"nick":"Lena"}"#;
+        say(&mut pump, one, &lanes("room", "join", join));
         assert_eq!(on_lanes(&mut pump, one), ["sys/joined hall 1 "]);
         assert_eq!(heard(&mut pump, raw), ["[System] Lena has joined."]);
-        say(&mut pump, one, &sends("hall"));
-        say(
-            &mut pump,
-            one,
-            &lanes("chat", "send", r#","data":{"msg":"two\nlines"}"#),
-        );
+        say(&mut pump, one, &sends(r#","room":"hall""#, "hi"));
+        say(&mut pump, one, &sends("", r"two\nlines"));
         say(&mut pump, raw, "hello");
-        assert_eq!(
-            heard(&mut pump, raw),
-            [
-                "Lena: hi".to_owned(),
-                "Lena: two lines".to_owned(),
-                format!("User {raw}: hello")
-            ]
-        );
-        let time = 0;
-        let msg = |from: &str, msg: &str, id: u32| {
-            let data = serde_json::json!({ "from": from, "id": id, "msg": msg, "time": time });
-            format!("chat/msg hall - {data}")
-        };
         let user = format!("User {raw}");
         assert_eq!(
-            on_lanes(&mut pump, one),
-            [
-                msg("Lena", "hi", 1),
-                msg("Lena", "two\nlines", 2),
-                msg(&user, "hello", 3)
-            ]
+            heard(&mut pump, raw),
+            ["Lena: hi", "Lena: two lines", &format!("{user}: hello")]
         );
+        let msg = |from: &str, msg: &str, id: u32| {
+            let data = serde_json::json!({ "from": from, "id": id, "msg": msg, "time": 0 });
+            format!("chat/msg hall - {data}")
+        };
+        let told = [
+            msg("Lena", "hi", 1),
+            msg("Lena", "two\nlines", 2),
+            msg(&user, "hello", 3),
+        ];
+        assert_eq!(on_lanes(&mut pump, one), told);
         assert_eq!(on_lanes(&mut pump, other), [""; 0]);
 
         say(
@@ -445,17 +428,18 @@ fn clients_on_lanes_are_in_the_same_rooms_and_only_members_may_speak() {
             one,
             &lanes("chat", "nick", r#","data":{"name":"Lea"}"#),
         );
-        assert_eq!(
-            on_lanes(&mut pump, one),
-            [r#"chat/renamed hall - {"from":"Lena","name":"Lea"}"#]
-        );
+        let renamed = r#"chat/renamed hall - {"from":"Lena","name":"Lea"}"#;
+        assert_eq!(on_lanes(&mut pump, one), [renamed]);
+        pump.run(3);
+        say(&mut pump, raw, "later");
         say(&mut pump, raw, "/leave");
-        let left = format!(r#"chat/left hall - {{"name":"User {raw}"}}"#);
-        assert_eq!(on_lanes(&mut pump, one), [left]);
-        assert_eq!(
-            heard(&mut pump, raw),
-            ["[System] Lena is now Lea.", "[System] Left room: hall"]
-        );
+        let later =
+            format!(r#"chat/msg hall - {{"from":"{user}","id":4,"msg":"later","time":150}}"#);
+        let left = format!(r#"chat/left hall - {{"name":"{user}"}}"#);
+        assert_eq!(on_lanes(&mut pump, one), [later, left]);
+        let heard = heard(&mut pump, raw);
+        assert_eq!(heard[0], "[System] Lena is now Lea.");
+        assert_eq!(heard[2], "[System] Left room: hall");
     }
 }
 

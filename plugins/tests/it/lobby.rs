@@ -15,159 +15,141 @@ fn open(pump: &mut Pump, count: u16) -> Vec<SessionId> {
     sessions
 }
 
-fn walk(pump: &mut Pump, session: SessionId, said: &str, answers: &[&str]) {
-    say(pump, session, said);
-    let heard = heard(pump, session);
-    assert_eq!(heard, answers, "{said}");
+/// Each says something and is answered, once and by nothing else.
+fn walk(pump: &mut Pump, steps: &[(SessionId, &str, &str)]) {
+    for (session, said, answer) in steps {
+        say(pump, *session, said);
+        assert_eq!(heard(pump, *session), [*answer], "{said}");
+    }
+}
+
+/// Five sessions, of which the first three are in the lobby `x`, of four, and have read all that they were told.
+fn three_in_x(shards: u16) -> (Pump, [SessionId; 5]) {
+    let mut pump = Pump::new(&mut app(LobbyPlugin::new()), shards, 5);
+    let sessions: [SessionId; 5] = open(&mut pump, 5).try_into().unwrap();
+    let [ann, ben, cleo, ..] = sessions;
+    walk(
+        &mut pump,
+        &[
+            (
+                ann,
+                "/lobby create x",
+                "[Lobby] Created and joined 'x' (1/4).",
+            ),
+            (ben, "/lobby join x", "[Lobby] Joined 'x' (2/4)."),
+            (cleo, "/lobby join x", "[Lobby] Joined 'x' (3/4)."),
+        ],
+    );
+    let joined = [(ben, 2), (cleo, 3)].map(|(who, k)| format!("[Lobby] {who} joined 'x' ({k}/4)."));
+    assert_eq!(heard(&mut pump, ann), joined);
+    assert_eq!(heard(&mut pump, ben), joined[1..]);
+    (pump, sessions)
+}
+
+const NONE: &str = "[Lobby] Public lobbies:\n  (none)";
+const NOT_FOUND: &str = "[Lobby] 'x' not found.";
+const IN_NONE: &str = "[Lobby] You are in no lobby.";
+const NO_OWNER: &str = "[Lobby] Only the owner may do that.";
+
+#[test]
+fn where_there_is_no_lobby_all_that_needs_one_is_refused() {
+    for shards in SHARDS {
+        let mut pump = Pump::new(&mut app(LobbyPlugin::new()), shards, 5);
+        let one = open(&mut pump, shards)[usize::from(shards) - 1];
+        let steps = [
+            (one, "/lobby list", NONE),
+            (one, "/lobby leave", IN_NONE),
+            (one, "/lobby join x", NOT_FOUND),
+            (one, "/lobby info x", NOT_FOUND),
+            (one, "/lobby kick 1", IN_NONE),
+            (one, "/lobby transfer 1", IN_NONE),
+        ];
+        walk(&mut pump, &steps);
+        for max in ["0", "1", "65", "-2", "many"] {
+            let said = format!("/lobby create x {max}");
+            walk(&mut pump, &[(one, &said, "[Lobby] A lobby is of 2 to 64.")]);
+        }
+        let long = format!("/lobby create {}", "x".repeat(33));
+        walk(
+            &mut pump,
+            &[(
+                one,
+                &long,
+                "[Lobby] A lobby's name has at most 32 characters.",
+            )],
+        );
+        for rest in ["", " create", " create x 2 public", " dance", " join"] {
+            say(&mut pump, one, &format!("/lobby{rest}"));
+            assert!(heard(&mut pump, one)[0].starts_with("[Lobby] Say /lobby create"));
+        }
+        walk(&mut pump, &[(one, "/lobby list", NONE)]);
+    }
 }
 
 #[test]
-fn every_command_and_every_refusal_has_its_words() {
+fn members_others_and_lists_are_told_of_a_lobby_what_is_so() {
     for shards in SHARDS {
-        let mut pump = Pump::new(&mut app(LobbyPlugin::new()), shards, 5);
-        let sessions = open(&mut pump, 5);
-        let [ann, ben, cleo, dan, eve] = [0, 1, 2, 3, 4].map(|n| sessions[n]);
-        walk(
-            &mut pump,
-            ann,
-            "/lobby list",
-            &["[Lobby] Public lobbies:\n  (none)"],
-        );
-        walk(
-            &mut pump,
-            ann,
-            "/lobby leave",
-            &["[Lobby] You are in no lobby."],
-        );
-        walk(&mut pump, ann, "/lobby join x", &["[Lobby] 'x' not found."]);
-        walk(&mut pump, ann, "/lobby info x", &["[Lobby] 'x' not found."]);
-        walk(
-            &mut pump,
-            ann,
-            "/lobby kick 1",
-            &["[Lobby] You are in no lobby."],
-        );
-        for max in ["0", "1", "65", "-2", "many"] {
-            let said = format!("/lobby create x {max}");
-            walk(&mut pump, ann, &said, &["[Lobby] A lobby is of 2 to 64."]);
-        }
-        for said in [
-            "/lobby",
-            "/lobby create",
-            "/lobby create x 2 public",
-            "/lobby dance",
-        ] {
-            say(&mut pump, ann, said);
-            assert!(heard(&mut pump, ann)[0].starts_with("[Lobby] Say /lobby create"));
-        }
-        walk(
-            &mut pump,
-            ann,
-            "/lobby create x",
-            &["[Lobby] Created and joined 'x' (1/4)."],
-        );
-        walk(
-            &mut pump,
-            ben,
-            "/lobby create x 3",
-            &["[Lobby] 'x' already exists."],
-        );
-        walk(
-            &mut pump,
-            ann,
-            "/lobby create y",
-            &["[Lobby] Leave your current lobby before creating one."],
-        );
-        walk(
-            &mut pump,
-            ann,
-            "/lobby join y",
-            &["[Lobby] Leave your current lobby first."],
-        );
-        walk(
-            &mut pump,
-            ben,
-            "/lobby join x",
-            &["[Lobby] Joined 'x' (2/4)."],
-        );
-        walk(
-            &mut pump,
-            cleo,
-            "/lobby join x",
-            &["[Lobby] Joined 'x' (3/4)."],
-        );
-        let told = [ben, cleo].map(|one| {
-            if one == ben {
-                format!("[Lobby] {ben} joined 'x' (2/4).")
-            } else {
-                format!("[Lobby] {cleo} joined 'x' (3/4).")
-            }
-        });
-        assert_eq!(heard(&mut pump, ann), told);
-        heard(&mut pump, ben);
+        let (mut pump, [ann, ben, cleo, dan, _]) = three_in_x(shards);
         let line = format!("x (3/4)  owner:{ann}");
-        walk(
-            &mut pump,
-            dan,
-            "/lobby info x",
-            &[&format!("[Lobby] {line}")],
-        );
         let list = format!("[Lobby] Public lobbies:\n  {line}");
-        walk(&mut pump, dan, "/lobby list", &[&list]);
         let info = format!("[Lobby] x (3/4)  open\n  {ann}  owner\n  {ben}\n  {cleo}");
-        walk(&mut pump, cleo, "/lobby info x", &[&info]);
+        let busy = "[Lobby] Leave your current lobby before creating one.";
+        let steps = [
+            (dan, "/lobby create x 3", "[Lobby] 'x' already exists."),
+            (ann, "/lobby create y", busy),
+            (
+                ann,
+                "/lobby join y",
+                "[Lobby] Leave your current lobby first.",
+            ),
+            (dan, "/lobby info x", &format!("[Lobby] {line}")),
+            (dan, "/lobby list", &list),
+            (cleo, "/lobby info x", &info),
+        ];
+        walk(&mut pump, &steps);
+    }
+}
 
-        walk(
-            &mut pump,
-            ben,
-            &format!("/lobby transfer {cleo}"),
-            &["[Lobby] Only the owner may do that."],
-        );
-        walk(
-            &mut pump,
-            ben,
-            &format!("/lobby kick {cleo}"),
-            &["[Lobby] Only the owner may do that."],
-        );
-        walk(
-            &mut pump,
-            ann,
-            &format!("/lobby kick {ann}"),
-            &["[Lobby] That is you."],
-        );
+#[test]
+fn an_owner_may_send_away_and_hand_over_and_is_followed_by_who_came_next() {
+    for shards in SHARDS {
+        let (mut pump, [ann, ben, cleo, dan, eve]) = three_in_x(shards);
+        let (to_cleo, to_dan) = [cleo, dan]
+            .map(|one| format!("/lobby transfer {one}"))
+            .into();
+        let (kick_cleo, kick_ann) = [cleo, ann].map(|one| format!("/lobby kick {one}")).into();
         let stranger = format!("[Lobby] {dan} is not in your lobby.");
-        walk(
-            &mut pump,
-            ann,
-            &format!("/lobby transfer {dan}"),
-            &[&stranger],
-        );
         let owns = format!("[Lobby] {cleo} owns 'x' now.");
-        walk(&mut pump, ann, &format!("/lobby transfer {cleo}"), &[&owns]);
+        let steps = [
+            (ben, &*to_cleo, NO_OWNER),
+            (ben, &kick_cleo, NO_OWNER),
+            (ann, &kick_ann, "[Lobby] That is you."),
+            (ann, &to_dan, &stranger),
+            (ann, &to_cleo, &owns),
+        ];
+        walk(&mut pump, &steps);
         assert_eq!(heard(&mut pump, ben), [&*owns]);
-        heard(&mut pump, cleo);
+        assert_eq!(heard(&mut pump, cleo), [&*owns]);
         let left = format!("[Lobby] {ann} left 'x' (2/4).");
-        walk(&mut pump, cleo, &format!("/lobby kick {ann}"), &[&left]);
-        assert_eq!(
-            heard(&mut pump, ann),
-            ["[Lobby] You are not in 'x' any more: the owner does not want you."]
-        );
-        heard(&mut pump, ben);
-        walk(&mut pump, cleo, "/lobby leave", &["[Lobby] Left 'x'."]);
-        let ben_owns = format!("[Lobby] {ben} owns 'x' now.");
-        assert_eq!(
-            heard(&mut pump, ben),
-            [format!("[Lobby] {cleo} left 'x' (1/4)."), ben_owns]
-        );
+        walk(&mut pump, &[(cleo, &kick_ann, &left)]);
+        let sent_away = "[Lobby] You are not in 'x' any more: the owner does not want you.";
+        assert_eq!(heard(&mut pump, ann), [sent_away]);
+        assert_eq!(heard(&mut pump, ben), [left]);
+        walk(&mut pump, &[(cleo, "/lobby leave", "[Lobby] Left 'x'.")]);
+        let told = [
+            format!("[Lobby] {cleo} left 'x' (1/4)."),
+            format!("[Lobby] {ben} owns 'x' now."),
+        ];
+        assert_eq!(heard(&mut pump, ben), told);
         pump.close(ben, CloseReason::Lost);
         pump.settle();
         walk(
             &mut pump,
-            eve,
-            "/lobby list",
-            &["[Lobby] Public lobbies:\n  (none)"],
+            &[
+                (eve, "/lobby list", NONE),
+                (eve, "/lobby join x", NOT_FOUND),
+            ],
         );
-        walk(&mut pump, eve, "/lobby join x", &["[Lobby] 'x' not found."]);
     }
 }
 
@@ -195,21 +177,21 @@ fn private_hides_a_lobby_and_without_the_word_it_is_listed() {
             line("a", 2, 2),
             line("b", 3, 0)
         );
-        walk(&mut pump, asks, "/lobby list", &[&first]);
+        walk(&mut pump, &[(asks, "/lobby list", &first)]);
         let second = format!("[Lobby] Public lobbies:{}", line("c", 64, 4));
-        walk(&mut pump, asks, "/lobby list b", &[&second]);
+        walk(&mut pump, &[(asks, "/lobby list b", &second)]);
         walk(
             &mut pump,
-            asks,
-            "/lobby info secret",
-            &["[Lobby] 'secret' not found."],
+            &[(asks, "/lobby info secret", "[Lobby] 'secret' not found.")],
         );
         // Who knows its name may come.
         walk(
             &mut pump,
-            sessions[5],
-            "/lobby join hidden",
-            &["[Lobby] Joined 'hidden' (2/3)."],
+            &[(
+                sessions[5],
+                "/lobby join hidden",
+                "[Lobby] Joined 'hidden' (2/3).",
+            )],
         );
         say(&mut pump, sessions[5], "/lobby info hidden");
         assert!(
@@ -246,9 +228,9 @@ fn a_full_lobby_is_ready_once_and_takes_nobody_any_more() {
         let refused = "[Lobby] 'x' is ready and takes nobody any more.";
         assert_eq!(heard(&mut pump, late), [refused]);
         say(&mut pump, ready[2], "/lobby leave");
-        walk(&mut pump, late, "/lobby join x", &[refused]);
+        walk(&mut pump, &[(late, "/lobby join x", refused)]);
         heard(&mut pump, ready[2]);
-        walk(&mut pump, ready[2], "/lobby join x", &[refused]);
+        walk(&mut pump, &[(ready[2], "/lobby join x", refused)]);
         assert_eq!(is_ready(&pump, &ready[0]), 1, "it was ready once");
         say(&mut pump, late, "/lobby list");
         let line = format!(
@@ -320,19 +302,9 @@ fn those_whose_lobby_is_ready_land_in_one_match_that_they_are_told_of() {
                 assert_eq!(heard[heard.len() - 3..], told);
                 // Nobody has left, and each may be in another lobby.
                 assert!(!heard.iter().any(|text| text.contains("left")));
-                walk(
-                    &mut pump,
-                    *session,
-                    "/lobby leave",
-                    &["[Lobby] You are in no lobby."],
-                );
+                walk(&mut pump, &[(*session, "/lobby leave", IN_NONE)]);
             }
-            walk(
-                &mut pump,
-                sessions[0],
-                "/lobby list",
-                &["[Lobby] Public lobbies:\n  (none)"],
-            );
+            walk(&mut pump, &[(sessions[0], "/lobby list", NONE)]);
             names.push(name.clone());
         }
         names.dedup();

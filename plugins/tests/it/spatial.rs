@@ -31,15 +31,15 @@ fn follow(seen: &mut Seen, texts: &[String]) {
 
 #[test]
 fn what_each_sees_is_exact_at_every_tick() {
-    let kinds: [(fn() -> SpatialPlugin, usize, [bool; 3]); 3] = [
-        (SpatialPlugin::in_2d, 2, [true, true, false]),
-        (SpatialPlugin::in_3d, 3, [true; 3]),
-        (SpatialPlugin::in_3d_flat, 3, [true, false, true]),
+    let kinds = [
+        (SpatialPlugin::in_2d(), 2, [true, true, false]),
+        (SpatialPlugin::in_3d(), 3, [true; 3]),
+        (SpatialPlugin::in_3d_flat(), 3, [true, false, true]),
     ];
-    for (nth, (kind, axes, counts)) in kinds.into_iter().enumerate() {
+    for (nth, (plugin, axes, counts)) in kinds.into_iter().enumerate() {
         for shards in SHARDS {
             let seed = 40 + nth as u64;
-            let mut pump = Pump::new(&mut app(kind().radius(100.0)), shards, seed);
+            let mut pump = Pump::new(&mut app(plugin.clone().radius(100.0)), shards, seed);
             let mut at: BTreeMap<SessionId, [f64; 3]> = BTreeMap::new();
             let mut seen: BTreeMap<SessionId, Seen> = BTreeMap::new();
             for _ in 0..150 {
