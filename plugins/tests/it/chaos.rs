@@ -419,12 +419,7 @@ impl Chaos {
             self.pump.close(session, CloseReason::Lost);
         }
         self.pump.run(2);
-        let rooms: u64 = self
-            .pump
-            .hubs
-            .iter()
-            .map(|hub| hub.status().rooms as u64)
-            .sum();
+        let rooms: usize = self.pump.hubs.iter().map(|hub| hub.status().rooms).sum();
         assert_eq!(rooms, 0);
         let session = self.pump.open(0, "/ws");
         say(&mut self.pump, session, "/list");

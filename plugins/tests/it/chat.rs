@@ -314,6 +314,38 @@ fn a_list_is_paged_by_name_counts_members_and_leaves_out_what_is_hidden() {
 }
 
 #[test]
+fn rooms_that_one_joins_under_any_name_are_bounded_and_none_is_left() {
+    let mut pump = chat(8);
+    let [one, other] = [0, 5].map(|home| pump.open(home, "/ws"));
+    for n in 0..1000 {
+        pump.text(one, &format!("/join {}", n * 7919 % 1000));
+        pump.text(other, &format!("/join other {n}"));
+        pump.text(other, "/leave");
+    }
+    pump.settle();
+    let answers = heard(&mut pump, one);
+    let joined = answers
+        .iter()
+        .filter(|text| text.starts_with("[System] Joined"));
+    let refused = answers
+        .iter()
+        .filter(|text| text.starts_with("[Error] a session is in at most"));
+    assert_eq!((joined.count(), refused.count()), (64, 1000 - 64));
+    let rooms = |pump: &Pump| -> usize {
+        let of_shards = pump.hubs.iter().map(|hub| hub.status().rooms);
+        of_shards.sum()
+    };
+    assert_eq!(rooms(&pump), 64);
+    // What was refused is forgotten: the active room is one that it is in.
+    say(&mut pump, one, "still here");
+    assert_eq!(heard(&mut pump, one), [format!("User {one}: still here")]);
+    assert!(!heard(&mut pump, other).contains(&format!("User {one}: still here")));
+    pump.close(one, CloseReason::Lost);
+    pump.settle();
+    assert_eq!(rooms(&pump), 0);
+}
+
+#[test]
 fn settings_are_used_and_what_is_too_long_is_refused() {
     let plugin = ChatPlugin::new()
         .to_sender(false)

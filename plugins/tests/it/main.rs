@@ -4,6 +4,10 @@
     clippy::unwrap_used,
     reason = "a test may panic: the permission for tests does not reach their helpers"
 )]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test waits for one event and lets the others pass"
+)]
 
 #[expect(
     dead_code,
@@ -11,11 +15,20 @@
 )]
 #[path = "../../../engine/tests/it/pump.rs"]
 mod pump;
+#[path = "../../../engine/tests/it/runtimes.rs"]
+mod runtimes;
+#[expect(
+    dead_code,
+    reason = "made for the tests of the engine, which need more"
+)]
+#[path = "../../../engine/tests/it/socket.rs"]
+mod socket;
 
 mod chaos;
 mod chat;
 mod heartbeat;
 mod lobby;
+mod net;
 mod presence;
 mod rate_limit;
 mod spatial;
