@@ -17,6 +17,7 @@ mod heartbeat;
 mod lobby;
 mod presence;
 mod rate_limit;
+mod snapshot;
 mod spatial;
 
 mod alarms;
@@ -27,4 +28,5 @@ pub use heartbeat::HeartbeatPlugin;
 pub use lobby::LobbyPlugin;
 pub use presence::PresencePlugin;
 pub use rate_limit::{RateLimitAction, RateLimitCounts, RateLimitPlugin};
+pub use snapshot::{SnapshotBoard, SnapshotPlugin};
 pub use spatial::SpatialPlugin;

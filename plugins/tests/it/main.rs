@@ -31,6 +31,7 @@ mod lobby;
 mod net;
 mod presence;
 mod rate_limit;
+mod snapshot;
 mod spatial;
 mod together;
 

@@ -2,7 +2,8 @@
 
 use worldshard::prelude::*;
 use worldshard_plugins::{
-    ChatPlugin, HeartbeatPlugin, LobbyPlugin, PresencePlugin, RateLimitPlugin, SpatialPlugin,
+    ChatPlugin, HeartbeatPlugin, LobbyPlugin, PresencePlugin, RateLimitPlugin, SnapshotBoard,
+    SnapshotPlugin, SpatialPlugin,
 };
 
 use crate::pump::Pump;
@@ -16,6 +17,7 @@ fn all() -> App {
         LobbyPlugin::new(),
         PresencePlugin::new(),
         SpatialPlugin::in_2d(),
+        SnapshotPlugin::new(&SnapshotBoard::new()),
     ))
 }
 
@@ -50,6 +52,7 @@ fn each_command_is_answered_by_its_one_owner_and_an_unknown_one_once() {
                     "/move x",
                     "[Error] BAD_REQUEST: say /move <x> <y>".to_owned(),
                 ),
+                ("/subscribe", EMPTY.to_owned()),
                 ("/x", "[Error] Unknown command: /x".to_owned()),
                 ("/lobbies", "[Error] Unknown command: /lobbies".to_owned()),
             ] {
@@ -70,6 +73,9 @@ fn each_command_is_answered_by_its_one_owner_and_an_unknown_one_once() {
         }
     }
 }
+
+/// All of a board on which nothing stands.
+const EMPTY: &str = r#"{"type":"snapshot","seq":0,"mode":"full","upserted":{},"removed":[]}"#;
 
 #[test]
 fn two_owners_of_one_name_keep_the_application_from_starting() {
