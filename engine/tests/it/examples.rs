@@ -48,6 +48,7 @@ fn no_example_does_not_start_every_one_does_what_it_says_and_ends_by_ctrl_c() {
         assert_eq!(text(&mut other), "to all");
     });
     assert_rooms_do_as_they_say(&directory);
+    assert_plugins_do_as_they_say(&directory);
     run(&directory, "requests", || {
         let (mut one, mut other) = (connect("/desk"), connect("/desk"));
         for client in [&mut one, &mut other] {
@@ -295,6 +296,67 @@ fn assert_rooms_do_as_they_say(directory: &Path) {
         while text(&mut one) != "to all here" {}
         assert_eq!(text(&mut other), "to all here");
     });
+}
+
+fn assert_plugins_do_as_they_say(directory: &Path) {
+    run(directory, "chat", || {
+        let (mut ann, mut bob) = (connect("/ws"), connect("/ws"));
+        for client in [&mut ann, &mut bob] {
+            client.text("/join lounge");
+            assert_eq!(text(client), "[System] Joined room: lounge");
+        }
+        ann.text("/nick Ann");
+        ann.text("good evening");
+        hears(&mut ann, "Ann: good evening");
+        hears(&mut bob, "Ann: good evening");
+        bob.text("/list");
+        hears(&mut bob, "lounge (2 users)");
+        bob.text("/dance");
+        hears(&mut bob, "[Error] Unknown command: /dance");
+    });
+    run(directory, "lobby", || {
+        let (mut one, mut other) = (connect("/ws"), connect("/ws"));
+        one.text("/lobby create duel 2");
+        hears(&mut one, "[Lobby] Created and joined 'duel' (1/2).");
+        other.text("/lobby join duel");
+        for client in [&mut other, &mut one] {
+            hears(client, "fight");
+        }
+        one.text("/strike hard");
+        // A client says nothing before it is driven.
+        one.text("/dance");
+        hears(&mut one, "Unknown command");
+        hears(&mut other, "you are struck hard");
+    });
+    for (example, near, far, seen) in [
+        ("places", "/move 30 40", "/move 300 40", " 30 40"),
+        ("space", "/move 30 0 40", "/move 30 300 40", " 30 0 40"),
+    ] {
+        run(directory, example, || {
+            let (mut one, mut other) = (connect("/ws"), connect("/ws"));
+            for client in [&mut one, &mut other] {
+                client.text(near);
+                client.text("/move NaN");
+                hears(client, "BAD_REQUEST");
+            }
+            hears(&mut one, seen);
+            hears(&mut other, seen);
+            other.text(far);
+            other.text("/move NaN");
+            hears(&mut other, "BAD_REQUEST");
+            hears(&mut one, "leave");
+        });
+    }
+}
+
+/// Reads up to a text with this in it.
+fn hears(client: &mut Connection, words: &str) {
+    let is_it = |event: &Event| match event {
+        Event::Text(text) if text.contains(words) => Some(()),
+        _ => None,
+    };
+    let heard = client.until(PATIENCE, is_it);
+    heard.unwrap_or_else(|error| panic!("{words:?} was not heard: {error:?}"));
 }
 
 fn run(directory: &Path, example: &str, check: impl FnOnce()) {
