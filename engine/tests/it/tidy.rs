@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ),
     ("plugins", &["engine"]),
     ("bench", &["client", "engine"]),
-    ("bin", &["bench", "engine"]),
+    ("bin", &["bench", "engine", "plugins"]),
 ];
 
 /// Libraries that bring waiting, threads, clocks or sockets: only the engine and what is above it may.
