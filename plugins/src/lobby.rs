@@ -70,7 +70,7 @@ impl LobbyPlugin {
 
     /// Where those play whose lobby is ready: a room of this kind, `Rooms::named` of the application's, under a name that no
     /// room had before. Members are told the name and moved there; each comes with the request
-    /// `{"lobby":<name>,"members":<how many>}`.
+    /// `{"lobby":<name>,"members":<how many>}`. Whom the room does not let in is told so.
     #[must_use]
     pub fn matches(mut self, kind: &str) -> Self {
         self.matches = Some(kind.into());
@@ -103,6 +103,11 @@ impl Plugin for LobbyPlugin {
                 },
             )
             .system(Update, follow);
+        if let Some(matches) = self.matches.clone() {
+            app.system(Update, move |cx: &mut Context<'_>| {
+                follow_to_matches(cx, &matches)
+            });
+        }
     }
 }
 
@@ -307,6 +312,16 @@ fn follow(cx: &mut Context<'_>) {
     let mut guests = cx.resource_mut::<Guests>();
     for (session, _) in closed {
         guests.of.remove(&session);
+    }
+}
+
+/// Tells those whom their match did not let in.
+fn follow_to_matches(cx: &mut Context<'_>, matches: &str) {
+    for one in cx.memberships().filter(|one| &*one.kind == matches) {
+        if let MembershipChange::Refused(reason) = one.change {
+            let text = format!("You are not let into '{}': {reason}", one.name);
+            reply(cx, one.session, text);
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use room::PresenceRoom;
 ///
 /// A session is `online` when it connects, what it says by `/status online`, `away` or `busy` after, and `offline` once it
 /// ends, whatever ended it. Who comes is told first how all others are. Who is online and says nothing for 5 minutes of the
-/// world's time is `away`, until it says something.
+/// world's time is `away`, until it says something; what it does in a world is no word.
 #[derive(Clone, Debug)]
 pub struct PresencePlugin {
     away_after: Option<Duration>,

@@ -252,7 +252,7 @@ impl Service for Match {
         room: &mut Room<'_>,
         session: SessionId,
         request: &Payload,
-    ) -> std::result::Result<(), std::borrow::Cow<'static, str>> {
+    ) -> Result<(), std::borrow::Cow<'static, str>> {
         let request = request.as_text().unwrap().to_owned();
         let name = room.name().to_owned();
         self.0.lock().unwrap().push((name, session, request));
@@ -268,12 +268,16 @@ impl Service for Match {
 
 #[test]
 fn those_whose_lobby_is_ready_land_in_one_match_that_they_are_told_of() {
-    for shards in SHARDS {
+    // Seeds are orders in which letters come.
+    for (shards, seed) in SHARDS
+        .into_iter()
+        .flat_map(|shards| (1..=10).map(move |seed| (shards, seed)))
+    {
         let landed = Landed::default();
         let matches = Arc::clone(&landed);
         let mut app = app(LobbyPlugin::new().matches("match"));
         app.rooms(Rooms::named("match", move |_| Match(Arc::clone(&matches))));
-        let mut pump = Pump::new(&mut app, shards, 5);
+        let mut pump = Pump::new(&mut app, shards, seed);
         let mut names = Vec::new();
         // The same lobby again and again is another match each time.
         for round in 0..3 {
@@ -287,7 +291,7 @@ fn those_whose_lobby_is_ready_land_in_one_match_that_they_are_told_of() {
             let landed = std::mem::take(&mut *landed.lock().unwrap());
             let mut members: Vec<_> = landed.iter().map(|(_, session, _)| *session).collect();
             members.sort();
-            assert_eq!(members, sessions, "round {round}");
+            assert_eq!(members, sessions, "round {round}, seed {seed}");
             let name = &landed[0].0;
             assert!(landed.iter().all(|(room, _, request)| {
                 room == name && request == r#"{"lobby":"duel","members":3}"#
@@ -309,6 +313,45 @@ fn those_whose_lobby_is_ready_land_in_one_match_that_they_are_told_of() {
         }
         names.dedup();
         assert_eq!(names.len(), 3);
+    }
+}
+
+struct Closed;
+
+impl Service for Closed {
+    fn admit(
+        &mut self,
+        _: &mut Room<'_>,
+        _: SessionId,
+        _: &Payload,
+    ) -> Result<(), std::borrow::Cow<'static, str>> {
+        Err("no match today".into())
+    }
+}
+
+#[test]
+fn whom_a_match_does_not_let_in_is_told_so_and_may_wait_again() {
+    for shards in SHARDS {
+        let mut app = app(LobbyPlugin::new().matches("match"));
+        app.rooms(Rooms::named("match", |_| Closed));
+        let mut pump = Pump::new(&mut app, shards, 5);
+        let sessions = open(&mut pump, 2);
+        say(&mut pump, sessions[0], "/lobby create duel 2");
+        say(&mut pump, sessions[1], "/lobby join duel");
+        for session in sessions {
+            let last = heard(&mut pump, session).pop().unwrap();
+            let name = "[Lobby] You are not let into 'duel-";
+            assert!(
+                last.starts_with(name) && last.ends_with("': no match today"),
+                "{last}"
+            );
+            let created = "[Lobby] Created and joined 'again' (1/2).";
+            walk(&mut pump, &[(session, "/lobby create again 2", created)]);
+            walk(
+                &mut pump,
+                &[(session, "/lobby leave", "[Lobby] Left 'again'.")],
+            );
+        }
     }
 }
 
