@@ -335,7 +335,8 @@ impl App {
 
     /// Sees what clients say before anybody is told of it, and may drop it: messages of raw paths, text commands among them,
     /// and on lanes what is said to a service, requests too. It runs as soon as a message is read, at the home of the session, which
-    /// systems may not have seen open yet; there are no events in its context.
+    /// systems may not have seen open yet; there are no events in its context. Commands of the world have limits of their own,
+    /// and no screen sees them.
     ///
     /// Of several all see everything, in the order in which they were added, and what one drops is dropped. A request that is
     /// dropped is rejected with NOT_ALLOWED; a message to the application that is dropped is not acknowledged, and its number
