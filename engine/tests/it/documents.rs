@@ -26,6 +26,11 @@ fn the_programs_in_the_readme_and_in_the_documentation_are_the_examples() {
     let (_, program) = example.split_once("\n\n").unwrap();
     let readme = read("README.md");
     assert_eq!(between(&readme, "```rust\n", "```"), program);
+    let chat = read("examples/chat.rs");
+    let (_, chat) = chat.split_once("\n\n").unwrap();
+    let (_, behind) = readme.split_once("what every application has:").unwrap();
+    assert_eq!(between(behind, "```rust\n", "```"), chat);
+    assert!(chat.lines().count() <= 10, "ten lines are promised");
     let rooms = read("examples/rooms.rs");
     let (_, rooms) = rooms.split_once("\n\n").unwrap();
     let (_, readme) = readme.split_once("connects to its path:").unwrap();
