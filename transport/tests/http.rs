@@ -499,6 +499,11 @@ fn responses_say_their_length_and_that_they_are_the_last() {
                 X-Note: a  Injected: b\r\n\r\n";
     assert_eq!(response.encode(), format!("{head}{{\"ok\":true}}"));
     assert_eq!(response.encode_head_only(), head);
+    for (status, words) in [(204, "No Content"), (304, "Not Modified")] {
+        let bodiless = Response::text(status, "");
+        let head = format!("HTTP/1.1 {status} {words}\r\nConnection: close\r\n\r\n");
+        assert_eq!(bodiless.encode(), head);
+    }
     let refusal: Response = Refusal::new(405, "no").into();
     assert!(String::from_utf8_lossy(&refusal.encode()).contains("\r\nAllow: GET\r\n"));
 }

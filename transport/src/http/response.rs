@@ -21,7 +21,7 @@ pub struct Response {
     pub status: u16,
     /// With its character set.
     pub content_type: &'static str,
-    /// Beside type, length and connection, which are written by themselves. Control characters become blanks.
+    /// Beside connection, type and length, which are written by themselves; 204 and 304 have no type and no length. Control characters become blanks.
     pub headers: Vec<(&'static str, String)>,
     /// Sent as it is.
     pub body: Bytes,
@@ -100,14 +100,15 @@ impl Response {
 
     fn head(&self) -> Vec<u8> {
         let upgrade = self.headers.iter().any(|(name, _)| *name == "Upgrade");
-        let mut head = format!(
-            "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: {}\r\n",
-            self.status,
-            status_text(self.status),
-            self.content_type,
-            self.body.len(),
-            if upgrade { "close, Upgrade" } else { "close" },
-        );
+        let connection = if upgrade { "close, Upgrade" } else { "close" };
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, status_text(self.status));
+        // These have no body, and a length would be taken for that of another answer (RFC 9110, 8.6).
+        if !matches!(self.status, 204 | 304) {
+            let length = self.body.len().to_string();
+            head.extend(["Content-Type: ", self.content_type, "\r\n"]);
+            head.extend(["Content-Length: ", &length, "\r\n"]);
+        }
+        head.extend(["Connection: ", connection, "\r\n"]);
         for (name, value) in &self.headers {
             // A value made of what a client sent must not begin a line of its own.
             let value = value.replace(|letter: char| letter.is_control(), " ");
