@@ -32,6 +32,8 @@ mod request;
 mod service;
 mod unsent;
 
+mod files;
+
 pub mod hub;
 mod letter;
 

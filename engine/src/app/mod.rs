@@ -13,6 +13,7 @@ mod tls;
 
 use std::any::type_name;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use worldshard_protocol::{EntityId, SessionId};
@@ -40,6 +41,7 @@ pub(crate) use text_command::{NAME_CHARS_MAX, TextCommand};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::files::Files;
 use crate::message::Payload;
 use crate::runtime::{self, Running};
 use ext_service::RESERVED;
@@ -67,6 +69,8 @@ pub struct App {
     ext_services: BTreeMap<&'static str, ExtService>,
     screens: Vec<Screen>,
     site: Site,
+    /// Folders to be served, and below which paths.
+    folders: Vec<(String, PathBuf)>,
     options: ServerOptions,
 }
 
@@ -90,6 +94,7 @@ impl App {
             ext_services: BTreeMap::new(),
             screens: Vec::new(),
             site: Site::default(),
+            folders: Vec::new(),
             options: ServerOptions::default(),
         };
         for path in ["/healthz", "/status"] {
@@ -473,6 +478,10 @@ impl App {
         }
         app.options.validate()?;
         app.world.config.validate()?;
+        for (prefix, folder) in &app.folders {
+            let bytes_max = app.options.limits.files_bytes_max;
+            app.site.folder(Files::load(prefix, folder, bytes_max)?);
+        }
         app.world.systems = app.systems.fixed_update;
         Ok(Arc::new(AppRecipe {
             world_name: app.world_name.unwrap_or_default(),

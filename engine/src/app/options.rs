@@ -178,6 +178,9 @@ pub struct ServerLimits {
     pub rooms_max: u32,
     /// Rooms that one session is in; one more is refused.
     pub rooms_per_session_max: u32,
+    /// Bytes of all files of a folder that [`App::files`](crate::App::files) serves: they lie in memory. With more the
+    /// server does not start; one that runs goes on with those of before.
+    pub files_bytes_max: usize,
     /// Time for all connections to end when the server stops; then they are cut.
     pub drain_max: Duration,
     /// How long a message to many may wait to share a write with others. A message to one never waits, and takes along
@@ -228,6 +231,7 @@ impl Default for ServerLimits {
             requests_open_max: 64,
             rooms_max: 100_000,
             rooms_per_session_max: 64,
+            files_bytes_max: 256 * 1024 * 1024,
             drain_max: Duration::from_secs(2),
             coalesce_max: Coalesce::Within(Duration::from_millis(2)),
             turn_bytes_max: 64 * 1024,

@@ -24,6 +24,7 @@ mod unpaced;
 mod acceptor;
 mod door;
 mod listen;
+mod rereading;
 
 pub(crate) mod keeping;
 

@@ -23,6 +23,7 @@ use super::pacing::Pacer;
 use super::probe::Chosen;
 use super::process::{Mail, Place, Process};
 use super::reactor::{Reactor, Schedule};
+use super::rereading::Rereading;
 use super::secret;
 use super::unpaced::Hosting;
 use crate::app::{AppRecipe, Durability};
@@ -37,6 +38,7 @@ pub(crate) struct Server {
     acceptor: Option<Acceptor>,
     keepers: Option<Threads>,
     recovery: Option<Recovery>,
+    rereading: Option<Rereading>,
 }
 
 /// How a server is put together.
@@ -163,6 +165,7 @@ impl Server {
             acceptor: None,
             keepers: None,
             recovery,
+            rereading: None,
         };
         let (ready, answers) = flume::bounded(usize::from(wiring.shards));
         let (begin, begins) = flume::bounded(usize::from(wiring.shards));
@@ -196,11 +199,9 @@ impl Server {
             }
         }
         drop(ready);
-        if let Some(keeping) = keeping {
-            let threads = keeping.start(&server.process);
-            server.keepers =
-                Some(threads.map_err(refused("starting the threads that keep the world"))?);
-        }
+        let keepers = keeping.map(|keeping| keeping.start(&server.process));
+        let no_thread = refused("starting the threads that keep the world");
+        server.keepers = keepers.transpose().map_err(no_thread)?;
         server.begin(&answers, begin).map(|()| server)
     }
 
@@ -211,6 +212,8 @@ impl Server {
             .map_err(refused("reading the address listened on"))?;
         let acceptor = acceptor::start(listener, Arc::clone(&self.process));
         self.acceptor = Some(acceptor.map_err(refused("starting the acceptor"))?);
+        let rereading = Rereading::start(&self.process.recipe);
+        self.rereading = rereading.map_err(refused("starting the thread that reads files"))?;
         Ok(address)
     }
 
@@ -295,6 +298,7 @@ impl Server {
         if let Some(acceptor) = self.acceptor.take() {
             acceptor.stop();
         }
+        self.rereading = None;
         // They have written all that shards gave them.
         if let Some(keepers) = self.keepers.take() {
             keepers.join();

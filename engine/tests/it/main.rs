@@ -54,6 +54,7 @@ mod net_commit;
 mod net_cuts;
 mod net_echo;
 mod net_emit;
+mod net_files;
 mod net_framing;
 mod net_health;
 mod net_hostile;

@@ -137,7 +137,13 @@ impl Reactor {
         now: Instant,
     ) {
         let bytes = match with_body {
-            true => response.encode(),
+            true if response.body.len() <= COPIED_BYTES_MAX => response.encode(),
+            true => {
+                if let Some(connection) = self.slots.find_mut(slot) {
+                    connection.push_own(response.encode_head_only());
+                }
+                response.body.clone()
+            }
             false => response.encode_head_only(),
         };
         self.end_with(slot, bytes, now);
@@ -340,3 +346,6 @@ enum Heard {
     Failure(Failure),
     Close(Option<u16>),
 }
+
+/// A longer body leaves from where it lies, behind its head.
+const COPIED_BYTES_MAX: usize = 4096;
