@@ -95,6 +95,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "S", default_value = "15", value_parser = grace, allow_negative_numbers = true, help_heading = "Server")]
     pub(crate) resume_grace: Duration,
 
+    /// Serve the files of a folder below a path, or at / when only a folder is named, in place of the page that is there.
+    /// What changes in it is served within a second. May be given several times
+    #[arg(long, value_name = "[PATH=]DIR", value_parser = served_folder, help_heading = "Server")]
+    pub(crate) files: Vec<(String, PathBuf)>,
+
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
 
@@ -382,6 +387,18 @@ fn checkpoint_seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A path below which a folder is served, and the folder.
+fn served_folder(text: &str) -> Result<(String, PathBuf), String> {
+    let (path, folder) = match text.split_once('=') {
+        Some((path, folder)) if path.starts_with('/') => (path, folder),
+        _ => ("/", text),
+    };
+    match folder {
+        "" => Err("names no folder".to_owned()),
+        _ => Ok((path.to_owned(), folder.into())),
+    }
+}
+
 fn grace(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
@@ -465,6 +482,7 @@ Examples:
   worldshard serve --bind 0.0.0.0:8080 --auth token --auth-key game.pub --sessions-per-user 1
   worldshard serve --app echo --bind 127.0.0.1:9000
   worldshard serve --app broadcast --coalesce tick  everyone's messages in one write a tick for each client
+  worldshard serve --files static --files /client=pkg  files of two folders, in place of the page
   worldshard serve --data world                     goes on where it ended, also after kill -9
   worldshard serve --tls-dev                        at https, for development
 

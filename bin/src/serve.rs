@@ -33,15 +33,21 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
             identity.apply(options);
         });
     match args.app {
+        AppName::World => app.plugin(world(args)),
+        AppName::Echo => app.system(Update, apps::echo),
+        AppName::Broadcast => app.system(Update, apps::broadcast),
+    };
+    for (path, folder) in &args.files {
+        app.files(path, folder);
+    }
+    let has_page = args.files.iter().any(|(path, _)| path == "/");
+    match args.app {
+        _ if has_page => {}
         AppName::World => {
-            app.plugin((world(args), PagePlugin));
+            app.plugin(PagePlugin);
         }
-        AppName::Echo => {
-            app.plugin(MessagesPagePlugin).system(Update, apps::echo);
-        }
-        AppName::Broadcast => {
-            app.plugin(MessagesPagePlugin)
-                .system(Update, apps::broadcast);
+        AppName::Echo | AppName::Broadcast => {
+            app.plugin(MessagesPagePlugin);
         }
         AppName::Tour => apps::tour(&mut app),
         AppName::Space => apps::space(&mut app),

@@ -22,7 +22,7 @@ fn said(run: &Output) -> String {
 
 #[test]
 fn mistakes_on_the_command_line_name_the_flag() {
-    let mistakes: [(&[&str], &str); 18] = [
+    let mistakes: [(&[&str], &str); 20] = [
         (&["serve", "--shards", "many"], "--shards"),
         (&["serve", "--shards", "1025"], "--shards"),
         (&["serve", "--world", "ocean"], "flock, crowd or swarm3d"),
@@ -32,6 +32,8 @@ fn mistakes_on_the_command_line_name_the_flag() {
         (&["serve", "--interest-radius", "-1"], "--interest-radius"),
         (&["serve", "--runtime", "tokio"], "--runtime"),
         (&["serve", "--app", "chat"], "--app"),
+        (&["serve", "--files", "/client="], "names no folder"),
+        (&["serve", "--files", "no/such/folder"], "no/such/folder"),
         (&["simulate", "--ticks", "0"], "--ticks"),
         (&["simulate", "--faults", "many"], "--faults"),
         (&["simulate", "--check", "some"], "none, sample or all"),

@@ -22,6 +22,7 @@ mod bench;
 mod bounded;
 mod commands;
 mod descriptors;
+mod files;
 mod identity;
 mod kept;
 #[cfg(target_os = "linux")]

@@ -123,14 +123,21 @@ impl Server {
 
     /// Its numbers now.
     pub(crate) fn status(&self) -> Status {
+        let (_, body) = self.get("/status");
+        Status(serde_json::from_str(&body).unwrap())
+    }
+
+    /// What it answers to a GET of `path`: status and body.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.addr).unwrap();
         stream.set_read_timeout(Some(WAIT)).unwrap();
-        let request = format!("GET /status HTTP/1.1\r\nHost: {}\r\n\r\n", self.addr);
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.addr);
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        Status(serde_json::from_str(body).unwrap())
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap();
+        (status.parse().unwrap(), body.to_owned())
     }
 
     /// What the system says of its process.
