@@ -1,4 +1,4 @@
-//! Random joins of rooms, a million of them: what is left when everybody has gone is no room and no byte of one.
+//! What rooms take of memory, and that they give it back: after a million random joins no room is left and no byte of one.
 //!
 //! A binary of its own: the allocator counts for the whole process. WORLDSHARD_FULL=1 makes it a million joins, else 200 000.
 
@@ -12,8 +12,8 @@
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use worldshard::hub::{Commons, Hub, Opening, Output};
@@ -51,6 +51,16 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// What is allocated now, by all of the process: one test at a time has the count.
+fn live() -> usize {
+    LIVE.load(Ordering::Relaxed)
+}
+
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Remembers who spoke, wakes up now and then, and lets go whoever asks for it.
 #[derive(Default)]
 struct Talk {
@@ -81,6 +91,51 @@ impl Service for Talk {
     }
 }
 
+/// Who is in rooms.
+#[derive(Clone, Copy)]
+enum Guest {
+    /// The connection came for a room.
+    OfRoom(SessionId),
+    /// It came for none, and asked for some.
+    OfLobby(SessionId),
+}
+
+impl Guest {
+    fn session(self) -> SessionId {
+        match self {
+            Self::OfRoom(session) | Self::OfLobby(session) => session,
+        }
+    }
+}
+
+fn join(cx: &mut Context<'_>, session: SessionId, wish: &str) {
+    let (kind, name) = wish.split_once(' ').unwrap();
+    cx.join(session, kind, name, "");
+}
+
+fn leave(cx: &mut Context<'_>, session: SessionId, _: &str) {
+    let rooms = cx.rooms_of(session);
+    let rooms: Vec<(String, String)> = rooms
+        .map(|(kind, name)| (kind.to_owned(), name.to_owned()))
+        .collect();
+    for (kind, name) in rooms {
+        assert!(cx.leave(session, &kind, &name));
+    }
+}
+
+/// Says how many rooms are listed.
+fn list(cx: &mut Context<'_>, _: SessionId, _: &str) {
+    let listed = KINDS.map(|kind| cx.list_rooms(kind, None, usize::MAX).len());
+    LISTED.store(listed.iter().sum(), Ordering::Relaxed);
+}
+
+static LISTED: AtomicUsize = AtomicUsize::new(0);
+
+/// Needs nothing.
+struct Silent;
+
+impl Service for Silent {}
+
 /// Hubs in one thread, whose clients read everything at once.
 struct Hubs {
     hubs: Vec<Hub>,
@@ -91,12 +146,12 @@ struct Hubs {
 }
 
 impl Hubs {
-    fn new(app: &mut App) -> Self {
+    fn new(app: &mut App, shards: u16) -> Self {
         let recipe = app.build().unwrap();
-        let commons = Commons::new(&recipe, SHARDS).unwrap();
+        let commons = Commons::new(&recipe, shards).unwrap();
         let hub = |own| Hub::new(ShardId(own), recipe.clone(), commons.clone()).unwrap();
         Self {
-            hubs: (0..SHARDS).map(hub).collect(),
+            hubs: (0..shards).map(hub).collect(),
             recipe: recipe.clone(),
             tick: Tick(0),
             chance: 0x9e37_79b9_7f4a_7c15,
@@ -115,16 +170,48 @@ impl Hubs {
         &mut self.hubs[usize::from(session.home())]
     }
 
-    /// Joins a room of either kind. Few names come again and again, most never.
-    fn join(&mut self) -> SessionId {
+    /// Somebody joins a room of either kind: by its path, from anywhere, or who is in others already. Few names come again
+    /// and again, most never.
+    fn join(&mut self, there: &mut Vec<Guest>) {
         let kind = ["now", "later"][self.draw(2) as usize];
         let names = [100, u64::MAX][self.draw(2) as usize];
-        let path = format!("/{kind}/{}", self.draw(names));
-        let home = self.recipe.room_host(&path, SHARDS).unwrap();
+        let name = self.draw(names);
+        let how = self.draw(3);
+        if how == 0 {
+            let path = format!("/{kind}/{name}");
+            let home = self.recipe.room_host(&path, SHARDS).unwrap();
+            let session = self.open(home, path);
+            self.say(session, "hello");
+            return there.push(Guest::OfRoom(session));
+        }
+        if how == 1 || there.is_empty() {
+            let home = ShardId(self.draw(SHARDS.into()) as u16);
+            let session = self.open(home, "/lobby".to_owned());
+            there.push(Guest::OfLobby(session));
+        }
+        let at = there.len() - 1 - self.draw(there.len().min(8) as u64) as usize;
+        self.say(
+            there[at].session(),
+            &format!("/join /{kind}/{{room}} {name}"),
+        );
+    }
+
+    /// Somebody leaves, one way or another.
+    fn leave(&mut self, guest: Guest) {
+        match (guest, self.draw(2)) {
+            (Guest::OfRoom(session), 0) => self.say(session, "leave"),
+            (Guest::OfLobby(session), 0) => {
+                self.say(session, "/leave");
+                self.settle();
+                self.lose(session);
+            }
+            (guest, _) => self.lose(guest.session()),
+        }
+    }
+
+    fn open(&mut self, home: ShardId, path: String) -> SessionId {
         let framing = self.recipe.framing(&path).unwrap();
-        let session = self.hubs[usize::from(home.0)].open(Opening { path, framing });
-        self.say(session, "hello");
-        session
+        self.hubs[usize::from(home.0)].open(Opening { path, framing })
     }
 
     fn say(&mut self, session: SessionId, text: &str) {
@@ -141,8 +228,7 @@ impl Hubs {
         let mut letters: Vec<(ShardId, ShardId, Letter)> = Vec::new();
         loop {
             let mut quiet = true;
-            for own in 0..SHARDS {
-                let hub = &mut self.hubs[usize::from(own)];
+            for (own, hub) in (0..).zip(&mut self.hubs) {
                 hub.handle();
                 std::mem::swap(hub.output(), &mut self.output);
                 for (session, _, _) in self.output.frames.drain(..) {
@@ -186,29 +272,36 @@ impl Hubs {
         self.hubs.iter().map(|hub| hub.status().rooms).sum()
     }
 
+    /// How many rooms are listed, as who asks is told.
+    fn listed(&mut self) -> usize {
+        let who = self.open(ShardId(0), "/lobby".to_owned());
+        self.say(who, "/list");
+        self.settle();
+        self.lose(who);
+        self.settle();
+        LISTED.load(Ordering::Relaxed)
+    }
+
     /// So many joins, between which others leave, so that never more than so many are there. Then all leave, and the
     /// rooms that wait a while for somebody have waited. Says how many rooms there were at most.
     fn churn(&mut self, joins: u32, members_max: u64) -> usize {
-        let mut there: Vec<SessionId> = Vec::new();
+        let mut there: Vec<Guest> = Vec::new();
         let mut rooms_most = 0;
         for join in 0..joins {
-            let session = self.join();
-            there.push(session);
+            self.join(&mut there);
             let free = members_max - there.len() as u64;
             if self.draw(members_max) >= free {
                 let at = self.draw(there.len() as u64) as usize;
-                let leaves = there.swap_remove(at);
-                match self.draw(2) {
-                    0 => self.lose(leaves),
-                    _ => self.say(leaves, "leave"),
-                }
+                let guest = there.swap_remove(at);
+                self.leave(guest);
             }
             if join % 64 == 0 {
                 self.step();
                 rooms_most = rooms_most.max(self.rooms());
+                assert_eq!(self.listed(), self.rooms());
             }
         }
-        there.into_iter().for_each(|session| self.lose(session));
+        there.iter().for_each(|guest| self.lose(guest.session()));
         self.settle();
         for _ in 0..=LINGER_TICKS {
             self.step();
@@ -219,27 +312,33 @@ impl Hubs {
 
 #[test]
 fn random_joins_leave_memory_flat_and_the_list_of_rooms_empty() {
+    let _alone = alone();
     let full = std::env::var("WORLDSHARD_FULL").is_ok_and(|full| full == "1");
     let joins = if full { 1_000_000 } else { 200_000 };
     let mut app = App::new();
-    app.rooms(Rooms::at("/now/{room}", |_| Talk::default()));
+    let [now, later] = KINDS;
+    app.rooms(Rooms::at(now, |_| Talk::default()));
     let lingering = WhenEmpty::EndAfter(TICK * LINGER_TICKS);
-    app.rooms(Rooms::at("/later/{room}", |_| Talk::default()).when_empty(lingering));
+    app.rooms(Rooms::at(later, |_| Talk::default()).when_empty(lingering));
+    app.raw("/lobby");
+    app.text_command("/join", join);
+    app.text_command("/leave", leave);
+    app.text_command("/list", list);
     app.world(WorldConfig {
         tick_interval: TICK,
         ..WorldConfig::default()
     });
-    let mut hubs = Hubs::new(&mut app);
+    let mut hubs = Hubs::new(&mut app, SHARDS);
     // Buffers become as long as they get, and longer.
     hubs.churn(20_000, 3 * MEMBERS_MAX);
-    let before = LIVE.load(Ordering::Relaxed);
+    let before = live();
     for part in 1..=PARTS {
         let rooms_most = hubs.churn(joins / PARTS, MEMBERS_MAX);
         assert!(rooms_most > 100, "{rooms_most} rooms are no churn");
-        assert_eq!(hubs.rooms(), 0, "rooms are left");
+        assert_eq!((hubs.rooms(), hubs.listed()), (0, 0), "rooms are left");
         let known: usize = hubs.hubs.iter().map(Hub::sessions_known).sum();
         assert_eq!(known, 0, "sessions are left");
-        let left = LIVE.load(Ordering::Relaxed);
+        let left = live();
         println!(
             "{} joins, {rooms_most} rooms at most: {left} bytes are left",
             part * (joins / PARTS)
@@ -249,6 +348,40 @@ fn random_joins_leave_memory_flat_and_the_list_of_rooms_empty() {
     }
 }
 
+/// What so many sessions take, with all that they are in.
+fn taken(sessions: usize, path: impl Fn(usize) -> String) -> usize {
+    let mut app = App::new();
+    app.raw("/nobody's room");
+    app.rooms(Rooms::at("/ws/{room}", |_| Silent));
+    let mut hubs = Hubs::new(&mut app, 8);
+    let before = live();
+    for session in 0..sessions {
+        let path = path(session);
+        let home = hubs.recipe.room_host(&path, 8);
+        let home = home.unwrap_or(ShardId((session % 8) as u16));
+        hubs.open(home, path);
+        if session % 100 == 0 {
+            hubs.settle();
+        }
+    }
+    hubs.settle();
+    live() - before
+}
+
+#[test]
+fn a_room_of_five_takes_little_beyond_its_sessions() {
+    let _alone = alone();
+    let plain = taken(50_000, |_| "/nobody's room".to_owned());
+    let in_rooms = taken(50_000, |session| {
+        format!("/ws/room {:05}", session % 10_000)
+    });
+    let room = (in_rooms - plain) / 10_000;
+    let session = plain / 50_000;
+    println!("{session} bytes a session, {room} more for a room of five of them");
+    assert!(room <= ROOM_BYTES_MAX, "{room} bytes for a room");
+}
+
+const KINDS: [&str; 2] = ["/now/{room}", "/later/{room}"];
 const TICK: Duration = Duration::from_millis(50);
 const SHARDS: u16 = 4;
 const PARTS: u32 = 10;
@@ -259,5 +392,8 @@ const MEMBERS_MAX: u64 = 1000;
 /// So long rooms of one kind wait for somebody.
 const LINGER_TICKS: u32 = 5;
 
-/// Buffers that happen to grow once more. A byte for each join of the short run is ten times as much.
-const LEFT_BYTES_MAX: usize = 16 * 1024;
+/// Its name, its place in the lists of its shard, its state, and five members that it and their homes know.
+const ROOM_BYTES_MAX: usize = 2560;
+
+/// Buffers that happen to grow once more. A byte for each join of the short run is three times as much.
+const LEFT_BYTES_MAX: usize = 64 * 1024;
