@@ -24,6 +24,7 @@ pub mod crowd;
 pub mod draws;
 pub mod recording;
 pub mod scenes;
+pub mod talk;
 
 pub mod stopwatch;
 pub mod threads;

@@ -11,6 +11,7 @@ use worldshard::{Letter, Subscribers};
 use worldshard_bench::crowd::{Crowd, Witness};
 use worldshard_bench::recording::{Recording, delta_of, opened_client};
 use worldshard_bench::scenes::{self, Sight};
+use worldshard_bench::talk::{Hearers, Talk};
 use worldshard_client::Event;
 use worldshard_client::protocol::{View, read_delta};
 use worldshard_client::transport::{
@@ -50,6 +51,9 @@ pub(crate) fn run(parts: &Rc<Parts>, filter: &str) -> Result<()> {
     }
     if is_wanted("frame") {
         frames(parts);
+    }
+    if is_wanted("rooms") {
+        rooms(parts)?;
     }
     for (scene, visible) in [("client, 64", 64), ("client, 1000", 1000)] {
         if is_wanted(scene) {
@@ -235,6 +239,26 @@ fn frames(parts: &Parts) {
             }
         });
     }
+}
+
+/// A message to all beside messages to the members of rooms, for as many; what waits for others is let go at once.
+fn rooms(parts: &Parts) -> Result<()> {
+    let scene = "rooms";
+    let of = |rooms, members| Hearers::Rooms { rooms, members };
+    for (work, shards, hearers) in [
+        ("1 to 50 000", 8, Hearers::Everyone(50_000)),
+        ("10 000 of 5", 8, of(10_000, 5)),
+        ("1 000 of 50", 8, of(1000, 50)),
+        ("1 to 5", 1, Hearers::Everyone(5)),
+        ("1 of 5", 1, of(1, 5)),
+    ] {
+        let mut talk = Talk::new(shards, hearers, true)?;
+        let hearers = talk.hearers().into();
+        parts.count(Part { scene, work }, "recipient", hearers, || {
+            talk.round(&[b'b'; 64], 1);
+        });
+    }
+    Ok(())
 }
 
 fn client(parts: &Parts, scene: &'static str, visible: u16) -> Result<()> {
