@@ -64,7 +64,8 @@ pub use context::Context;
 pub use emit::Emit;
 pub use error::{Error, Result};
 pub use hub::{
-    Commons, FrameClass, Hub, ListedRoom, Membership, MembershipChange, Opening, Output,
+    Commons, FrameClass, Hub, ListedRoom, Membership, MembershipChange, NotSent, Opening, Output,
+    ROOM_OUTSIDE_BYTES_MAX, RoomSender,
 };
 pub use identity::{Auth, Environment, OnExceed, OnExpiry, Secret, TokenPolicy, UserId};
 pub use letter::{Delivery, DeltaFrame, Letter, Subscribers};

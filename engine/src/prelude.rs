@@ -8,7 +8,7 @@ pub use crate::audience::Audience;
 pub use crate::context::Context;
 pub use crate::emit::Emit;
 pub use crate::error::{Error, Result};
-pub use crate::hub::{ListedRoom, Membership, MembershipChange};
+pub use crate::hub::{ListedRoom, Membership, MembershipChange, NotSent, RoomSender};
 pub use crate::identity::{Auth, Environment, UserId};
 pub use crate::message::{CloseReason, Event, Message, Payload, Text};
 pub use crate::page::{MessagesPagePlugin, PagePlugin};

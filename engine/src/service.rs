@@ -9,7 +9,7 @@ use worldshard_shard::Chance;
 use worldshard_transport::close_code;
 
 use crate::audience::Audience;
-use crate::hub::{Desk, Parting, RoomState, Word};
+use crate::hub::{Desk, Parting, RoomSender, RoomState, Word};
 use crate::identity::UserId;
 use crate::message::Payload;
 
@@ -73,6 +73,9 @@ pub trait Service: 'static {
 
     /// A tick of the world has passed. Only a room with members is told.
     fn tick(&mut self, room: &mut Room<'_>) {}
+
+    /// Another thread brought something, by a [`RoomSender`] that this value got from [`Room::outside`].
+    fn outside(&mut self, room: &mut Room<'_>, payload: &Payload) {}
 }
 
 /// A room, as its service has it while it is told something.
@@ -195,6 +198,32 @@ impl Room<'_> {
         self.state.chances += 1;
         let asked = Tick(self.state.chances);
         Chance::new(self.state.seed, EntityId(self.state.hash), asked, stream)
+    }
+
+    /// What brings things into this room from any thread: what must wait, for a disk, a database or another program, is
+    /// done there, and comes back by [`Service::outside`].
+    ///
+    /// ```
+    /// # use worldshard::prelude::*;
+    /// struct Scores;
+    ///
+    /// impl Service for Scores {
+    ///     fn message(&mut self, room: &mut Room<'_>, _: SessionId, _: &Payload) {
+    ///         let sender = room.outside();
+    ///         std::thread::spawn(move || {
+    ///             let scores = std::fs::read_to_string("scores").unwrap_or_default();
+    ///             // A room that is no more needs none.
+    ///             let _ = sender.send(scores);
+    ///         });
+    ///     }
+    ///
+    ///     fn outside(&mut self, room: &mut Room<'_>, scores: &Payload) {
+    ///         room.send(Audience::All, scores.clone());
+    ///     }
+    /// }
+    /// ```
+    pub fn outside(&mut self) -> RoomSender {
+        self.state.sender(&self.desk.outside)
     }
 
     /// Has [`Service::timer`] called once, `after` so much of the world's time, to the tick; one tick at least. A timer of

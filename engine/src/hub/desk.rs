@@ -21,7 +21,7 @@ use crate::hub::detached::DetachedSessions;
 use crate::hub::fanout::Post;
 use crate::hub::person::Environments;
 use crate::hub::requests::OpenRequests;
-use crate::hub::rooms::Memberships;
+use crate::hub::rooms::{Memberships, OutsideTray};
 use crate::hub::session::{Connection, Egress, Session, Standing, State};
 use crate::hub::status::HubStats;
 use crate::hub::unsent::UnsentMessages;
@@ -65,6 +65,8 @@ pub(crate) struct Desk {
     pub(crate) requests: OpenRequests,
     pub(crate) acks: Acks,
     pub(crate) unsent: UnsentMessages,
+    /// What other threads bring into rooms.
+    pub(crate) outside: Arc<OutsideTray>,
     pub(crate) connected: u64,
     pub(crate) environments: Environments,
     pub(crate) recipe: Arc<AppRecipe>,
@@ -99,6 +101,7 @@ impl Desk {
             requests: OpenRequests::new(recipe),
             acks: Acks::default(),
             unsent: UnsentMessages::default(),
+            outside: Arc::new(OutsideTray::new()),
             connected: 0,
             environments: Environments::default(),
             recipe: Arc::clone(recipe),

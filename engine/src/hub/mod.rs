@@ -54,7 +54,9 @@ pub(crate) use person::unproven;
 pub use status::{SLOWEST_MAX, ShardStatus, SlowSession};
 
 pub(crate) use desk::Desk;
-pub use rooms::{ListedRoom, Membership, MembershipChange, RoomMail};
+pub use rooms::{
+    ListedRoom, Membership, MembershipChange, NotSent, ROOM_OUTSIDE_BYTES_MAX, RoomMail, RoomSender,
+};
 pub(crate) use rooms::{Parting, RoomState, Wish, Word};
 
 use crate::app::{AppRecipe, ContextSystem, Framing};
@@ -282,9 +284,13 @@ impl Hub {
         }
     }
 
-    /// Calls `ring` whenever a request of a session of this home is answered, on the thread that answers it. Said once.
+    /// Calls `ring` whenever a request of a session of this home is answered or something is brought into a room, on the
+    /// thread that does it. Said once.
     pub fn on_answer(&mut self, ring: impl Fn() + Send + Sync + 'static) {
-        self.desk.requests.on_answer(ring);
+        let ring = Arc::new(ring);
+        let of_rooms = Arc::clone(&ring);
+        self.desk.requests.on_answer(move || ring());
+        self.desk.outside.on_put(move || of_rooms());
     }
 
     /// Whether something waits for [`handle`](Self::handle) that no call of the driver brought: an answer to a request,
@@ -292,7 +298,10 @@ impl Hub {
     #[must_use]
     pub fn is_called(&self) -> bool {
         let requests = &self.desk.requests;
-        requests.are_answered() || requests.are_heard() || self.desk.memberships.wait()
+        requests.are_answered()
+            || requests.are_heard()
+            || self.desk.memberships.wait()
+            || self.desk.outside.waits()
     }
 
     /// Whether systems have something to see before the next tick.
@@ -312,7 +321,7 @@ impl Hub {
             self.end_detached();
             self.desk.expire_requests();
         }
-        if !self.ticked && !self.is_told() {
+        if !self.ticked && !self.is_told() && !self.desk.outside.waits() {
             // What is said again, systems have had before.
             return self.desk.say_acks();
         }

@@ -7,6 +7,7 @@ mod lanes;
 mod letters;
 mod memberships;
 mod names;
+mod outside;
 mod room;
 mod room_desk;
 
@@ -22,11 +23,13 @@ use worldshard_transport::{Refusal, close_code};
 pub use directory::ListedRoom;
 pub use letters::RoomMail;
 pub use memberships::{Membership, MembershipChange};
+pub use outside::{NotSent, ROOM_OUTSIDE_BYTES_MAX, RoomSender};
 
 pub(crate) use directory::Directory;
 pub(crate) use lanes::ROOM_SVC_NAME;
 pub(crate) use letters::{RoomCall, RoomLetter, Word};
 pub(crate) use memberships::{Memberships, Wish};
+pub(crate) use outside::OutsideTray;
 pub(crate) use room::{Parting, RoomState};
 pub(crate) use room_desk::RoomDesk;
 
@@ -128,9 +131,23 @@ impl Hub {
         }
     }
 
+    /// Takes what other threads brought for rooms.
+    fn take_outside(&mut self) {
+        if !self.desk.outside.waits() {
+            return;
+        }
+        if self.desk.commons.shard_count() > 1 {
+            // Whoever brought it may stand on a shard that is a tick ahead.
+            let tick = self.desk.tick.next();
+            self.desk.may_tell_of(tick);
+        }
+        self.rooms.take_outside(&self.desk.outside);
+    }
+
     /// Tells services what was said, and when a tick has passed.
     pub(crate) fn run_rooms(&mut self, ticked: bool) {
         self.take_own_calls();
+        self.take_outside();
         let recipe = Arc::clone(&self.recipe);
         let mut turn = Turn {
             recipe: &recipe,

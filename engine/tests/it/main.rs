@@ -34,6 +34,7 @@ mod hub_bounds;
 mod hub_commands;
 mod hub_emit;
 mod hub_memberships;
+mod hub_outside;
 mod hub_requests;
 mod hub_resume;
 mod hub_rooms;

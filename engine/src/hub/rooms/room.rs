@@ -7,6 +7,7 @@ use std::time::Duration;
 use worldshard_protocol::{SessionId, Tick, UserId};
 
 use super::letters::Word;
+use super::outside::{OutsideTray, RoomEnd, RoomSender};
 use crate::app::RoomId;
 use crate::service::{ROOM_TIMERS_MAX, Service};
 
@@ -28,6 +29,8 @@ pub(crate) struct RoomEntry {
 pub(crate) struct RoomState {
     pub(crate) name: Arc<str>,
     pub(crate) hash: u64,
+    /// Which room of its shard it is: none has the same ever again.
+    pub(crate) number: u64,
     pub(crate) seed: u64,
     pub(crate) tick_interval: Duration,
     /// Whether members can reach other rooms too, so that they must be told which one speaks.
@@ -45,6 +48,8 @@ pub(crate) struct RoomState {
     pub(crate) timers_set: bool,
     /// How often chance was asked for.
     pub(crate) chances: u64,
+    /// What it shares with the senders that this life of it gave away.
+    pub(super) outside: Option<RoomEnd>,
 }
 
 /// A session in a room.
@@ -92,10 +97,17 @@ impl RoomEntry {
 }
 
 impl RoomState {
-    pub(crate) fn new(id: &RoomId, is_joined: bool, seed: u64, tick_interval: Duration) -> Self {
+    pub(crate) fn new(
+        id: &RoomId,
+        number: u64,
+        is_joined: bool,
+        seed: u64,
+        tick_interval: Duration,
+    ) -> Self {
         Self {
             name: Arc::clone(&id.name),
             hash: id.hash(),
+            number,
             seed,
             tick_interval,
             is_joined,
@@ -106,7 +118,14 @@ impl RoomState {
             timers: BTreeMap::new(),
             timers_set: false,
             chances: 0,
+            outside: None,
         }
+    }
+
+    /// Something that brings things from any thread to this life of the room.
+    pub(crate) fn sender(&mut self, tray: &Arc<OutsideTray>) -> RoomSender {
+        let end = self.outside.get_or_insert_with(RoomEnd::new);
+        RoomSender::new(Arc::clone(tray), self.number, end)
     }
 
     pub(crate) fn sessions(&self) -> impl ExactSizeIterator<Item = SessionId> + '_ {

@@ -12,6 +12,7 @@ use worldshard_spatial::ShardId;
 use worldshard_transport::{Refusal, close_code};
 
 use super::letters::{Joining, RoomCall, Word};
+use super::outside::{OutsideTray, Parcel};
 use super::room::{Member, Panics, Parting, RoomEntry, RoomState, ticks_of};
 use crate::app::{AppRecipe, Creation, RoomId, WhenEmpty};
 use crate::audience::Audience;
@@ -41,6 +42,7 @@ enum RoomEvent {
     Init,
     Call(RoomCall),
     Part(Parting),
+    Outside(Parcel),
 }
 
 /// What services are run with.
@@ -110,7 +112,13 @@ impl RoomDesk {
         let config = &recipe.world.config;
         let is_joined = recipe.rooms_of(&id).prefix.is_none();
         let entry = RoomEntry {
-            state: RoomState::new(&id, is_joined, config.seed, config.tick_interval),
+            state: RoomState::new(
+                &id,
+                self.last_room + 1,
+                is_joined,
+                config.seed,
+                config.tick_interval,
+            ),
             id: id.clone(),
             service: None,
             coming: 0,
@@ -162,12 +170,23 @@ impl RoomDesk {
         }
     }
 
+    /// Takes what other threads brought.
+    pub(super) fn take_outside(&mut self, tray: &OutsideTray) {
+        let mut brought = Vec::new();
+        tray.take(&mut brought);
+        let events = brought
+            .into_iter()
+            .map(|one| (one.room, RoomEvent::Outside(one.parcel)));
+        self.inbox.extend(events);
+    }
+
     pub(super) fn run_inbox(&mut self, turn: &mut Turn<'_>) {
         while let Some((room, event)) = self.inbox.pop_front() {
             match event {
                 RoomEvent::Init => self.tell(room, turn, |_, _| {}),
                 RoomEvent::Call(call) => self.run_call(room, call, turn),
                 RoomEvent::Part(parting) => self.part(room, parting, turn),
+                RoomEvent::Outside(parcel) => self.bring(room, &parcel, turn),
             }
         }
     }
@@ -247,6 +266,19 @@ impl RoomDesk {
                 turn.desk.say_word(&id, session, number, Word::Joined);
                 self.tell(room, turn, |service, room| service.connect(room, session));
             }
+        }
+    }
+
+    /// Something came from another thread, for this life of the room or one before.
+    fn bring(&mut self, room: u64, parcel: &Parcel, turn: &mut Turn<'_>) {
+        parcel.taken();
+        let Some(entry) = self.rooms.get(&room) else {
+            return;
+        };
+        let end = entry.state.outside.as_ref();
+        if end.is_some_and(|end| end.is_of(parcel)) {
+            let payload = &parcel.payload;
+            self.tell(room, turn, |service, room| service.outside(room, payload));
         }
     }
 
@@ -370,6 +402,7 @@ impl RoomDesk {
             entry.service = None;
             entry.state.timers.clear();
             entry.state.partings.clear();
+            entry.state.outside = None;
             if entry.panics.count(now, rest) {
                 return self.fail(room, Tick(now.0.saturating_add(rest)), turn.desk);
             }
@@ -411,7 +444,9 @@ impl RoomDesk {
                 all.push((joining.session, joining.number));
                 false
             }
-            RoomEvent::Init | RoomEvent::Call(_) | RoomEvent::Part(_) => *of != room,
+            RoomEvent::Init | RoomEvent::Call(_) | RoomEvent::Part(_) | RoomEvent::Outside(_) => {
+                *of != room
+            }
         });
         for (session, number) in all {
             let word = Word::Ended {
