@@ -259,9 +259,17 @@ pub(crate) fn now() -> Instant {
 
 fn read_some(stream: &mut impl Read, bytes: &mut Vec<u8>) -> std::io::Result<usize> {
     let mut buffer = [0; 16 * 1024];
-    let len = stream.read(&mut buffer)?;
-    bytes.extend_from_slice(&buffer[..len]);
-    Ok(len)
+    loop {
+        match stream.read(&mut buffer) {
+            // A program that the process starts, and that cannot be, sends a signal which nobody waits for.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            read => {
+                let len = read?;
+                bytes.extend_from_slice(&buffer[..len]);
+                return Ok(len);
+            }
+        }
+    }
 }
 
 /// How long a client waits for anything before its test fails.
