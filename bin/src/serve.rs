@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use worldshard::prelude::{App, Update, WebSocketPlugin};
 use worldshard::runtime::{Recovery, one_per_core, shards_kept};
-use worldshard::{MessagesPagePlugin, PagePlugin, Running, worlds};
+use worldshard::{MessagesPagePlugin, PagePlugin, Running, TourPagePlugin, worlds};
 
 use crate::apps;
 use crate::cli::{AppName, RuntimeName, ServeArgs};
@@ -36,6 +36,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         AppName::World => app.plugin(world(args)),
         AppName::Echo => app.system(Update, apps::echo),
         AppName::Broadcast => app.system(Update, apps::broadcast),
+        AppName::Tour => apps::tour(&mut app),
+        AppName::Space => apps::space(&mut app),
     };
     for (path, folder) in &args.files {
         app.files(path, folder);
@@ -49,8 +51,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         AppName::Echo | AppName::Broadcast => {
             app.plugin(MessagesPagePlugin);
         }
-        AppName::Tour => apps::tour(&mut app),
-        AppName::Space => apps::space(&mut app),
+        AppName::Tour | AppName::Space => {
+            app.plugin(TourPagePlugin);
+        }
     }
     let running = app
         .start()

@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use worldshard::TourPagePlugin;
 use worldshard::prelude::*;
 use worldshard_plugins::{ChatPlugin, LobbyPlugin, SpatialPlugin};
 
 /// Everything but places with a height.
-pub(crate) fn tour(app: &mut App) {
+pub(crate) fn tour(app: &mut App) -> &mut App {
     app.plugin((
-        TourPagePlugin,
         ChatPlugin::new(),
         LobbyPlugin::new().matches("match"),
         SpatialPlugin::in_2d()
@@ -24,22 +22,22 @@ pub(crate) fn tour(app: &mut App) {
     .rooms(Rooms::at("/clock/{room}", |_| Clock::default()))
     .rooms(Rooms::at("/button/{room}", |_| Button::default()))
     .rooms(Rooms::named("match", |_| Match))
-    .route("/tour.json", |_| answer(&tabs()));
+    .route("/tour.json", |_| answer(&tabs()))
 }
 
 /// Places with a height, which have `/move` for themselves.
-pub(crate) fn space(app: &mut App) {
+pub(crate) fn space(app: &mut App) -> &mut App {
     let places = SpatialPlugin::in_3d()
         .radius(RADIUS)
         .bounds(-1000.0, 1000.0);
-    app.plugin((TourPagePlugin, ChatPlugin::new(), places))
+    app.plugin((ChatPlugin::new(), places))
         .raw("/ws")
-        .route("/tour.json", |_| answer(&[space_tab()]));
+        .route("/tour.json", |_| answer(&[space_tab()]))
 }
 
 fn answer(tabs: &[Value]) -> Response {
     let mut response = Response::text(200, Value::from(tabs).to_string());
-    response.content_type = "application/json".into();
+    response.content_type = "application/json";
     response
 }
 
