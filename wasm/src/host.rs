@@ -1,0 +1,66 @@
+//! What all modules and guests of a process share: the compiler, its settings, and the epoch. Never runs a guest.
+
+use std::sync::Arc;
+
+use wasmtime::{Config, Engine, OptLevel};
+
+use crate::error::ModuleError;
+use crate::limits::Limits;
+
+/// Compiles modules and counts epochs. Copies of it are the same host.
+#[derive(Clone)]
+pub struct Host {
+    pub(crate) engine: Engine,
+    pub(crate) limits: Arc<Limits>,
+}
+
+impl Host {
+    /// A host whose guests have these bounds.
+    ///
+    /// # Errors
+    /// When the limits contradict each other, or guests cannot run on this machine.
+    pub fn new(limits: Limits) -> Result<Self, ModuleError> {
+        if limits.epochs_per_call_max < 2 {
+            let cause = "epochs_per_call_max is at least 2: with 1 a call that begins late in an epoch has no time";
+            return Err(ModuleError::Host(cause.to_owned()));
+        }
+        if limits.epochs_per_call_max > EPOCHS_MAX {
+            let cause = format!("epochs_per_call_max is at most {EPOCHS_MAX}");
+            return Err(ModuleError::Host(cause));
+        }
+        let engine = Engine::new(&config(&limits))
+            .map_err(|error| ModuleError::Host(format!("{error:#}")))?;
+        let limits = Arc::new(limits);
+        Ok(Self { engine, limits })
+    }
+
+    /// Begins another epoch. Whoever drives guests does this from another thread than theirs, evenly: a guest that runs on
+    /// is stopped by nothing else. Costs one atomic addition.
+    pub fn tick_epoch(&self) {
+        self.engine.increment_epoch();
+    }
+
+    /// The bounds of its guests.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// Guests that are told the same do the same, on any machine: so numbers that are none have one form, and what is left to
+/// the machine is switched off.
+fn config(limits: &Limits) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(limits.stack_bytes_max)
+        .cranelift_opt_level(OptLevel::Speed)
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false);
+    config
+}
+
+/// No deadline is further away, so that adding one to an epoch never overflows.
+const EPOCHS_MAX: u64 = 1 << 32;
