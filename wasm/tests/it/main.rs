@@ -6,6 +6,7 @@
     reason = "a test may panic: the permission for tests does not reach their helpers"
 )]
 
+mod documents;
 mod guests;
 mod hostile;
 mod language;
