@@ -11,6 +11,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("shard", &["macros", "protocol", "spatial"]),
     ("transport", &[]),
     ("client", &["protocol", "transport"]),
+    ("guest", &[]),
     ("wasm", &[]),
     (
         "engine",

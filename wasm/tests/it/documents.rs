@@ -113,3 +113,23 @@ fn every_limit_is_listed_and_no_other() {
         .collect();
     assert_eq!(listed, fields);
 }
+
+#[test]
+fn the_service_in_the_document_is_the_one_that_the_library_compiles() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest/src/lib.rs");
+    let library = std::fs::read_to_string(path).unwrap();
+    let quoted: String = library
+        .lines()
+        .skip_while(|line| *line != "//! ```")
+        .skip(1)
+        .take_while(|line| *line != "//! ```")
+        .map(|line| {
+            let line = line.strip_prefix("//!").unwrap();
+            format!("{}\n", line.strip_prefix(' ').unwrap_or(line))
+        })
+        .collect();
+    assert!(quoted.contains("impl Service for Counter"), "{quoted}");
+    let document = document();
+    let (_, rest) = document.split_once("```rust\n").unwrap();
+    assert_eq!(rest.split_once("```").unwrap().0, quoted);
+}
