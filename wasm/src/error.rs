@@ -111,6 +111,8 @@ pub enum Trap {
     Dead,
     /// It ran for [`Limits::epochs_per_call_max`](crate::Limits::epochs_per_call_max) epochs.
     Deadline,
+    /// It took [`Limits::fuel_per_call_max`](crate::Limits::fuel_per_call_max) steps.
+    Fuel,
     /// It did what WebAssembly forbids: unreachable code, an access outside its memory, recursion too deep, and the like.
     Fault(String),
     /// It gave an address or a length that is not in its memory.
@@ -154,6 +156,7 @@ impl fmt::Display for Trap {
         match self {
             Self::Dead => write!(f, "the guest died earlier"),
             Self::Deadline => write!(f, "the guest ran for too long"),
+            Self::Fuel => write!(f, "the guest took too many steps"),
             Self::Fault(cause) => write!(f, "the guest failed: {cause}"),
             Self::Pointer { address, bytes } => {
                 write!(
@@ -189,6 +192,7 @@ impl From<wasmtime::Error> for Trap {
         };
         match error.downcast_ref::<wasmtime::Trap>() {
             Some(wasmtime::Trap::Interrupt) => Self::Deadline,
+            Some(wasmtime::Trap::OutOfFuel) => Self::Fuel,
             Some(trap) => Self::Fault(format!("{trap}{}", place(&error))),
             None => Self::Host(format!("{error:#}")),
         }

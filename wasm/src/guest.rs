@@ -10,6 +10,7 @@ use wasmtime::{Instance, Memory, Store, TypedFunc, WasmParams};
 use crate::abi::{Abi, own, stateroom};
 use crate::error::Trap;
 use crate::event::{Effect, Event};
+use crate::host::Place;
 use crate::memory::Span;
 use crate::module::{INITIALIZER, Module};
 use crate::sandbox::Sandbox;
@@ -29,7 +30,6 @@ pub struct GuestConfig {
 pub struct Guest {
     /// None after a trap: a dead guest keeps no memory.
     running: Option<Running>,
-    epochs_per_call: u64,
     logged: Vec<String>,
 }
 
@@ -38,14 +38,14 @@ impl Guest {
     /// is told [`Event::Init`] or [`Event::Load`] next.
     ///
     /// # Errors
-    /// When its start traps, or there is no memory for it.
+    /// When its start traps, or there is no place or no memory for it.
     pub fn new(module: &Module, config: GuestConfig, now: Duration) -> Result<Self, Trap> {
-        let epochs_per_call = module.host.limits.epochs_per_call_max;
+        let place = module.host.place()?;
         let mut sandbox = Sandbox::new(Arc::clone(&module.host.limits), config);
         sandbox.begin(now, &[]);
         let mut store = Store::new(&module.host.engine, sandbox);
         store.limiter(|sandbox| &mut sandbox.store_limits);
-        store.set_epoch_deadline(epochs_per_call);
+        wind_up(&mut store)?;
         let instance = module.prepared.instantiate(&mut store)?;
         let no_memory = || Trap::Host("it has no memory".to_owned());
         let memory = instance
@@ -63,10 +63,13 @@ impl Guest {
             }
         };
         let logged = store.data_mut().log.end();
-        let running = Running { store, exports };
+        let running = Running {
+            store,
+            exports,
+            _place: place,
+        };
         Ok(Self {
             running: Some(running),
-            epochs_per_call,
             logged,
         })
     }
@@ -114,8 +117,7 @@ impl Guest {
             .map(|event| running.exports.input(event))
             .unwrap_or_default();
         running.store.data_mut().begin(now, input);
-        running.store.set_epoch_deadline(self.epochs_per_call);
-        let done = call(running);
+        let done = wind_up(&mut running.store).and_then(|()| call(running));
         self.logged = running.store.data_mut().log.end();
         done.map_err(|error| {
             self.running = None;
@@ -136,6 +138,18 @@ impl fmt::Debug for Guest {
 struct Running {
     store: Store<Sandbox>,
     exports: Exports,
+    _place: Place,
+}
+
+/// Gives a guest the time of one call.
+fn wind_up(store: &mut Store<Sandbox>) -> wasmtime::Result<()> {
+    let limits = &store.data().limits;
+    let (epochs, fuel) = (limits.epochs_per_call_max, limits.fuel_per_call_max);
+    store.set_epoch_deadline(epochs);
+    match fuel {
+        Some(fuel) => store.set_fuel(fuel),
+        None => Ok(()),
+    }
 }
 
 impl Running {

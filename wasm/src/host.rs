@@ -1,10 +1,11 @@
 //! What all modules and guests of a process share: the compiler, its settings, and the epoch. Never runs a guest.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wasmtime::{Config, Engine, OptLevel};
 
-use crate::error::ModuleError;
+use crate::error::{ModuleError, Trap};
 use crate::limits::Limits;
 
 /// Compiles modules and counts epochs. Copies of it are the same host.
@@ -12,6 +13,8 @@ use crate::limits::Limits;
 pub struct Host {
     pub(crate) engine: Engine,
     pub(crate) limits: Arc<Limits>,
+    /// Guests that live.
+    guests: Arc<AtomicUsize>,
 }
 
 impl Host {
@@ -31,7 +34,12 @@ impl Host {
         let engine = Engine::new(&config(&limits))
             .map_err(|error| ModuleError::Host(format!("{error:#}")))?;
         let limits = Arc::new(limits);
-        Ok(Self { engine, limits })
+        let guests = Arc::new(AtomicUsize::new(0));
+        Ok(Self {
+            engine,
+            limits,
+            guests,
+        })
     }
 
     /// Begins another epoch. Whoever drives guests does this from another thread than theirs, evenly: a guest that runs on
@@ -45,6 +53,27 @@ impl Host {
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
+
+    /// A place for one more guest, on any thread.
+    pub(crate) fn place(&self) -> Result<Place, Trap> {
+        let max = self.limits.guests_max;
+        let one_more = |guests: usize| (guests < max).then_some(guests + 1);
+        let counted = self
+            .guests
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        let limit = "guests_max";
+        counted.map_err(|_| Trap::Limit { limit, max })?;
+        Ok(Place(Arc::clone(&self.guests)))
+    }
+}
+
+/// One guest among those that live; given back when it is dropped.
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Guests that are told the same do the same, on any machine: so numbers that are none have one form, and what is left to
@@ -53,6 +82,7 @@ fn config(limits: &Limits) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
+        .consume_fuel(limits.fuel_per_call_max.is_some())
         .max_wasm_stack(limits.stack_bytes_max)
         .cranelift_opt_level(OptLevel::Speed)
         .cranelift_nan_canonicalization(true)

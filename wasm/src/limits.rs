@@ -5,6 +5,9 @@
 /// "Traps" means that the call ends with a [`Trap`](crate::Trap), nothing of it takes effect, and the guest is dead.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
+    /// Guests that live at a time. One more is not made. A guest takes four mappings of the kernel's, which allows a process
+    /// 65,530 (`vm.max_map_count`); a process that has none left cannot allocate any more.
+    pub guests_max: usize,
     /// Bytes of a module as it is on disk. A larger one is refused.
     pub module_bytes_max: usize,
     /// Bytes of a guest's memory. Growing beyond is answered with -1, which most languages turn into a trap; a module that
@@ -17,6 +20,9 @@ pub struct Limits {
     pub stack_bytes_max: usize,
     /// Epochs after which a call traps: it has had at least one less, and at most as many. At least 2.
     pub epochs_per_call_max: u64,
+    /// Steps of WebAssembly, about one for each instruction, after which a call traps: always at the same one, which epochs
+    /// do not promise. `None`: they are not counted.
+    pub fuel_per_call_max: Option<u64>,
     /// Effects of one call. One more traps.
     pub effects_per_call_max: usize,
     /// Bytes of all effects of one call: payloads, names, reasons, and four for each member of a group. More traps.
@@ -36,11 +42,13 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            guests_max: 8_192,
             module_bytes_max: 8 << 20,
             memory_bytes_max: 16 << 20,
             table_elements_max: 10_000,
             stack_bytes_max: 256 << 10,
             epochs_per_call_max: 5,
+            fuel_per_call_max: None,
             effects_per_call_max: 1_024,
             effect_bytes_per_call_max: 1 << 20,
             payload_bytes_max: 64 << 10,

@@ -186,6 +186,11 @@ fn check_stateroom_version(
     store.limiter(|sandbox| &mut sandbox.store_limits);
     // The deadline has passed when it begins, so that a function that starts with the instance is stopped at once.
     store.set_epoch_deadline(0);
+    if host.limits.fuel_per_call_max.is_some() {
+        store
+            .set_fuel(0)
+            .map_err(|error| ModuleError::Host(format!("{error:#}")))?;
+    }
     let instance = prepared
         .instantiate(&mut store)
         .map_err(|error| stopped(&Trap::from(error)))?;
@@ -215,7 +220,7 @@ fn check_stateroom_version(
 
 /// Why an instance that runs nothing could not be made.
 fn stopped(trap: &Trap) -> ModuleError {
-    if *trap != Trap::Deadline {
+    if !matches!(trap, Trap::Deadline | Trap::Fuel) {
         return ModuleError::Invalid(trap.to_string());
     }
     let name = stateroom::VERSION.to_owned();

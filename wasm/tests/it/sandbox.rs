@@ -1,8 +1,8 @@
 //! What a guest may not do, and that it dies of it alone.
 
-use worldshard_wasm::{Effect, Event, Guest, GuestConfig, Limits, Trap};
+use worldshard_wasm::{Effect, Event, Guest, GuestConfig, Host, Limits, Trap};
 
-use crate::guests::counter;
+use crate::guests::{counter, stateroom_counter};
 use crate::{
     NOW, death, death_within, guest, guest_in, host, module, own, says, tell, with_epochs,
 };
@@ -75,6 +75,74 @@ fn other_rooms_go_on_beside_one_that_is_stopped() {
         Ok(vec![]),
         "its room begins again"
     );
+}
+
+#[test]
+fn a_guest_that_counts_its_steps_is_stopped_at_the_same_one() {
+    let limits = Limits {
+        fuel_per_call_max: Some(10_000),
+        ..Limits::default()
+    };
+    let host = Host::new(limits).unwrap();
+    let hog = own(
+        LOG,
+        r#"(global $turns (mut i32) (i32.const 0))
+        (func (export "room_init") (loop $on
+            (global.set $turns (i32.add (global.get $turns) (i32.const 1)))
+            (call $log (i32.const 0) (i32.const 0))
+            (br $on)))
+        (func (export "room_connect") (param i32))"#,
+    );
+    let hog = module(&host, &hog).unwrap();
+    let turns = || {
+        let mut guest = Guest::new(&hog, GuestConfig::default(), NOW).unwrap();
+        for member in 0..5_000 {
+            assert_eq!(tell(&mut guest, Event::Connect { member }), Ok(vec![]));
+        }
+        assert_eq!(tell(&mut guest, Event::Init), Err(Trap::Fuel));
+        guest.drain_log().len()
+    };
+    let first = turns();
+    assert!((500..2_000).contains(&first), "{first} turns");
+    assert_eq!(turns(), first);
+    let start = own("", "(func $spin (loop $on (br $on))) (start $spin)");
+    let start = module(&host, &start).unwrap();
+    assert_eq!(
+        Guest::new(&start, GuestConfig::default(), NOW).err(),
+        Some(Trap::Fuel)
+    );
+    assert!(
+        module(&host, &stateroom_counter()).is_ok(),
+        "its version is read without a step"
+    );
+}
+
+#[test]
+fn there_is_a_place_for_so_many_guests_and_the_dead_give_theirs_back() {
+    let limits = Limits {
+        guests_max: 2,
+        ..Limits::default()
+    };
+    let max = 2;
+    let limit = "guests_max";
+    let host = Host::new(limits).unwrap();
+    let dying = module(
+        &host,
+        &own("", r#"(func (export "room_init") unreachable)"#),
+    )
+    .unwrap();
+    let unborn = module(&host, &own("", "(func $dies unreachable) (start $dies)")).unwrap();
+    let new = || Guest::new(&dying, GuestConfig::default(), NOW);
+    let mut first = new().unwrap();
+    assert!(Guest::new(&unborn, GuestConfig::default(), NOW).is_err());
+    let second = new().unwrap();
+    assert_eq!(new().err(), Some(Trap::Limit { limit, max }));
+    drop(second);
+    let _second = new().unwrap();
+    assert_eq!(new().err(), Some(Trap::Limit { limit, max }));
+    tell(&mut first, Event::Init).unwrap_err();
+    let _third = new().unwrap();
+    assert_eq!(new().err(), Some(Trap::Limit { limit, max }));
 }
 
 #[test]
