@@ -23,9 +23,10 @@ pub fn since_1970() -> Duration {
     since.unwrap_or_default()
 }
 
-/// CPU time that this thread has used: unlike [`now`], it stands still while others have the core.
+/// CPU time that this thread has used: it stands still while others have the core.
 #[cfg(unix)]
-pub(crate) fn busy() -> Duration {
+#[must_use]
+pub fn busy() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let part = |number: i64| u64::try_from(number).unwrap_or(0);
     Duration::from_secs(part(time.tv_sec)) + Duration::from_nanos(part(time.tv_nsec))
@@ -33,7 +34,8 @@ pub(crate) fn busy() -> Duration {
 
 /// Time since the first call: this system does not say what one thread used.
 #[cfg(not(unix))]
-pub(crate) fn busy() -> Duration {
+#[must_use]
+pub fn busy() -> Duration {
     static BEGAN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     now().saturating_duration_since(*BEGAN.get_or_init(now))
 }

@@ -49,7 +49,7 @@ mod glommio;
 mod portable;
 mod sockets;
 
-pub use clock::since_1970;
+pub use clock::{busy, since_1970};
 pub use cores::one_per_core;
 pub use in_process::{ClientFactory, InProcessClient};
 pub use keeping::{Difference, Recording, Recovery, first_difference, manifest_of, shards_kept};
