@@ -21,7 +21,7 @@ pub enum Event<'a> {
     Message {
         /// Who.
         member: u32,
-        /// What. Who drives the guest bounds its length: a guest that has no memory for it dies of it.
+        /// What. Who drives the guest bounds its length, as rooms do: a guest that has no memory for it dies of it.
         payload: PayloadRef<'a>,
     },
     /// A session is no member any more.

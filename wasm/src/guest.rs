@@ -40,37 +40,63 @@ impl Guest {
     /// # Errors
     /// When its start traps, or there is no place or no memory for it.
     pub fn new(module: &Module, config: GuestConfig, now: Duration) -> Result<Self, Trap> {
+        let mut lines = Vec::new();
+        let guest = Self::new_heard(module, config, now, &mut lines);
+        guest.map(|guest| Self {
+            logged: lines,
+            ..guest
+        })
+    }
+
+    /// The same, and adds what the guest logs as it starts to `lines`, also if its start traps.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn new_heard(
+        module: &Module,
+        config: GuestConfig,
+        now: Duration,
+        lines: &mut Vec<String>,
+    ) -> Result<Self, Trap> {
         let place = module.host.place()?;
         let mut sandbox = Sandbox::new(Arc::clone(&module.host.limits), config);
         sandbox.begin(now, &[]);
         let mut store = Store::new(&module.host.engine, sandbox);
         store.limiter(|sandbox| &mut sandbox.store_limits);
-        wind_up(&mut store)?;
-        let instance = module.prepared.instantiate(&mut store)?;
-        let no_memory = || Trap::Host("it has no memory".to_owned());
-        let memory = instance
-            .get_memory(&mut store, "memory")
-            .ok_or_else(no_memory)?;
-        store.data_mut().memory = Some(memory);
-        if let Some(initializer) = optional::<()>(&instance, &mut store, INITIALIZER)? {
-            initializer.call(&mut store, ())?;
+        if let Some(epochs) = module.host.epochs {
+            epochs.watch(&mut store);
         }
-        let exports = match module.abi() {
-            Abi::Worldshard => Exports::Own(Box::new(OwnExports::new(&instance, &mut store)?)),
-            Abi::Stateroom => {
-                let exports = StateroomExports::new(&instance, &mut store, memory)?;
-                Exports::Stateroom(Box::new(exports))
-            }
-        };
-        let logged = store.data_mut().log.end();
+        let exports = Self::start(module, &mut store);
+        lines.extend(store.data_mut().log.end());
         let running = Running {
+            exports: exports?,
+            is_watched: module.host.epochs.is_some(),
             store,
-            exports,
             _place: place,
         };
         Ok(Self {
             running: Some(running),
-            logged,
+            logged: Vec::new(),
+        })
+    }
+
+    fn start(module: &Module, store: &mut Store<Sandbox>) -> Result<Exports, Trap> {
+        wind_up(store, module.host.epochs.is_some())?;
+        let instance = module.prepared.instantiate(&mut *store)?;
+        let no_memory = || Trap::Host("it has no memory".to_owned());
+        let memory = instance
+            .get_memory(&mut *store, "memory")
+            .ok_or_else(no_memory)?;
+        store.data_mut().memory = Some(memory);
+        if let Some(initializer) = optional::<()>(&instance, store, INITIALIZER)? {
+            initializer.call(&mut *store, ())?;
+        }
+        Ok(match module.abi() {
+            Abi::Worldshard => Exports::Own(Box::new(OwnExports::new(&instance, store)?)),
+            Abi::Stateroom => {
+                let exports = StateroomExports::new(&instance, store, memory)?;
+                Exports::Stateroom(Box::new(exports))
+            }
         })
     }
 
@@ -117,7 +143,7 @@ impl Guest {
             .map(|event| running.exports.input(event))
             .unwrap_or_default();
         running.store.data_mut().begin(now, input);
-        let done = wind_up(&mut running.store).and_then(|()| call(running));
+        let done = wind_up(&mut running.store, running.is_watched).and_then(|()| call(running));
         self.logged = running.store.data_mut().log.end();
         done.map_err(|error| {
             self.running = None;
@@ -138,14 +164,16 @@ impl fmt::Debug for Guest {
 struct Running {
     store: Store<Sandbox>,
     exports: Exports,
+    /// Whether it is asked at each epoch's end what it has taken.
+    is_watched: bool,
     _place: Place,
 }
 
 /// Gives a guest the time of one call.
-fn wind_up(store: &mut Store<Sandbox>) -> wasmtime::Result<()> {
+fn wind_up(store: &mut Store<Sandbox>, is_watched: bool) -> wasmtime::Result<()> {
     let limits = &store.data().limits;
     let (epochs, fuel) = (limits.epochs_per_call_max, limits.fuel_per_call_max);
-    store.set_epoch_deadline(epochs);
+    store.set_epoch_deadline(if is_watched { 1 } else { epochs });
     match fuel {
         Some(fuel) => store.set_fuel(fuel),
         None => Ok(()),

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Thread;
+use std::time::Duration;
 
 use wasmtime::{Config, Engine, OptLevel};
 
+use crate::epochs::{self, Epochs};
 use crate::error::{ModuleError, Trap};
 use crate::limits::Limits;
 
@@ -15,6 +18,10 @@ pub struct Host {
     pub(crate) limits: Arc<Limits>,
     /// Guests that live.
     guests: Arc<AtomicUsize>,
+    /// How calls are bounded by the time that they take of their thread; without, epochs alone bound them.
+    pub(crate) epochs: Option<Epochs>,
+    /// The thread that counts epochs, which rests while no guest lives.
+    counting: Option<Thread>,
 }
 
 impl Host {
@@ -23,6 +30,28 @@ impl Host {
     /// # Errors
     /// When the limits contradict each other, or guests cannot run on this machine.
     pub fn new(limits: Limits) -> Result<Self, ModuleError> {
+        Self::over(limits, None)
+    }
+
+    /// The same with a thread that begins an epoch `every` so often, for as long as the host is there. What counts is the
+    /// time that a call takes of its thread, which `busy` tells: a guest that the machine lets wait is not stopped for that.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and when there is no thread for it.
+    pub fn counting(
+        limits: Limits,
+        every: Duration,
+        busy: fn() -> Duration,
+    ) -> Result<Self, ModuleError> {
+        let epochs = Epochs::new(&limits, every, busy);
+        let mut host = Self::over(limits, Some(epochs))?;
+        let thread = epochs::count(&host.engine, &host.guests, every)
+            .map_err(|error| ModuleError::Host(format!("no thread counts epochs: {error}")))?;
+        host.counting = Some(thread);
+        Ok(host)
+    }
+
+    fn over(limits: Limits, epochs: Option<Epochs>) -> Result<Self, ModuleError> {
         if limits.epochs_per_call_max < 2 {
             let cause = "epochs_per_call_max is at least 2: with 1 a call that begins late in an epoch has no time";
             return Err(ModuleError::Host(cause.to_owned()));
@@ -39,6 +68,8 @@ impl Host {
             engine,
             limits,
             guests,
+            epochs,
+            counting: None,
         })
     }
 
@@ -62,7 +93,10 @@ impl Host {
             .guests
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
         let limit = "guests_max";
-        counted.map_err(|_| Trap::Limit { limit, max })?;
+        let before = counted.map_err(|_| Trap::Limit { limit, max })?;
+        if let Some(thread) = self.counting.as_ref().filter(|_| before == 0) {
+            thread.unpark();
+        }
         Ok(Place(Arc::clone(&self.guests)))
     }
 }

@@ -1,7 +1,7 @@
 //! Hosts services of rooms that are WebAssembly guests: what they are told, what they want done, and the bounds they live in.
 //!
-//! Sans-IO: time and seed are arguments, and whoever drives guests ticks the epoch that stops a runaway. Never knows a
-//! session or an engine. `docs/guests.md` has the ABIs to the byte.
+//! A guest is sans-IO: time and seed are arguments. What rooms have to do with it is `service`, the thread that counts a
+//! runaway's time is `epochs`; nothing else knows the engine or a thread. `docs/guests.md` has the ABIs to the byte.
 //!
 //! ```
 //! use std::time::Duration;
@@ -27,9 +27,13 @@
 //! # }
 //! ```
 
+mod service;
+
 mod limits;
 
 mod host;
+
+mod epochs;
 
 mod module;
 
@@ -54,3 +58,4 @@ pub use guest::{Guest, GuestConfig};
 pub use host::Host;
 pub use limits::Limits;
 pub use module::Module;
+pub use service::{EPOCH, GuestRoom, Guests};

@@ -18,7 +18,8 @@ pub struct Limits {
     /// Bytes of the host's stack that a guest's calls may take. Recursion beyond traps. The driver's threads need this
     /// much and what they need themselves.
     pub stack_bytes_max: usize,
-    /// Epochs after which a call traps: it has had at least one less, and at most as many. At least 2.
+    /// Epochs after which a call traps: it has had at least one less, and at most as many. At least 2. Where a
+    /// [thread counts them](crate::Host::counting), as much time of the call's own thread, so exactly as epochs are counted.
     pub epochs_per_call_max: u64,
     /// Steps of WebAssembly, about one for each instruction, after which a call traps: always at the same one, which epochs
     /// do not promise. `None`: they are not counted.
@@ -27,8 +28,11 @@ pub struct Limits {
     pub effects_per_call_max: usize,
     /// Bytes of all effects of one call: payloads, names, reasons, and four for each member of a group. More traps.
     pub effect_bytes_per_call_max: usize,
-    /// Bytes of one payload that a guest sends. A longer one traps. What a guest is told is bounded by who tells it.
+    /// Bytes of one payload that a guest sends. A longer one traps.
     pub payload_bytes_max: usize,
+    /// Bytes of one message that a room tells its guest. The guest is not told of a longer one: the connection of who sent
+    /// it is closed by 1009.
+    pub message_bytes_max: usize,
     /// Bytes of a timer's name. A longer one traps.
     pub timer_name_bytes_max: usize,
     /// Bytes of the reason of a kick, which must fit into a frame of WebSocket that closes. A longer one traps.
@@ -47,11 +51,12 @@ impl Default for Limits {
             memory_bytes_max: 16 << 20,
             table_elements_max: 10_000,
             stack_bytes_max: 256 << 10,
-            epochs_per_call_max: 5,
+            epochs_per_call_max: 3,
             fuel_per_call_max: None,
             effects_per_call_max: 1_024,
             effect_bytes_per_call_max: 1 << 20,
             payload_bytes_max: 64 << 10,
+            message_bytes_max: 64 << 10,
             timer_name_bytes_max: 64,
             reason_bytes_max: 123,
             log_bytes_per_call_max: 4 << 10,

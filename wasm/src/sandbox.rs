@@ -28,6 +28,8 @@ pub(crate) struct Sandbox {
     pub(crate) now: Duration,
     pub(crate) chance: Chance,
     pub(crate) log: Log,
+    /// What the thread had used when the call's first epoch ended.
+    pub(crate) busy_since: Option<Duration>,
     effects: Vec<Effect>,
     effect_bytes: usize,
 }
@@ -52,6 +54,7 @@ impl Sandbox {
             output: None,
             now: Duration::ZERO,
             log: Log::default(),
+            busy_since: None,
             effects: Vec::new(),
             effect_bytes: 0,
         }
@@ -66,6 +69,7 @@ impl Sandbox {
         self.effects.clear();
         self.effect_bytes = 0;
         self.log.begin();
+        self.busy_since = None;
     }
 
     /// What the call wants done.

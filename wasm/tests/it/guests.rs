@@ -50,6 +50,80 @@ pub(crate) fn counter() -> String {
     )
 }
 
+/// Our own ABI: does what the first letter of a text says. Increments as [`counter`], and says its room's name, its config,
+/// a random number, how many ticks it was told, who it talks to; waits for a timer, spins, takes all memory, or traps.
+pub(crate) fn everything() -> String {
+    let sends = |letter: char, text: &str| {
+        format!(
+            "(if (i32.eq (local.get $first) (i32.const {})) (then {text}))",
+            letter as u32
+        )
+    };
+    let input = |input: u32| {
+        format!(
+            "(local.set $len (call $len (i32.const {input})))
+            (drop (call $read (i32.const {input}) (i32.const 0) (i32.const 512) (local.get $len)))
+            (call $send_one (local.get $member) (i32.const 0) (i32.const 512) (local.get $len))"
+        )
+    };
+    let number = |number: &str| {
+        format!(
+            "(local.set $at (call $decimals {number} (i32.const 600)))
+            (call $send_one (local.get $member) (i32.const 0) (local.get $at) (i32.sub (i32.const 600) (local.get $at)))"
+        )
+    };
+    let letters = [
+        sends(
+            'i',
+            "(local.set $at (call $counted))
+            (call $send_all (i32.const 0) (local.get $at) (i32.sub (i32.const 128) (local.get $at)))",
+        ),
+        sends('n', &input(1)),
+        sends('c', &input(2)),
+        sends('r', &number("(call $random)")),
+        sends('a', &number("(global.get $ticks)")),
+        sends('m', &number("(i64.extend_i32_u (local.get $member))")),
+        sends('w', "(call $set_timer (i32.const 40) (i32.const 4) (i64.const 1000000))"),
+        sends('l', "(call $log (i32.const 64) (local.get $len))"),
+        sends('s', "(loop $on (br $on))"),
+        sends(
+            'g',
+            "(loop $on
+                (local.set $at (memory.grow (i32.const 1)))
+                (if (i32.lt_s (local.get $at) (i32.const 0)) (then unreachable))
+                (memory.fill (i32.mul (local.get $at) (i32.const 65536)) (i32.const 1) (i32.const 65536))
+                (br $on))",
+        ),
+        sends('t', "unreachable"),
+    ];
+    super::own(
+        r#"(import "worldshard" "input_len" (func $len (param i32) (result i32)))
+           (import "worldshard" "input_read" (func $read (param i32 i32 i32 i32) (result i32)))
+           (import "worldshard" "send_all" (func $send_all (param i32 i32 i32)))
+           (import "worldshard" "send_one" (func $send_one (param i32 i32 i32 i32)))
+           (import "worldshard" "set_timer" (func $set_timer (param i32 i32 i64)))
+           (import "worldshard" "random" (func $random (result i64)))
+           (import "worldshard" "log" (func $log (param i32 i32)))"#,
+        &format!(
+            r#"{DECIMALS}
+            (data (i32.const 40) "wake")
+            (data (i32.const 48) "wokenbye")
+            (global $ticks (mut i64) (i64.const 0))
+            (func (export "room_tick") (param i64)
+                (global.set $ticks (i64.add (global.get $ticks) (i64.const 1))))
+            (func (export "room_timer") (param i32) (call $send_all (i32.const 0) (i32.const 48) (i32.const 5)))
+            (func (export "room_disconnect") (param i32) (call $send_all (i32.const 0) (i32.const 53) (i32.const 3)))
+            (func (export "room_message") (param $member i32) (param $kind i32) (param $len i32)
+                (local $first i32) (local $at i32)
+                (if (local.get $kind) (then (return)))
+                (drop (call $read (i32.const 0) (i32.const 0) (i32.const 64) (i32.const 64)))
+                (local.set $first (i32.load8_u (i32.const 64)))
+                {})"#,
+            letters.concat()
+        ),
+    )
+}
+
 /// Stateroom's ABI. `$told` lies at 1024; what was allocated is freed before anything else is.
 pub(crate) fn stateroom(version: i32, protocol: i32, recv: &str) -> String {
     format!(

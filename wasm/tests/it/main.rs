@@ -5,12 +5,28 @@
     clippy::unwrap_used,
     reason = "a test may panic: the permission for tests does not reach their helpers"
 )]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test waits for one event and fails by any other"
+)]
+
+#[path = "../../../engine/tests/it/pump.rs"]
+#[expect(dead_code, reason = "it drives more than guests")]
+mod pump;
+#[path = "../../../engine/tests/it/runtimes.rs"]
+mod runtimes;
+#[path = "../../../engine/tests/it/socket.rs"]
+#[expect(dead_code, reason = "it says more than guests are told")]
+mod socket;
 
 mod documents;
 mod guests;
 mod hostile;
 mod language;
 mod modules;
+mod net;
+mod replaced;
+mod rooms;
 mod sandbox;
 mod services;
 mod stateroom;
