@@ -15,6 +15,7 @@ use std::any::type_name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use worldshard_protocol::{EntityId, SessionId};
 use worldshard_shard::{
@@ -192,6 +193,13 @@ impl App {
     pub fn world(&mut self, config: WorldConfig) -> &mut Self {
         self.world.config = config;
         self.world_name.get_or_insert_with(|| "world".to_owned());
+        self
+    }
+
+    /// What ticks and random numbers follow from in an application that has rooms and no world to be seen.
+    pub fn pace(&mut self, tick_interval: Duration, seed: u64) -> &mut Self {
+        self.world.config.tick_interval = tick_interval;
+        self.world.config.seed = seed;
         self
     }
 

@@ -278,6 +278,15 @@ fn default_paths_are_raw_at_ws_and_lanes_at_world_where_there_is_one() {
         .unwrap();
     assert_eq!(plain.framing("/ws"), Some(Framing::Raw));
     assert_eq!(plain.framing("/world"), None);
+    let tick = std::time::Duration::from_millis(20);
+    let paced = App::new()
+        .plugin(WebSocketPlugin::bind("127.0.0.1:0"))
+        .pace(tick, 7)
+        .build()
+        .unwrap();
+    assert_eq!(paced.framing("/world"), None);
+    assert_eq!(paced.world().config.tick_interval, tick);
+    assert_eq!(paced.world().config.seed, 7);
     let world = App::new()
         .plugin(WebSocketPlugin::bind("127.0.0.1:0").raw("/chat"))
         .world(WorldConfig::default())
