@@ -29,7 +29,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a world, or a small application, and serve it over WebSocket until ctrl-c
     #[command(after_help = SERVE_EXAMPLES)]
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Run a world as fast as it can, without a network, and say what it cost and whether it held
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
@@ -62,6 +62,10 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
+    #[cfg(feature = "wasm")]
+    #[command(flatten)]
+    pub(crate) guests: crate::guests::GuestArgs,
+
     /// Where to listen; port 0 takes any free one
     #[arg(
         long,
@@ -70,6 +74,24 @@ pub(crate) struct ServeArgs {
         help_heading = "Server"
     )]
     pub(crate) bind: String,
+
+    /// Listen on this port of 127.0.0.1
+    #[arg(
+        short,
+        long,
+        value_name = "PORT",
+        conflicts_with = "bind",
+        help_heading = "Server"
+    )]
+    pub(crate) port: Option<u16>,
+
+    /// Seconds of silence of a client after which it is asked whether it is there
+    #[arg(short = 'i', long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Server")]
+    pub(crate) heartbeat_interval: u16,
+
+    /// Seconds of silence after which it is not; more than until it is asked
+    #[arg(short = 't', long, value_name = "S", default_value_t = 35, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Server")]
+    pub(crate) heartbeat_timeout: u16,
 
     /// What to serve
     #[arg(long, value_enum, default_value_t = AppName::World, help_heading = "Server")]
@@ -120,6 +142,16 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) data: DataArgs,
+}
+
+impl ServeArgs {
+    /// Where to listen, by whichever flag.
+    pub(crate) fn address(&self) -> String {
+        match self.port {
+            Some(port) => format!("127.0.0.1:{port}"),
+            None => self.bind.clone(),
+        }
+    }
 }
 
 /// How connections are encrypted.
@@ -481,6 +513,7 @@ Examples:
   worldshard serve --tick-rate 30 --interest-radius 60
   worldshard serve --bind 0.0.0.0:8080 --auth token --auth-key game.pub --sessions-per-user 1
   worldshard serve --app echo --bind 127.0.0.1:9000
+  worldshard serve counter.wasm -p 9000             a WebAssembly module in each room, at /ws/{room}
   worldshard serve --app broadcast --coalesce tick  everyone's messages in one write a tick for each client
   worldshard serve --files static --files /client=pkg  files of two folders, in place of the page
   worldshard serve --data world                     goes on where it ended, also after kill -9

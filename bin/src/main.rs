@@ -3,6 +3,8 @@
 mod cli;
 
 mod diff;
+#[cfg(feature = "wasm")]
+mod guests;
 mod identity;
 mod kept;
 mod keys;

@@ -1,6 +1,8 @@
 //! `worldshard serve`: one application on one port, until a signal.
 
 use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
 
 use worldshard::prelude::{App, Update, WebSocketPlugin};
 use worldshard::runtime::{Recovery, one_per_core, shards_kept};
@@ -13,6 +15,12 @@ use crate::{kept, tls};
 
 /// Serves; returns when told to stop and all is said.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
+    if args.heartbeat_timeout <= args.heartbeat_interval {
+        return Err(Failure::usage(format!(
+            "--heartbeat-timeout {}: longer than --heartbeat-interval, {}, or nobody has the time to answer",
+            args.heartbeat_timeout, args.heartbeat_interval
+        )));
+    }
     let data = kept::options(args);
     if data.is_some() && args.app != AppName::World {
         return Err(Failure::usage(
@@ -21,8 +29,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     }
     let shards = shards(args)?;
     let identity = args.identity.read()?;
+    let address = args.address();
     let mut app = App::new();
-    app.plugin(WebSocketPlugin::bind(args.bind.clone()))
+    app.plugin(WebSocketPlugin::bind(address.clone()))
         .shards(shards)
         .runtime(args.runtime.into())
         .coalesce(args.coalesce)
@@ -30,14 +39,43 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
             options.data = data;
             options.tls = tls::options(args);
             options.limits.resume_grace = args.resume_grace;
+            options.limits.ping_interval = Duration::from_secs(args.heartbeat_interval.into());
+            options.limits.silence_max = Duration::from_secs(args.heartbeat_timeout.into());
             identity.apply(options);
         });
+    add(&mut app, args)?;
+    let running = app
+        .start()
+        .map_err(|error| Failure::start(error, &address))?;
+    let announce = |running: &Running| {
+        // Whoever does not want the line may have closed stdout; the server is there for its clients.
+        let mut out = std::io::stdout();
+        let notes = running
+            .recovery()
+            .map_or(&[][..], |recovery| &recovery.notes);
+        for note in notes {
+            tracing::warn!(note, "while the world was opened");
+        }
+        let _ = writeln!(out, "{}", ready_line(args, shards, running));
+    };
+    running
+        .join_or_signal_after(announce)
+        .map_err(Failure::from)
+}
+
+/// Adds what is served: a module, a world, or a small application.
+fn add(app: &mut App, args: &ServeArgs) -> Result<(), Failure> {
+    #[cfg(feature = "wasm")]
+    if let Some(served) = args.guests.read()? {
+        served.add(app, args);
+        return Ok(());
+    }
     match args.app {
         AppName::World => app.plugin(world(args)),
         AppName::Echo => app.system(Update, apps::echo),
         AppName::Broadcast => app.system(Update, apps::broadcast),
-        AppName::Tour => apps::tour(&mut app),
-        AppName::Space => apps::space(&mut app),
+        AppName::Tour => apps::tour(app),
+        AppName::Space => apps::space(app),
     };
     for (path, folder) in &args.files {
         app.files(path, folder);
@@ -55,23 +93,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
             app.plugin(TourPagePlugin);
         }
     }
-    let running = app
-        .start()
-        .map_err(|error| Failure::start(error, &args.bind))?;
-    let announce = |running: &Running| {
-        // Whoever does not want the line may have closed stdout; the server is there for its clients.
-        let mut out = std::io::stdout();
-        let notes = running
-            .recovery()
-            .map_or(&[][..], |recovery| &recovery.notes);
-        for note in notes {
-            tracing::warn!(note, "while the world was opened");
-        }
-        let _ = writeln!(out, "{}", ready_line(args, shards, running));
-    };
-    running
-        .join_or_signal_after(announce)
-        .map_err(Failure::from)
+    Ok(())
 }
 
 /// Tells where the server is and what it runs.
@@ -89,6 +111,12 @@ fn ready_line(args: &ServeArgs, shards: u16, running: &Running) -> String {
         Some(fingerprint) => ("https", format!(", certificate SHA-256 {fingerprint}")),
     };
     let at = format!("worldshard: {scheme}://{addr}/ ");
+    if let Some(module) = module(args) {
+        let module = module.display();
+        return format!(
+            "{at} {module} at /ws/{{room}} and /ws, {shards} shards, {hz} Hz, runtime {runtime}{certificate}"
+        );
+    }
     match args.app {
         AppName::World => format!(
             "{at} world {}, {} entities, {shards} shards, {hz} Hz, runtime {runtime}{}{certificate}",
@@ -129,6 +157,17 @@ fn world(args: &ServeArgs) -> worlds::WorldSetup {
     }
 }
 
+/// The module that is served, if one is.
+#[cfg(feature = "wasm")]
+fn module(args: &ServeArgs) -> Option<&Path> {
+    args.guests.module.as_deref()
+}
+
+#[cfg(not(feature = "wasm"))]
+fn module(_: &ServeArgs) -> Option<&Path> {
+    None
+}
+
 /// A world on one core has two shards, so that there is a border to see; one that is kept has as many as it had.
 fn shards(args: &ServeArgs) -> Result<u16, Failure> {
     if args.shards > 0 {
@@ -138,6 +177,7 @@ fn shards(args: &ServeArgs) -> Result<u16, Failure> {
     if let Some(kept) = folder.map(shards_kept).transpose()?.flatten() {
         return Ok(kept);
     }
-    let least = if args.app == AppName::World { 2 } else { 1 };
+    let is_world = args.app == AppName::World && module(args).is_none();
+    let least = if is_world { 2 } else { 1 };
     Ok(one_per_core().max(least))
 }

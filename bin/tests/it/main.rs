@@ -10,6 +10,9 @@
 )]
 
 mod fleet;
+#[cfg(feature = "wasm")]
+#[path = "../../../wasm/tests/it/guests.rs"]
+mod modules;
 #[path = "../../../engine/tests/it/runtimes.rs"]
 mod runtimes;
 mod server;
@@ -23,6 +26,8 @@ mod bounded;
 mod commands;
 mod descriptors;
 mod files;
+#[cfg(feature = "wasm")]
+mod guests;
 mod identity;
 mod kept;
 #[cfg(target_os = "linux")]

@@ -1,5 +1,12 @@
 //! Services as WebAssembly text: what a compiler would make of them, by hand.
 
+/// A guest of our own ABI that has, beside a memory of one page, these parts. Imports come first.
+pub(crate) fn own(imports: &str, parts: &str) -> String {
+    format!(
+        r#"(module {imports} (memory (export "memory") 1) (func (export "worldshard_abi_1")) {parts})"#
+    )
+}
+
 /// Writes a number in decimals that end at an address, and answers where they begin.
 const DECIMALS: &str = r#"
     (func $decimals (param $number i64) (param $at i32) (result i32)
@@ -29,13 +36,14 @@ const DECIMALS: &str = r#"
 
 /// Our own ABI: `increment` is answered to all by `new value: N`. Saves and loads the value.
 pub(crate) fn counter() -> String {
-    super::own(
+    own(
         r#"(import "worldshard" "input_read" (func $read (param i32 i32 i32 i32) (result i32)))
            (import "worldshard" "send_all" (func $send_all (param i32 i32 i32)))
            (import "worldshard" "output" (func $output (param i32 i32)))"#,
         &format!(
             r#"{DECIMALS}
             (func (export "room_message") (param $member i32) (param $kind i32) (param $len i32) (local $at i32)
+                (if (local.get $kind) (then (return)))
                 (drop (call $read (i32.const 0) (i32.const 0) (i32.const 64) (i32.const 9)))
                 (if (call $is_increment (i32.const 64) (local.get $len)) (then
                     (local.set $at (call $counted))
@@ -96,7 +104,7 @@ pub(crate) fn everything() -> String {
         ),
         sends('t', "unreachable"),
     ];
-    super::own(
+    own(
         r#"(import "worldshard" "input_len" (func $len (param i32) (result i32)))
            (import "worldshard" "input_read" (func $read (param i32 i32 i32 i32) (result i32)))
            (import "worldshard" "send_all" (func $send_all (param i32 i32 i32)))

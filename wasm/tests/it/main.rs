@@ -34,6 +34,7 @@ mod stateroom;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use guests::own;
 use worldshard_wasm::{
     Effect, Event, Guest, GuestConfig, Host, Limits, Module, ModuleError, PayloadRef, Trap,
 };
@@ -48,13 +49,6 @@ fn host() -> Host {
 /// The module of a text.
 fn module(host: &Host, text: &str) -> Result<Module, ModuleError> {
     Module::new(host, &wat::parse_str(text).unwrap())
-}
-
-/// A guest of our own ABI that has, beside a memory of one page, these parts. Imports come first.
-fn own(imports: &str, parts: &str) -> String {
-    format!(
-        r#"(module {imports} (memory (export "memory") 1) (func (export "worldshard_abi_1")) {parts})"#
-    )
 }
 
 /// A guest of a text, by these bounds, in a room of that name.
