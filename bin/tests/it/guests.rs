@@ -81,6 +81,32 @@ fn counts(server: &Server) {
     hears(&mut one, "new value: 4");
 }
 
+/// What `guest/stateroom/examples/talk.rs` does.
+fn talks(server: &Server) {
+    let mut one = connect(server, "/ws");
+    hears(&mut one, "you are 1, begun: true");
+    let mut two = connect(server, "/ws/lobby");
+    hears(&mut two, "you are 2, begun: true");
+    hears(&mut one, "2 comes");
+    says(&mut two, "über");
+    hears(&mut one, "über");
+    hears(&mut two, "über");
+    one.binary(b"\xff\x00");
+    one.flush().unwrap();
+    let echo = Some(Event::Binary(b"\xff\x00"[..].into()));
+    assert_eq!(one.receive(WAIT).unwrap(), echo);
+    says(&mut one, "wait");
+    hears(&mut one, "woken");
+    hears(&mut two, "woken");
+    says(&mut one, "panic");
+    hears(&mut one, "you are 1, begun: true");
+    hears(&mut two, "1 comes");
+    hears(&mut two, "you are 2, begun: true");
+    hears(&mut one, "2 comes");
+    drop(two);
+    hears(&mut one, "2 leaves");
+}
+
 /// Counters as text, and the compiled ones that WORLDSHARD_GUESTS names, by their files.
 fn every_counter_does_what_the_script_says(runtime: &str) {
     let folder = Folder::new(&format!("counters-{runtime}"));
@@ -98,7 +124,10 @@ fn every_counter_does_what_the_script_says(runtime: &str) {
             let said =
                 format!("/  {file} at /ws/{{room}} and /ws, {shards} shards, 20 Hz, runtime ");
             assert!(server.line().contains(&said), "{}", server.line());
-            counts(&server);
+            match file.contains("stateroom_talk") {
+                true => talks(&server),
+                false => counts(&server),
+            }
             server.end();
         }
     }
