@@ -25,6 +25,7 @@ mod hostile;
 mod language;
 mod modules;
 mod net;
+mod pace;
 mod replaced;
 mod rooms;
 mod sandbox;
