@@ -50,6 +50,14 @@ pub(crate) enum Command {
     #[cfg(target_os = "linux")]
     #[command(after_help = crate::bench::args::EXAMPLES)]
     Bench(crate::bench::args::BenchArgs),
+    /// Build the service of a project, serve it, and build it again when a file changes: rooms go on with what is new
+    #[cfg(feature = "wasm")]
+    #[command(after_help = crate::project::EXAMPLES)]
+    Dev(crate::dev::DevArgs),
+    /// Build a project into its folder dist/, which serve takes
+    #[cfg(feature = "wasm")]
+    #[command(after_help = crate::project::EXAMPLES)]
+    Build(crate::build::BuildArgs),
     /// Say what this machine allows, what runs because of it, and how to change that
     Doctor,
     /// Make a pair of keys: one makes tokens that let users in, the other tells a server which are good

@@ -11,7 +11,6 @@ use worldshard::prelude::{App, Creation, Rooms, WhenEmpty};
 use worldshard::runtime::busy;
 use worldshard_wasm::{EPOCH, Guests, Host, Limits, Module};
 
-use crate::cli::ServeArgs;
 use crate::failure::Failure;
 
 /// What is asked of guests and their rooms.
@@ -72,7 +71,7 @@ impl GuestArgs {
         };
         let guests_max = limits.guests_max;
         let config = match &self.guest_config {
-            Some(file) => read(file, CONFIG_BYTES_MAX)?,
+            Some(file) => config(file)?,
             None => Vec::new(),
         };
         let host = Host::counting(limits, EPOCH, busy)
@@ -87,8 +86,18 @@ impl GuestArgs {
 }
 
 impl Served {
+    /// Guests of a project: rooms begin when somebody connects, and bounds are what they are by default.
+    pub(crate) fn of_project(guests: Guests) -> Self {
+        Self {
+            guests,
+            creation: Creation::Implicit,
+            when_empty: WhenEmpty::EndAfter(ROOM_WAIT),
+            guests_max: Limits::default().guests_max,
+        }
+    }
+
     /// Adds its rooms to an application, and a page at `/` to try them.
-    pub(crate) fn add(self, app: &mut App, args: &ServeArgs) {
+    pub(crate) fn add(self, app: &mut App, tick_interval: Duration, seed: u64) {
         let mut rooms = Rooms::at("/ws/{room}", self.guests.make())
             .creation(self.creation)
             .when_empty(self.when_empty);
@@ -100,7 +109,7 @@ impl Served {
         let rooms_max = self.guests_max - GUESTS_SPARE;
         app.plugin(MessagesPagePlugin)
             .rooms(rooms)
-            .pace(args.tick_rate.interval, args.world.seed)
+            .pace(tick_interval, seed)
             .options(|options| {
                 options.limits.rooms_max = u32::try_from(rooms_max).unwrap_or(u32::MAX);
             });
@@ -138,6 +147,11 @@ pub(crate) fn module(host: &Host, file: &Path) -> Result<Module, Failure> {
         ));
     }
     Module::new(host, &bytes).map_err(|error| refuse(&error))
+}
+
+/// The settings of guests.
+pub(crate) fn config(file: &Path) -> Result<Vec<u8>, Failure> {
+    read(file, CONFIG_BYTES_MAX)
 }
 
 /// The bytes of a file, if they are no more.
@@ -183,6 +197,9 @@ const DEFAULT_ROOM: &str = "lobby";
 
 /// Letters of a room's name when they are not said.
 const SHORT_LETTERS: u8 = 4;
+
+/// What a room without members waits when nothing is said.
+const ROOM_WAIT: Duration = Duration::from_secs(60);
 
 /// Places for guests that are no room's own.
 const GUESTS_SPARE: usize = 192;

@@ -2,12 +2,18 @@
 
 mod cli;
 
+#[cfg(feature = "wasm")]
+mod build;
+#[cfg(feature = "wasm")]
+mod dev;
 mod diff;
 #[cfg(feature = "wasm")]
 mod guests;
 mod identity;
 mod kept;
 mod keys;
+#[cfg(feature = "wasm")]
+mod project;
 mod replay;
 mod serve;
 mod tls;
@@ -54,6 +60,10 @@ fn main() -> ExitCode {
         Command::Floor(args) => floor::run(args),
         #[cfg(target_os = "linux")]
         Command::Bench(args) => bench::run(args),
+        #[cfg(feature = "wasm")]
+        Command::Dev(args) => dev::run(args),
+        #[cfg(feature = "wasm")]
+        Command::Build(args) => build::run(args),
         Command::Doctor => doctor::run(),
         Command::Keygen(args) => keys::keygen(args),
         Command::Token(args) => keys::token(args),

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
 fn add(app: &mut App, args: &ServeArgs) -> Result<(), Failure> {
     #[cfg(feature = "wasm")]
     if let Some(served) = args.guests.read()? {
-        served.add(app, args);
+        served.add(app, args.tick_rate.interval, args.world.seed);
         return Ok(());
     }
     match args.app {

@@ -16,22 +16,22 @@ on_each_runtime!(
 );
 
 /// A folder of the test's own, gone when dropped.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("worldshard-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         Self(folder)
     }
 
-    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         let file = self.0.join(name);
         fs::write(&file, bytes).unwrap();
         file.to_str().unwrap().to_owned()
     }
 
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.0.to_str().unwrap()
     }
 }
@@ -43,24 +43,24 @@ impl Drop for Folder {
     }
 }
 
-fn connect(server: &Server, path: &str) -> Connection {
+pub(crate) fn connect(server: &Server, path: &str) -> Connection {
     let mut connection = Connection::connect(server.addr(), path, Framing::Raw).unwrap();
     assert_eq!(connection.receive(WAIT).unwrap(), Some(Event::Opened));
     connection
 }
 
-fn says(client: &mut Connection, text: &str) {
+pub(crate) fn says(client: &mut Connection, text: &str) {
     client.text(text);
     client.flush().unwrap();
 }
 
-fn hears(client: &mut Connection, text: &str) {
+pub(crate) fn hears(client: &mut Connection, text: &str) {
     let expected = Some(Event::Text(text.to_owned()));
     assert_eq!(client.receive(WAIT).unwrap(), expected);
 }
 
 /// What a counter does, whatever it is written in: it counts for all of its room, and for no other.
-fn counts(server: &Server) {
+pub(crate) fn counts(server: &Server) {
     let mut one = connect(server, "/ws");
     says(&mut one, "increment");
     hears(&mut one, "new value: 1");

@@ -34,6 +34,8 @@ mod kept;
 mod load;
 mod messages;
 mod pause;
+#[cfg(feature = "wasm")]
+mod project;
 #[cfg(target_os = "linux")]
 mod refused;
 mod simulated;

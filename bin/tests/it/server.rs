@@ -82,6 +82,19 @@ impl Server {
     /// The same at this address.
     pub(crate) fn start_at(mut command: Command, address: &str, args: &[&str]) -> Self {
         command.args(["--bind", address]).args(args);
+        Self::listen(command)
+    }
+
+    /// Starts a project on a free port, and keeps what it warns of.
+    #[cfg(feature = "wasm")]
+    pub(crate) fn dev(args: &[&str]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--log", "warn", "dev", "0"]).args(args);
+        command.stderr(Stdio::piped());
+        Self::listen(command)
+    }
+
+    fn listen(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -95,7 +108,7 @@ impl Server {
             .and_then(|rest| rest.split('/').next());
         let Some(addr) = addr.and_then(|addr| addr.parse().ok()) else {
             let status = child.wait().unwrap();
-            panic!("{args:?} said {line:?} and ended with {status}");
+            panic!("{command:?} said {line:?} and ended with {status}");
         };
         Self { child, addr, line }
     }
