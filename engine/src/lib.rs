@@ -73,7 +73,7 @@ pub use message::{CloseReason, Event, Message, Payload, Text};
 pub use page::{MessagesPagePlugin, PagePlugin, TourPagePlugin};
 pub use request::{Request, RequestToken, Requests};
 pub use runtime::Running;
-pub use service::{ROOM_TIMERS_MAX, Room, Service};
+pub use service::{ROOM_TIMERS_MAX, ROOM_TOTALS_MAX, Room, Service};
 pub use unsent::{Unsent, UnsentCause};
 pub use worldshard_macros::Emit;
 pub use worldshard_shard::{Codec, Component, Envelope, Visibility};

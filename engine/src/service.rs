@@ -133,6 +133,21 @@ impl Room<'_> {
         self.desk.send_in(room, meant, &payload.into());
     }
 
+    /// Says something to whoever runs the server, with the room's name.
+    pub fn log(&self, text: &str) {
+        tracing::info!(room = self.name(), shard = self.desk.own.0, "{text}");
+    }
+
+    /// Adds to a number that `/status` shows for each shard, of all its rooms together, ended ones too: how many rounds were
+    /// played, say. Of more than [`ROOM_TOTALS_MAX`] names the others are not counted.
+    pub fn count(&mut self, name: &'static str, by: u64) {
+        let totals = &mut self.desk.room_totals;
+        if totals.len() < ROOM_TOTALS_MAX || totals.contains_key(name) {
+            let total = totals.entry(name).or_default();
+            *total = total.saturating_add(by);
+        }
+    }
+
     /// Closes the connection of a member, behind what it was sent. It is told of as any other that leaves.
     pub fn kick(&mut self, member: SessionId, code: u16, reason: impl Into<Cow<'static, str>>) {
         if self.state.is_member(member) {
@@ -244,6 +259,9 @@ impl Room<'_> {
         self.state.timers.remove(name).is_some()
     }
 }
+
+/// Names that [`Room::count`] adds to, of all rooms of a shard.
+pub const ROOM_TOTALS_MAX: usize = 64;
 
 /// Timers of one room; one more is not set.
 pub const ROOM_TIMERS_MAX: usize = 256;

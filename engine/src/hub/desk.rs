@@ -71,6 +71,8 @@ pub(crate) struct Desk {
     pub(crate) environments: Environments,
     pub(crate) recipe: Arc<AppRecipe>,
     pub(crate) memberships: Memberships,
+    /// What services count.
+    pub(crate) room_totals: BTreeMap<&'static str, u64>,
     pub(crate) rooms_per_session_max: u32,
     last_session: u64,
 }
@@ -106,6 +108,7 @@ impl Desk {
             environments: Environments::default(),
             recipe: Arc::clone(recipe),
             memberships: Memberships::default(),
+            room_totals: BTreeMap::new(),
             rooms_per_session_max: recipe.options.limits.rooms_per_session_max,
             last_session: commons.sessions_before,
             commons,

@@ -1,6 +1,7 @@
 //! The numbers of one hub, for `/status`, benches and checkers. Never decides anything.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -101,6 +102,8 @@ pub struct ShardStatus {
     pub rooms_failed: usize,
     /// Panics of services; each began its room again.
     pub room_panics: u64,
+    /// What services counted by [`Room::count`](crate::Room::count), since the start.
+    pub room_totals: BTreeMap<&'static str, u64>,
     /// Panics of systems.
     pub faults: u64,
     /// Where and with what words the last one was.
@@ -225,6 +228,7 @@ impl Hub {
             rooms: rooms.rooms,
             rooms_failed: rooms.failed,
             room_panics: rooms.panics,
+            room_totals: self.desk.room_totals.clone(),
             faults: self.blame.faults().values().sum(),
             last_panic: self.blame.last().map(str::to_owned),
             quarantined: self.quarantined(),

@@ -519,3 +519,50 @@ fn a_kind_of_rooms_with_a_mistake_is_named_at_start() {
     app.rooms(rooms("/ws/{room}")).rooms(rooms("/ws/{room}"));
     assert!(app.build().is_err());
 }
+
+/// Counts how often it was told something, under names of its own and one too many.
+struct Teller;
+
+impl Service for Teller {
+    fn message(&mut self, room: &mut Room<'_>, _: SessionId, _: &Payload) {
+        room.log("told");
+        room.count("told", 1);
+        for name in NAMES {
+            room.count(name, 2);
+        }
+    }
+}
+
+const NAMES: [&str; 64] = {
+    const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnop";
+    let mut names = [""; 64];
+    let mut at = 0;
+    while at < 64 {
+        names[at] = LETTERS.split_at(at).1;
+        at += 1;
+    }
+    names
+};
+
+#[test]
+fn what_services_count_is_in_the_status_of_their_shard_and_bounded() {
+    for shards in [1, 2, 8] {
+        let mut app = app(Rooms::at("/t/{room}", |_| Teller));
+        let mut pump = Pump::new(&mut app, shards, 1);
+        for name in ["a", "b", "c"] {
+            let session = enter(&mut pump, &format!("/t/{name}"));
+            pump.text(session, "hello");
+            pump.settle();
+            pump.close(session, CloseReason::Lost);
+            pump.settle();
+        }
+        let mut told = 0;
+        for hub in &mut pump.hubs {
+            let totals = hub.status().room_totals;
+            told += totals.get("told").copied().unwrap_or(0);
+            assert!(totals.is_empty() || totals.len() == worldshard::ROOM_TOTALS_MAX);
+            assert!(!totals.contains_key(NAMES[63]), "one name too many");
+        }
+        assert_eq!(told, 3);
+    }
+}
