@@ -4,7 +4,7 @@ mod tour;
 
 pub(crate) use tour::{space, tour};
 
-use worldshard::prelude::{Audience, Context};
+use worldshard::prelude::{Audience, Context, Payload, Room, Rooms, Service, SessionId};
 
 /// Returns each message to its sender.
 pub(crate) fn echo(cx: &mut Context<'_>) {
@@ -17,5 +17,18 @@ pub(crate) fn echo(cx: &mut Context<'_>) {
 pub(crate) fn broadcast(cx: &mut Context<'_>) {
     for message in cx.messages() {
         cx.send(Audience::All, message.payload.clone());
+    }
+}
+
+/// Rooms that send each message to all their members.
+pub(crate) fn rooms() -> Rooms {
+    Rooms::at("/ws/{room}", |_| PassOn).default_room("lobby")
+}
+
+struct PassOn;
+
+impl Service for PassOn {
+    fn message(&mut self, room: &mut Room<'_>, _: SessionId, payload: &Payload) {
+        room.send(Audience::All, payload.clone());
     }
 }

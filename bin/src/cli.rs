@@ -357,6 +357,8 @@ pub(crate) enum AppName {
     Echo,
     /// Each message at /ws to everyone; a page to send some at /
     Broadcast,
+    /// Each message at /ws/ROOM to everyone in that room, /ws is one too; a page to send some at /
+    Rooms,
     /// The small examples together: echo, chat, lobbies, rooms, places; a page at / that tries them
     Tour,
     /// Places with a height, by /move x y z; a page that shows them at /

@@ -48,6 +48,7 @@ fn plan(args: &LoadArgs) -> Result<Plan, Failure> {
     let usage = |error: load::PlanError| Failure::usage(error.to_string());
     let mut target = Target::parse(&args.url, args.allow_remote).map_err(usage)?;
     let (sent, received) = (args.before_sent.as_deref(), args.before_received.as_deref());
+    target.room_members = args.members;
     target.dialect = Dialect::parse(args.hello.as_deref(), sent, received).map_err(usage)?;
     Ok(Plan {
         target,
@@ -75,6 +76,7 @@ fn scenario(args: &LoadArgs) -> Scenario {
         }),
         ScenarioName::Broadcast => Scenario::Broadcast { rate_hz: fanout_hz },
         ScenarioName::AllToAll => Scenario::AllToAll { rate_hz: fanout_hz },
+        ScenarioName::Rooms => Scenario::Rooms { rate_hz: fanout_hz },
         ScenarioName::World => Scenario::World { radius_m, steer_hz },
         ScenarioName::Sink => Scenario::Sink { steer_hz },
         ScenarioName::Idle => Scenario::Idle,

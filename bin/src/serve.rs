@@ -74,6 +74,7 @@ fn add(app: &mut App, args: &ServeArgs) -> Result<(), Failure> {
         AppName::World => app.plugin(world(args)),
         AppName::Echo => app.system(Update, apps::echo),
         AppName::Broadcast => app.system(Update, apps::broadcast),
+        AppName::Rooms => app.rooms(apps::rooms()),
         AppName::Tour => apps::tour(app),
         AppName::Space => apps::space(app),
     };
@@ -86,7 +87,7 @@ fn add(app: &mut App, args: &ServeArgs) -> Result<(), Failure> {
         AppName::World => {
             app.plugin(PagePlugin);
         }
-        AppName::Echo | AppName::Broadcast => {
+        AppName::Echo | AppName::Broadcast | AppName::Rooms => {
             app.plugin(MessagesPagePlugin);
         }
         AppName::Tour | AppName::Space => {
@@ -129,6 +130,9 @@ fn ready_line(args: &ServeArgs, shards: u16, running: &Running) -> String {
         }
         AppName::Broadcast => {
             format!("{at} broadcast at /ws, {shards} shards, runtime {runtime}{certificate}")
+        }
+        AppName::Rooms => {
+            format!("{at} rooms at /ws/ROOM, {shards} shards, runtime {runtime}{certificate}")
         }
         AppName::Tour | AppName::Space => {
             format!("{at} examples, {shards} shards, runtime {runtime}{certificate}")

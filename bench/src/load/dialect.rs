@@ -66,12 +66,13 @@ impl Dialect {
     }
 }
 
-/// The path of one client: `{n}` stands for its number.
-pub(crate) fn path_of(path: &str, who: usize) -> Cow<'_, str> {
-    if path.contains("{n}") {
-        return Cow::Owned(path.replace("{n}", &who.to_string()));
+/// The path of one client: `{n}` stands for its number, `{room}` for that of its room, of so many members each.
+pub(crate) fn path_of(path: &str, who: usize, members: usize) -> Cow<'_, str> {
+    if !path.contains('{') {
+        return Cow::Borrowed(path);
     }
-    Cow::Borrowed(path)
+    let path = path.replace("{n}", &who.to_string());
+    Cow::Owned(path.replace("{room}", &(who / members).to_string()))
 }
 
 fn bytes(flag: &'static str, text: &str) -> Result<Vec<u8>, PlanError> {
@@ -100,7 +101,9 @@ mod tests {
         dialect.greet(0x1234, &mut out);
         let expected = masked_frame(MessageKind::Binary, &[0, 0, 0xfb, 0x34, 0x12], MASK);
         assert_eq!(out, &expected[..]);
-        assert_eq!(path_of("/room?id=c{n}", 7), "/room?id=c7");
+        assert_eq!(path_of("/room?id=c{n}", 7, 1), "/room?id=c7");
+        assert_eq!(path_of("/ws/{room}", 7, 1), "/ws/7");
+        assert_eq!(path_of("/ws/{room}", 14, 5), "/ws/2");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Clients that hear what one or all of them say: every message once, in its sender's order.
+//! Clients that hear what one or all of them say, or all in their room: every message once, in its sender's order.
 
 use std::time::Duration;
 
@@ -19,7 +19,9 @@ pub(crate) struct Fanout {
     first_sender: usize,
     /// Messages that each sender has sent.
     sent: Vec<u32>,
-    /// The number that each connection expects next, for each sender.
+    /// Senders that a connection hears: all, or those of its room.
+    heard_by_each: usize,
+    /// The number that each connection expects next, for each sender that it hears.
     next: Vec<u32>,
     /// Connections from this number on do not read.
     stalled_from: usize,
@@ -31,15 +33,27 @@ pub(crate) struct Fanout {
 impl Fanout {
     /// One more connection sends to all.
     pub(crate) fn broadcast(plan: &Plan, rate_hz: f64) -> Self {
-        Self::new(plan, plan.connections, 1, rate_hz)
+        Self::new(plan, plan.connections, 1, 1, rate_hz)
     }
 
     /// All send to all.
     pub(crate) fn all_to_all(plan: &Plan, rate_hz: f64) -> Self {
-        Self::new(plan, 0, plan.connections, rate_hz)
+        Self::new(plan, 0, plan.connections, plan.connections, rate_hz)
     }
 
-    fn new(plan: &Plan, first_sender: usize, senders: usize, rate_hz: f64) -> Self {
+    /// All send to all in their room.
+    pub(crate) fn rooms(plan: &Plan, rate_hz: f64) -> Self {
+        let members = plan.target.room_members;
+        Self::new(plan, 0, plan.connections, members, rate_hz)
+    }
+
+    fn new(
+        plan: &Plan,
+        first_sender: usize,
+        senders: usize,
+        heard_by_each: usize,
+        rate_hz: f64,
+    ) -> Self {
         let connections = plan.connections.max(first_sender + senders);
         Self {
             counts: Counts::new(),
@@ -52,7 +66,8 @@ impl Fanout {
             receivers: plan.connections,
             first_sender,
             sent: vec![0; senders],
-            next: vec![0; connections * senders],
+            heard_by_each,
+            next: vec![0; connections * heard_by_each],
             stalled_from: connections,
             open: 0,
             returns: false,
@@ -64,7 +79,15 @@ impl Fanout {
     }
 
     fn connections(&self) -> usize {
-        self.next.len() / self.senders()
+        self.next.len() / self.heard_by_each
+    }
+
+    /// The first of the senders that a connection hears.
+    fn first_heard_by(&self, who: usize) -> usize {
+        match self.heard_by_each == self.senders() {
+            true => 0,
+            false => who - who % self.heard_by_each,
+        }
     }
 
     /// Whether a connection is to hear a sender.
@@ -88,14 +111,22 @@ impl Actor for Fanout {
         let Some(tag) = self.counts.read(&self.messages, &message) else {
             return;
         };
+        let first = self.first_heard_by(who);
         let faults = &mut self.counts.faults;
         let sender = tag.sender as usize;
         if self.sent.get(sender).is_none_or(|sent| tag.number >= *sent) {
             faults.corrupted += 1;
             return faults.tell(|| format!("{who} got {tag}, which nobody sent"));
         }
+        let Some(column) = sender
+            .checked_sub(first)
+            .filter(|at| *at < self.heard_by_each)
+        else {
+            faults.corrupted += 1;
+            return faults.tell(|| format!("{who} got {tag}, which is of another room"));
+        };
         self.returns |= who == self.first_sender + sender;
-        let next = &mut self.next[who * self.sent.len() + sender];
+        let next = &mut self.next[who * self.heard_by_each + column];
         if tag.number < *next {
             faults.repeated += 1;
             return faults.tell(|| format!("{who} got {tag} after a later one"));
@@ -139,8 +170,10 @@ impl Driven for Fanout {
 
     fn missing(&self) -> u64 {
         let mut missing = 0;
-        for (who, next) in self.next.chunks(self.senders()).enumerate() {
-            for (sender, (next, sent)) in next.iter().zip(&self.sent).enumerate() {
+        for (who, next) in self.next.chunks(self.heard_by_each).enumerate() {
+            let first = self.first_heard_by(who);
+            let senders = (first..).zip(&self.sent[first..]);
+            for (next, (sender, sent)) in next.iter().zip(senders) {
                 if self.is_owed(who, sender) {
                     missing += u64::from(sent - next);
                 }

@@ -90,7 +90,7 @@ impl Fleet {
 
     /// Begins to connect one client.
     pub(crate) fn connect(&mut self, who: usize, actor: &mut impl Actor) -> Result<(), Errno> {
-        let path = path_of(&self.target.path, who);
+        let path = path_of(&self.target.path, who, self.target.room_members);
         let (request, key) = request(&self.target.host, &path, self.seed, who);
         let window = self.narrow.contains(&who).then_some(NARROW_BYTES);
         let tls = self.tls.as_ref().map(Tls::new);

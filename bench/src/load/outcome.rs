@@ -145,7 +145,10 @@ pub(crate) fn judge(plan: &Plan, report: &mut Report) {
 
 fn has_payload(scenario: &Scenario) -> bool {
     match scenario {
-        Scenario::Echo(_) | Scenario::Broadcast { .. } | Scenario::AllToAll { .. } => true,
+        Scenario::Echo(_)
+        | Scenario::Broadcast { .. }
+        | Scenario::AllToAll { .. }
+        | Scenario::Rooms { .. } => true,
         Scenario::Stalled { of, .. } => matches!(of, Stallable::Broadcast { .. }),
         Scenario::World { .. }
         | Scenario::Sink { .. }
@@ -168,7 +171,9 @@ fn offered(plan: &Plan) -> Offered {
             in_flight: Some(count),
             ..Offered::default()
         },
-        Scenario::Echo(Pace::RateHz(rate_hz)) | Scenario::AllToAll { rate_hz } => each(rate_hz),
+        Scenario::Echo(Pace::RateHz(rate_hz))
+        | Scenario::AllToAll { rate_hz }
+        | Scenario::Rooms { rate_hz } => each(rate_hz),
         Scenario::World { steer_hz, .. }
         | Scenario::Sink { steer_hz }
         | Scenario::Stalled {

@@ -50,6 +50,11 @@ pub enum Scenario {
         /// Messages a second of each.
         rate_hz: f64,
     },
+    /// Each client sends to all in its room.
+    Rooms {
+        /// Messages a second of each.
+        rate_hz: f64,
+    },
     /// Each client has an avatar that it steers; every delta is checked, applied and acknowledged.
     World {
         /// How far each sees, in metres; as the world has it by default when absent.
@@ -111,8 +116,10 @@ pub struct Target {
     pub addr: SocketAddr,
     /// Host and port as they stand in the URL.
     pub host: String,
-    /// Path and query, in which `{n}` stands for the client's number.
+    /// Path and query, in which `{n}` stands for the client's number, and `{room}` for its room's.
     pub path: String,
+    /// Clients of a room: those that follow each other.
+    pub room_members: usize,
     /// The connections are encrypted.
     pub tls: bool,
     /// What the server wants beside messages.
@@ -155,6 +162,7 @@ impl Target {
             addr,
             host: host.to_owned(),
             path: path.to_owned(),
+            room_members: 1,
             tls,
             dialect: Dialect::default(),
         })
@@ -169,6 +177,7 @@ impl Scenario {
             Self::Echo(_) => "echo",
             Self::Broadcast { .. } => "broadcast",
             Self::AllToAll { .. } => "all-to-all",
+            Self::Rooms { .. } => "rooms",
             Self::World { .. } => "world",
             Self::Sink { .. } => "sink",
             Self::Idle => "idle",
@@ -200,6 +209,9 @@ impl Plan {
         }
         if self.batch == 0 {
             return refuse("batch", "at least 1".to_owned());
+        }
+        if self.target.room_members == 0 {
+            return refuse("members", "at least 1".to_owned());
         }
         if let Scenario::Stalled { share, .. } = self.scenario
             && self.stalled() == 0

@@ -30,6 +30,7 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str)) -> Result<Report, Failed
             ..
         } => drive(plan, Fanout::broadcast(plan, rate_hz), progress),
         Scenario::AllToAll { rate_hz } => drive(plan, Fanout::all_to_all(plan, rate_hz), progress),
+        Scenario::Rooms { rate_hz } => drive(plan, Fanout::rooms(plan, rate_hz), progress),
         Scenario::World { radius_m, steer_hz }
         | Scenario::Stalled {
             of: Stallable::World { radius_m, steer_hz },

@@ -43,6 +43,10 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Load")]
     pub(crate) connections: usize,
 
+    /// Clients of a room, whose number stands for {room} in the URL
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Load")]
+    pub(crate) members: usize,
+
     /// Payload of a message, at least 16
     #[arg(
         long,
@@ -53,7 +57,7 @@ pub(crate) struct LoadArgs {
     pub(crate) bytes: usize,
 
     /// Messages a second: of the sender of a broadcast, of each client else; connections a second in a storm.
-    /// Without it: broadcast and all-to-all 20, echo as --in-flight says, storm as fast as it goes
+    /// Without it: broadcast, all-to-all and rooms 20, echo as --in-flight says, storm as fast as it goes
     #[arg(long, value_name = "HZ", value_parser = frequency, allow_negative_numbers = true, help_heading = "Load")]
     pub(crate) rate: Option<f64>,
 
@@ -118,6 +122,8 @@ pub(crate) enum ScenarioName {
     Broadcast,
     /// All send, all hear it
     AllToAll,
+    /// All send, all in their room hear it; their path has {room} in it
+    Rooms,
     /// Each steers an avatar; every delta is checked and applied
     World,
     /// The messages of a world's clients; what comes back is only counted
@@ -147,6 +153,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   worldshard serve --app broadcast --shards 1 &
   worldshard load --scenario broadcast --connections 1000 --rate 30 --pid $!
+  worldshard load --scenario rooms --url 'ws://127.0.0.1:8080/ws/{room}' --members 5
   worldshard load --scenario echo --connections 100 --bytes 32 --in-flight 16 --json echo.json
   worldshard load --scenario world --url ws://127.0.0.1:8080/world --connections 1000 --radius 12 --pid 4711
 

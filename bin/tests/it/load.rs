@@ -107,11 +107,25 @@ fn every_scenario_of_messages_ends_with_a_valid_report(runtime: &str) {
         "/ws",
         &["--scenario", "all-to-all", "--connections", "20"],
     );
+    // The last room is not full.
+    let in_rooms = ["--scenario", "rooms", "--connections", "23"];
+    let whole = Run::of(&all, "/ws", &in_rooms);
+    let faults = whole.number("/faults/corrupted");
+    assert!(faults > 0.0, "what everybody hears is of other rooms");
     let stalled = ["--scenario", "stalled", "--stalled-percent", "10"];
     let run = Run::valid(&all, "/ws", &stalled);
     assert_eq!(run.number("/stalled/connections"), 10.0);
     assert!(run.number("/stalled/quiet_latency_us/p50") > 0.0);
     all.end();
+
+    let rooms = Server::start(runtime, &["--app", "rooms", "--shards", "2"]);
+    let run = Run::valid(&rooms, "/ws/{room}", &in_rooms);
+    let heard_by_each = run.number("/delivered") / run.number("/sent");
+    assert!(
+        (heard_by_each - 109.0 / 23.0).abs() < 0.2,
+        "{heard_by_each}"
+    );
+    rooms.end();
 }
 
 fn a_world_is_steered_checked_and_measured(runtime: &str) {
