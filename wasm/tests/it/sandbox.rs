@@ -1,5 +1,8 @@
 //! What a guest may not do, and that it dies of it alone.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use worldshard_wasm::{Effect, Event, Guest, GuestConfig, Host, Limits, Trap};
 
 use crate::guests::{counter, stateroom_counter};
@@ -445,4 +448,21 @@ fn what_a_save_wants_done_is_not_done() {
     let mut guest = guest(&text);
     assert_eq!(guest.save(NOW), Ok(None), "it handed over nothing");
     assert_eq!(tell(&mut guest, Event::Init), Ok(vec![]));
+}
+
+#[test]
+fn a_guest_that_the_machine_lets_wait_is_not_stopped_for_that() {
+    /// Epochs in which the thread ran not at all; then it has run for long.
+    const WAITED: u64 = 50;
+    static LOOKS: AtomicU64 = AtomicU64::new(0);
+    fn busy() -> Duration {
+        let look = LOOKS.fetch_add(1, Ordering::Relaxed);
+        Duration::from_secs(look.saturating_sub(WAITED))
+    }
+    let host = Host::counting(Limits::default(), Duration::from_millis(1), busy).unwrap();
+    let spins = own("", r#"(func (export "room_init") (loop $on (br $on)))"#);
+    let mut guest =
+        Guest::new(&module(&host, &spins).unwrap(), GuestConfig::default(), NOW).unwrap();
+    assert_eq!(tell(&mut guest, Event::Init), Err(Trap::Deadline));
+    assert_eq!(LOOKS.load(Ordering::Relaxed), WAITED + 2);
 }
