@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use worldshard::Running;
 use worldshard::prelude::{App, WebSocketPlugin};
 use worldshard::runtime::busy;
+use worldshard::{MessagesPagePlugin, Running};
 use worldshard_wasm::{EPOCH, Guests, Host, Limits, Module};
 
 use crate::cli::RuntimeName;
@@ -53,6 +53,14 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
         .shards(args.shards)
         .runtime(args.runtime.into());
     Served::of_project(guests.clone()).add(&mut app, TICK_INTERVAL, 0);
+    project.build_client()?;
+    if let Some(client) = &project.file.client {
+        app.files("/client", project.folder.join(&client.folder));
+    }
+    match &project.file.files {
+        Some(files) => app.files("/", project.folder.join(&files.folder)),
+        None => app.plugin(MessagesPagePlugin),
+    };
     let running = app
         .start()
         .map_err(|error| Failure::start(error, &address))?;

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use worldshard::MessagesPagePlugin;
 use worldshard::prelude::{App, Creation, Rooms, WhenEmpty};
 use worldshard::runtime::busy;
 use worldshard_wasm::{EPOCH, Guests, Host, Limits, Module};
@@ -17,7 +16,8 @@ use crate::failure::Failure;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct GuestArgs {
     /// A WebAssembly module that runs in rooms, at /ws/{room}, and in the room `lobby` at /ws: a file .wasm, or .wat as
-    /// text, or a folder with server.wasm or service.wasm. Without, a world is served, or what --app says
+    /// text, or a folder with server.wasm or service.wasm, and files for pages in static/. Without, a world is served,
+    /// or what --app says
     #[arg(value_name = "MODULE", conflicts_with_all = ["app", "world", "entities", "interest_radius", "data"])]
     pub(crate) module: Option<PathBuf>,
 
@@ -51,6 +51,8 @@ pub(crate) struct GuestArgs {
 
 /// A module that can be served.
 pub(crate) struct Served {
+    /// Files beside the module, for pages.
+    pub(crate) files: Option<PathBuf>,
     guests: Guests,
     creation: Creation,
     when_empty: WhenEmpty,
@@ -76,7 +78,9 @@ impl GuestArgs {
         };
         let host = Host::counting(limits, EPOCH, busy)
             .map_err(|error| Failure::runtime(error.to_string()))?;
+        let files = place.is_dir().then(|| place.join("static"));
         Ok(Some(Served {
+            files: files.filter(|folder| folder.is_dir()),
             guests: Guests::new(module(&host, &file)?).config(config),
             creation: self.rooms,
             when_empty: self.room_wait,
@@ -89,6 +93,7 @@ impl Served {
     /// Guests of a project: rooms begin when somebody connects, and bounds are what they are by default.
     pub(crate) fn of_project(guests: Guests) -> Self {
         Self {
+            files: None,
             guests,
             creation: Creation::Implicit,
             when_empty: WhenEmpty::EndAfter(ROOM_WAIT),
@@ -96,7 +101,7 @@ impl Served {
         }
     }
 
-    /// Adds its rooms to an application, and a page at `/` to try them.
+    /// Adds its rooms to an application.
     pub(crate) fn add(self, app: &mut App, tick_interval: Duration, seed: u64) {
         let mut rooms = Rooms::at("/ws/{room}", self.guests.make())
             .creation(self.creation)
@@ -107,8 +112,7 @@ impl Served {
         }
         // A few places are left for guests that begin while those before them are still there.
         let rooms_max = self.guests_max - GUESTS_SPARE;
-        app.plugin(MessagesPagePlugin)
-            .rooms(rooms)
+        app.rooms(rooms)
             .pace(tick_interval, seed)
             .options(|options| {
                 options.limits.rooms_max = u32::try_from(rooms_max).unwrap_or(u32::MAX);

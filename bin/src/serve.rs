@@ -63,10 +63,23 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         .map_err(Failure::from)
 }
 
-/// Adds what is served: a module, a world, or a small application.
+/// Adds what is served: a module, a world, or a small application, and the page at `/` unless files are there.
 fn add(app: &mut App, args: &ServeArgs) -> Result<(), Failure> {
+    for (path, folder) in &args.files {
+        app.files(path, folder);
+    }
+    let has_page = args.files.iter().any(|(path, _)| path == "/");
     #[cfg(feature = "wasm")]
     if let Some(served) = args.guests.read()? {
+        match &served.files {
+            _ if has_page => {}
+            Some(folder) => {
+                app.files("/", folder);
+            }
+            None => {
+                app.plugin(MessagesPagePlugin);
+            }
+        }
         served.add(app, args.tick_rate.interval, args.world.seed);
         return Ok(());
     }
@@ -78,10 +91,6 @@ fn add(app: &mut App, args: &ServeArgs) -> Result<(), Failure> {
         AppName::Tour => apps::tour(app),
         AppName::Space => apps::space(app),
     };
-    for (path, folder) in &args.files {
-        app.files(path, folder);
-    }
-    let has_page = args.files.iter().any(|(path, _)| path == "/");
     match args.app {
         _ if has_page => {}
         AppName::World => {

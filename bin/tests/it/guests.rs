@@ -171,7 +171,7 @@ fn rooms_begin_and_guests_are_set_up_as_the_flags_say(runtime: &str) {
     says(&mut client, "name");
     hears(&mut client, "mine");
     // A page is there to try it.
-    let page = request(address, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let page = get(address, "/");
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     assert!(post(address, "/world").starts_with("HTTP/1.1 404"));
 }
@@ -180,6 +180,13 @@ fn post(address: std::net::SocketAddr, path: &str) -> String {
     request(
         address,
         &format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"),
+    )
+}
+
+pub(crate) fn get(address: std::net::SocketAddr, path: &str) -> String {
+    request(
+        address,
+        &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     )
 }
 

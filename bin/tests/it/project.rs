@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use worldshard_client::{Connection, Event};
 
-use crate::guests::{Folder, connect, counts, hears, says};
+use crate::guests::{Folder, connect, counts, get, hears, says};
 use crate::modules::{counter, own};
 use crate::server::{PROGRAM, Server, WAIT, eventually, on_each_runtime};
 
@@ -87,6 +87,7 @@ fn what_a_command_builds_is_built_again_when_a_source_changes(runtime: &str) {
     folder.file("source.wat", counter());
     folder.file("settings", "{}");
     let server = Server::dev(&["--project", folder.path(), "--runtime", runtime]);
+    assert!(get(server.addr(), "/").starts_with("HTTP/1.1 200"));
     let mut client = connect(&server, "/ws");
     let mut value = 0;
     for words in ["new value", "new worth", "new value"] {
@@ -131,7 +132,12 @@ fn what_is_built_is_served(runtime: &str) {
         assert!(!dist.join("left").exists(), "round {round}");
         folder.file("dist/left", "of a build of before");
     }
-    counts(&Server::start(runtime, &[dist.to_str().unwrap()]));
+    let server = Server::start(runtime, &[dist.to_str().unwrap()]);
+    counts(&server);
+    for (path, text) in [("/", "<p>"), ("/client/client.js", "// the client")] {
+        let page = get(server.addr(), path);
+        assert!(page.ends_with(text), "{path}: {page}");
+    }
 
     // What does not build leaves the folder as it was, and a folder of somebody else's is nobody's to empty.
     folder.file("counter.wat", "(modul)");
