@@ -30,7 +30,7 @@ impl Context<'_> {
     /// Has a session leave a room; false when it is not in it.
     pub fn leave(&mut self, session: SessionId, kind: &str, name: &str) -> bool {
         let room = self.desk.room_named(kind, name);
-        room.is_some_and(|room| self.desk.leave_room(session, &room))
+        room.is_some_and(|room| self.desk.leave_room(session, &room, None))
     }
 
     /// Says something to the service of a room, as the member that a session is; false when it is none.

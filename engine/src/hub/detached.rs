@@ -169,6 +169,7 @@ impl Desk {
         self.queued_bytes -= egress.reliable_bytes;
         self.output.frames.retain(|(of, ..)| *of != session);
         self.forget_answers(session);
+        self.memberships.forget_wishes(session);
         self.membership += 1;
         self.connected -= 1;
         self.commons.census.set(self.own, self.connected);

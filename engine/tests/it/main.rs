@@ -37,6 +37,7 @@ mod hub_memberships;
 mod hub_outside;
 mod hub_requests;
 mod hub_resume;
+mod hub_room_answers;
 mod hub_rooms;
 mod hub_screens;
 mod hub_sessions;

@@ -9,8 +9,7 @@ use worldshard_protocol::app::SYS_SVC_NAME;
 use worldshard_protocol::{ErrorCode, ExtEnvelope, SessionId, UserId, WireError};
 use worldshard_transport::{MessageKind, data_frame};
 
-use super::letters::RoomCall;
-use super::memberships::Wish;
+use super::memberships::{TOO_MANY_WISHES, Wish};
 use crate::app::{ExtSaid, Framing, RoomId};
 use crate::hub::Hub;
 use crate::hub::desk::Desk;
@@ -64,14 +63,14 @@ impl Hub {
             }
             "leave" => {
                 let room = self.room_meant(session, kind, named)?;
-                self.desk.leave_room(session, &room);
+                self.desk.leave_room(session, &room, said.seq);
                 Ok(())
             }
             "members" => {
                 let room = self.room_meant(session, kind, named)?;
-                let call = RoomCall::ListMembers { session, seq };
-                self.desk.call_room(room, call);
-                Ok(())
+                let asked = self.desk.ask_members(session, room, seq);
+                let too_many = || WireError::new(ErrorCode::RateLimited, TOO_MANY_WISHES);
+                asked.then_some(()).ok_or_else(too_many)
             }
             "list" => {
                 let wish = serde_json::from_str::<Option<ListWish>>(said.data.as_str());
@@ -134,21 +133,30 @@ impl Desk {
         self.say_of_room(session, SYS_SVC_NAME, "joined", room, seq, None);
     }
 
-    pub(super) fn say_left(&mut self, session: SessionId, room: &RoomId, reason: &str) {
-        let data = serde_json::json!({ "reason": reason });
-        self.say_of_room(session, SYS_SVC_NAME, "left", room, None, Some(data));
-    }
-
-    pub(super) fn tell_refused(
+    pub(super) fn say_left(
         &mut self,
         session: SessionId,
         room: &RoomId,
         reason: &str,
         seq: Option<u32>,
     ) {
+        let data = serde_json::json!({ "reason": reason });
+        self.say_of_room(session, SYS_SVC_NAME, "left", room, seq, Some(data));
+    }
+
+    /// Tells a client that speaks lanes that these wishes of it are not granted.
+    pub(super) fn tell_refused(
+        &mut self,
+        session: SessionId,
+        room: &RoomId,
+        reason: &str,
+        seqs: &[Option<u32>],
+    ) {
         if self.framing_if_open(session) == Some(Framing::Lanes) {
             let detail = format!("room {}: {reason}", room.name);
-            self.refuse(session, ErrorCode::NotAllowed, &detail, seq);
+            for seq in seqs {
+                self.refuse(session, ErrorCode::NotAllowed, &detail, *seq);
+            }
         }
     }
 

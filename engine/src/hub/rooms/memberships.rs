@@ -57,8 +57,10 @@ struct Seat {
     is_in: bool,
     /// The connection came for this room alone.
     by_path: bool,
-    /// The number of the client's own wish, to be answered with it.
-    seq: Option<u32>,
+    /// The numbers of its client's wishes to be in it that were not answered yet.
+    joins: Vec<Option<u32>>,
+    /// The same of its questions who is in it.
+    asks: Vec<Option<u32>>,
 }
 
 impl Memberships {
@@ -105,6 +107,19 @@ impl Memberships {
         seats.is_some_and(|seats| seats.iter().any(|seat| seat.room == *room))
     }
 
+    /// Another connection goes on with a session: what the one before asked for is not answered to it.
+    pub(crate) fn forget_wishes(&mut self, session: SessionId) {
+        for seat in self.of.get_mut(&session).into_iter().flatten() {
+            seat.joins.clear();
+            seat.asks.clear();
+        }
+    }
+
+    fn seat(&mut self, session: SessionId, is_it: impl Fn(&Seat) -> bool) -> Option<&mut Seat> {
+        let seats = self.of.get_mut(&session)?;
+        seats.iter_mut().find(|seat| is_it(seat))
+    }
+
     fn take_seat(&mut self, session: SessionId, is_it: impl Fn(&Seat) -> bool) -> Option<Seat> {
         let seats = self.of.get_mut(&session)?;
         let at = seats.iter().position(is_it)?;
@@ -140,28 +155,30 @@ impl Desk {
             return;
         };
         let user = entry.identity.as_ref().and_then(|one| one.user.clone());
-        let seq = match wish {
-            Wish::Client(seq) => seq,
-            Wish::Path | Wish::System => None,
+        let joins = match wish {
+            Wish::Client(seq) => vec![seq],
+            Wish::Path | Wish::System => Vec::new(),
         };
         if !is_name(&room.name) {
-            return self.refuse_room(session, &room, NAME_RULE.into(), seq);
+            return self.refuse_room(session, &room, NAME_RULE.into(), &joins);
         }
         let seats = self.memberships.of.entry(session).or_default();
         if let Some(at) = seats.iter().position(|seat| seat.room == room) {
             let mut seat = seats.remove(at);
-            seat.seq = seq.or(seat.seq);
             let is_in = seat.is_in;
+            let kept = joins.iter().all(|seq| keep_wish(&mut seat.joins, *seq));
             seats.push(seat);
             if is_in {
                 self.tell_joined(session, &room);
+            } else if !kept {
+                self.tell_refused(session, &room, TOO_MANY_WISHES, &joins);
             }
             return;
         }
         let rooms_max = self.rooms_per_session_max as usize;
         if seats.len() >= rooms_max {
             let reason = format!("a session is in at most {rooms_max} rooms").into();
-            return self.refuse_room(session, &room, reason, seq);
+            return self.refuse_room(session, &room, reason, &joins);
         }
         let number = self.memberships.last_number + 1;
         self.memberships.last_number = number;
@@ -170,7 +187,8 @@ impl Desk {
             number,
             is_in: false,
             by_path: wish == Wish::Path,
-            seq,
+            joins,
+            asks: Vec::new(),
         });
         let joining = Joining {
             session,
@@ -181,16 +199,37 @@ impl Desk {
         self.call_room(room, RoomCall::Join(joining));
     }
 
-    /// Has a session leave a room; false when it was not in it.
-    pub(crate) fn leave_room(&mut self, session: SessionId, room: &RoomId) -> bool {
+    /// Has a session leave a room, as its client asks with this number or a system wants it; false when it was not in it.
+    pub(crate) fn leave_room(
+        &mut self,
+        session: SessionId,
+        room: &RoomId,
+        seq: Option<u32>,
+    ) -> bool {
         let is_it = |seat: &Seat| seat.room == *room;
         let Some(seat) = self.memberships.take_seat(session, is_it) else {
             return false;
         };
         let number = seat.number;
+        self.refuse_wishes(session, &seat, "left");
         self.call_room(seat.room, RoomCall::Leave { session, number });
-        self.tell_left(session, room, "left".into());
+        self.tell_left(session, room, "left".into(), seq);
         true
+    }
+
+    /// Asks who is in a room that the session is in, or was promised to be; false when too many such questions wait.
+    pub(crate) fn ask_members(
+        &mut self,
+        session: SessionId,
+        room: RoomId,
+        seq: Option<u32>,
+    ) -> bool {
+        let seat = self.memberships.seat(session, |seat| seat.room == room);
+        let kept = seat.is_some_and(|seat| keep_wish(&mut seat.asks, seq));
+        if kept {
+            self.call_room(room, RoomCall::ListMembers { session, seq });
+        }
+        kept
     }
 
     /// A session has ended: the room that its connection came for is told, it is not.
@@ -270,9 +309,7 @@ impl Desk {
         let is_it = |seat: &Seat| seat.number == number && seat.room == *room;
         match word {
             Word::Joined => {
-                let seats = self.memberships.of.get_mut(&session);
-                let seat = seats.and_then(|seats| seats.iter_mut().find(|seat| is_it(seat)));
-                if let Some(seat) = seat {
+                if let Some(seat) = self.memberships.seat(session, is_it) {
                     seat.is_in = true;
                     self.tell_joined(session, room);
                 }
@@ -284,25 +321,36 @@ impl Desk {
                             let reason = format!("no room: {reason}").into();
                             self.close(session, close_code::POLICY, reason);
                         }
-                        false => self.refuse_room(session, room, reason, seat.seq),
+                        false => {
+                            self.tell_refused(session, room, &reason, &seat.asks);
+                            self.refuse_room(session, room, reason, &seat.joins);
+                        }
                     }
                 }
             }
             Word::Ended { code, reason } => {
                 if let Some(seat) = self.memberships.take_seat(session, is_it) {
+                    self.refuse_wishes(session, &seat, &reason);
                     match seat.by_path {
                         true => self.close(session, code, reason),
-                        false => self.tell_left(session, room, reason),
+                        false => self.tell_left(session, room, reason, None),
                     }
                 }
             }
             Word::Moved { to, request } => {
-                if self.memberships.take_seat(session, is_it).is_some() {
-                    self.tell_left(session, room, "moved".into());
+                if let Some(seat) = self.memberships.take_seat(session, is_it) {
+                    self.refuse_wishes(session, &seat, "moved");
+                    self.tell_left(session, room, "moved".into(), None);
                     self.join_room(session, to, request, Wish::System);
                 }
             }
-            Word::Members { members, seq } => self.tell_members(session, room, &members, seq),
+            Word::Members { members, seq } => {
+                let seat = self.memberships.seat(session, is_it);
+                // What waits no more was answered otherwise, or asked over a connection before.
+                if seat.is_some_and(|seat| take_wish(&mut seat.asks, seq)) {
+                    self.tell_members(session, room, &members, seq);
+                }
+            }
         }
     }
 
@@ -312,27 +360,44 @@ impl Desk {
         session: SessionId,
         room: &RoomId,
         reason: Cow<'static, str>,
-        seq: Option<u32>,
+        joins: &[Option<u32>],
     ) {
-        self.tell_refused(session, room, &reason, seq);
+        match joins {
+            [] => self.tell_refused(session, room, &reason, &[None]),
+            joins => self.tell_refused(session, room, &reason, joins),
+        }
         self.note_membership(session, room, MembershipChange::Refused(reason));
     }
 
     fn tell_joined(&mut self, session: SessionId, room: &RoomId) {
-        let seats = self.memberships.of.get_mut(&session);
-        let seat = seats.and_then(|seats| seats.iter_mut().find(|seat| seat.room == *room));
+        let seat = self.memberships.seat(session, |seat| seat.room == *room);
         let Some(seat) = seat else {
             return;
         };
-        let (seq, by_path) = (seat.seq.take(), seat.by_path);
-        if !by_path {
+        let (mut joins, by_path) = (std::mem::take(&mut seat.joins), seat.by_path);
+        if joins.is_empty() && !by_path {
+            joins.push(None);
+        }
+        for seq in joins {
             self.say_joined(session, room, seq);
         }
         self.note_membership(session, room, MembershipChange::Joined);
     }
 
-    fn tell_left(&mut self, session: SessionId, room: &RoomId, reason: Cow<'static, str>) {
-        self.say_left(session, room, &reason);
+    /// A membership ends before its client's wishes were answered.
+    fn refuse_wishes(&mut self, session: SessionId, seat: &Seat, reason: &str) {
+        self.tell_refused(session, &seat.room, reason, &seat.joins);
+        self.tell_refused(session, &seat.room, reason, &seat.asks);
+    }
+
+    fn tell_left(
+        &mut self,
+        session: SessionId,
+        room: &RoomId,
+        reason: Cow<'static, str>,
+        seq: Option<u32>,
+    ) {
+        self.say_left(session, room, &reason, seq);
         self.note_membership(session, room, MembershipChange::Left(reason));
     }
 
@@ -345,3 +410,24 @@ impl Desk {
         });
     }
 }
+
+/// Keeps the number of a wish that waits, unless too many do.
+fn keep_wish(wishes: &mut Vec<Option<u32>>, seq: Option<u32>) -> bool {
+    let waits = wishes.contains(&seq);
+    let fits = wishes.len() < WISHES_MAX;
+    if fits && !waits {
+        wishes.push(seq);
+    }
+    fits || waits
+}
+
+/// It waits no more; false when it did not.
+fn take_wish(wishes: &mut Vec<Option<u32>>, seq: Option<u32>) -> bool {
+    let at = wishes.iter().position(|one| *one == seq);
+    at.map(|at| wishes.remove(at)).is_some()
+}
+
+/// Wishes of one kind that wait for one room; one more is refused.
+const WISHES_MAX: usize = 64;
+
+pub(super) const TOO_MANY_WISHES: &str = "too many wishes wait for its answer";
