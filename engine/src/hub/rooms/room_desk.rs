@@ -240,13 +240,13 @@ impl RoomDesk {
         let Some(id) = self.rooms.get(&room).map(|entry| entry.id.clone()) else {
             return;
         };
-        let mut verdict = Err(Cow::Borrowed("the room failed"));
+        let mut verdict = Err(FAILED);
         self.tell(room, turn, |service, room| {
             verdict = service.admit(room, session, &joining.request);
         });
         // A room that failed over it is none any more.
         let entry = self.rooms.get_mut(&room);
-        let entry = entry.ok_or(Cow::Borrowed("the room failed"));
+        let entry = entry.ok_or(FAILED);
         let entry = entry.and_then(|entry| {
             entry.coming -= 1;
             verdict.map(|()| entry)
@@ -436,25 +436,24 @@ impl RoomDesk {
             room = &*id.name,
             "a room failed again and again: it is closed"
         );
-        let members = entry.state.members.iter();
-        let mut all: Vec<_> = members.map(|one| (one.session, one.number)).collect();
-        // Those too that it was not told of yet.
-        self.inbox.retain(|(of, event)| match event {
-            RoomEvent::Call(RoomCall::Join(joining)) if *of == room => {
-                all.push((joining.session, joining.number));
-                false
-            }
-            RoomEvent::Init | RoomEvent::Call(_) | RoomEvent::Part(_) | RoomEvent::Outside(_) => {
-                *of != room
-            }
-        });
-        for (session, number) in all {
+        for member in &entry.state.members {
             let word = Word::Ended {
                 code: close_code::INTERNAL,
-                reason: Cow::Borrowed("the room failed"),
+                reason: FAILED,
             };
-            desk.say_word(&id, session, number, word);
+            desk.say_word(&id, member.session, member.number, word);
         }
+        // Who has asked to come in and was not answered is no member.
+        self.inbox.retain(|(of, event)| {
+            if *of != room {
+                return true;
+            }
+            if let RoomEvent::Call(RoomCall::Join(joining)) = event {
+                let (session, number) = (joining.session, joining.number);
+                desk.say_word(&id, session, number, Word::Refused(FAILED));
+            }
+            false
+        });
         self.end(room, desk);
         if self.failed.len() < FAILED_MAX {
             self.failed.insert(id, until);
@@ -496,6 +495,9 @@ fn too_many(rooms_max: u32) -> Refusal {
         reason: format!("there are {rooms_max} rooms; no other begins").into(),
     }
 }
+
+/// What its members are told, and those who wanted to be.
+const FAILED: Cow<'static, str> = Cow::Borrowed("the room failed");
 
 /// For so long a room that was created waits for somebody, and one that failed for people to look at it.
 const A_MINUTE: Duration = Duration::from_secs(60);
