@@ -431,6 +431,7 @@ fn bounds_of_members_rooms_and_names_hold_with_their_consequence() {
     assert_eq!(status(&mut pump, "/ws/a"), Some(503));
     // Between its request and its session the room became full.
     let late = enter(&mut pump, "/ws/a");
+    pump.settle();
     let closed = pump.clients[&late].closed.clone();
     assert_eq!(
         closed,

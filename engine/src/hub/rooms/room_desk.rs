@@ -65,21 +65,24 @@ impl RoomDesk {
     ) -> Result<(), Refusal> {
         let rooms = recipe.rooms_of(id);
         let Some(entry) = self.by_id.get(id).and_then(|room| self.rooms.get(room)) else {
-            self.may_begin(id, recipe, desk)?;
-            let begins = rooms.creation == Creation::Implicit;
-            return match begins {
-                true => Ok(()),
-                false => Err(Refusal::new(404, "there is no such room")),
-            };
+            return self.begins(id, recipe, desk);
         };
         if entry.population() >= rooms.members_max {
-            let reason = format!("the room is full: {} members", rooms.members_max).into();
             return Err(Refusal {
                 status: 503,
-                reason,
+                reason: full(rooms.members_max),
             });
         }
         Ok(())
+    }
+
+    /// Whether a room that is not there begins when somebody comes.
+    fn begins(&self, id: &RoomId, recipe: &AppRecipe, desk: &Desk) -> Result<(), Refusal> {
+        self.may_begin(id, recipe, desk)?;
+        match recipe.rooms_of(id).creation == Creation::Implicit {
+            true => Ok(()),
+            false => Err(Refusal::new(404, "there is no such room")),
+        }
     }
 
     pub(super) fn may_begin(
@@ -151,10 +154,14 @@ impl RoomDesk {
             return;
         };
         debug_assert_eq!(from.0, joining.session.home(), "homes speak for their own");
-        let begun = self.admits(&id, recipe, desk).and_then(|()| match known {
+        // Whether it is full turns out when it is this one's turn: who was before may have left by then.
+        let begun = match known {
             Some(room) => Ok(room),
-            None => self.begin(id.clone(), recipe, desk),
-        });
+            None => {
+                let begins = self.begins(&id, recipe, desk);
+                begins.and_then(|()| self.begin(id.clone(), recipe, desk))
+            }
+        };
         match begun {
             Err(refusal) => {
                 let (session, number) = (joining.session, joining.number);
@@ -237,13 +244,19 @@ impl RoomDesk {
     /// Asks the service of a room whether a session may come in.
     fn let_in(&mut self, room: u64, joining: Joining, turn: &mut Turn<'_>) {
         let (session, number) = (joining.session, joining.number);
-        let Some(id) = self.rooms.get(&room).map(|entry| entry.id.clone()) else {
+        let Some(entry) = self.rooms.get(&room) else {
             return;
         };
+        let id = entry.id.clone();
+        let members_max = turn.recipe.rooms_of(&id).members_max;
         let mut verdict = Err(FAILED);
-        self.tell(room, turn, |service, room| {
-            verdict = service.admit(room, session, &joining.request);
-        });
+        if entry.state.members.len() >= members_max as usize {
+            verdict = Err(full(members_max));
+        } else {
+            self.tell(room, turn, |service, room| {
+                verdict = service.admit(room, session, &joining.request);
+            });
+        }
         // A room that failed over it is none any more.
         let entry = self.rooms.get_mut(&room);
         let entry = entry.ok_or(FAILED);
@@ -487,6 +500,10 @@ fn guarded(
     };
     // What a room reaches is changed only between the calls of its service.
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| panic_text(&*panic).to_owned())
+}
+
+fn full(members_max: u32) -> Cow<'static, str> {
+    format!("the room is full: {members_max} members").into()
 }
 
 fn too_many(rooms_max: u32) -> Refusal {
