@@ -9,7 +9,7 @@ use worldshard_shard::Chance;
 use worldshard_transport::close_code;
 
 use crate::audience::Audience;
-use crate::hub::{Desk, Parting, RoomSender, RoomState, Word};
+use crate::hub::{Desk, RoomSender, RoomState, Word};
 use crate::identity::UserId;
 use crate::message::Payload;
 
@@ -156,14 +156,10 @@ impl Room<'_> {
     }
 
     /// Ends a membership, and no connection but one that came for this room alone. It is told of as any other that leaves,
-    /// once the service returns.
+    /// once the service returns; of who is no member, nothing is.
     pub fn remove(&mut self, member: SessionId, reason: impl Into<Cow<'static, str>>) {
         let (code, reason) = (close_code::NORMAL, reason.into());
-        let word = Word::Ended { code, reason };
-        self.state.partings.push(Parting {
-            session: member,
-            word,
-        });
+        self.state.send_away(member, Word::Ended { code, reason });
     }
 
     /// As [`remove`](Self::remove), and has the session join another room, as
@@ -180,11 +176,7 @@ impl Room<'_> {
             return;
         };
         let request = request.into();
-        let word = Word::Moved { to, request };
-        self.state.partings.push(Parting {
-            session: member,
-            word,
-        });
+        self.state.send_away(member, Word::Moved { to, request });
     }
 
     /// What lists of rooms say beside name and members; `None` leaves it out of them. A room is listed, with an empty

@@ -57,7 +57,7 @@ pub(crate) use desk::Desk;
 pub use rooms::{
     ListedRoom, Membership, MembershipChange, NotSent, ROOM_OUTSIDE_BYTES_MAX, RoomMail, RoomSender,
 };
-pub(crate) use rooms::{Parting, RoomState, Wish, Word};
+pub(crate) use rooms::{RoomState, Wish, Word};
 
 use crate::app::{AppRecipe, ContextSystem, Framing};
 use crate::context::Context;

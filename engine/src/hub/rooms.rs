@@ -30,7 +30,7 @@ pub(crate) use lanes::ROOM_SVC_NAME;
 pub(crate) use letters::{RoomCall, RoomLetter, Word};
 pub(crate) use memberships::{Memberships, Wish};
 pub(crate) use outside::OutsideTray;
-pub(crate) use room::{Parting, RoomState};
+pub(crate) use room::RoomState;
 pub(crate) use room_desk::RoomDesk;
 
 use crate::app::{AppRecipe, NAME_RULE, RoomId, Rooms, is_name};

@@ -110,6 +110,43 @@ fn a_wish_is_answered_with_its_number_also_when_another_overtakes_it() {
 }
 
 #[test]
+fn who_asks_a_room_that_sends_it_away_meanwhile_is_answered() {
+    for (shards, away) in [(1, "away"), (2, "away"), (8, "away"), (8, "elsewhere")] {
+        let mut pump = Pump::new(&mut app(), shards, 2);
+        let session = pump.open(shards - 1, "/app");
+        ask(&mut pump, session, "join", "a", 1, "null");
+        pump.settle();
+        tell(&mut pump, session, "a", away);
+        ask(&mut pump, session, "members", "a", 2, "null");
+        pump.settle();
+        expect(&pump, session, &[(1, "joined"), (2, "error")]);
+    }
+}
+
+#[test]
+fn who_waits_for_a_room_that_fails_is_refused_and_not_let_go() {
+    for shards in [1, 2, 8] {
+        let mut pump = Pump::new(&mut app(), shards, 3);
+        let session = pump.open(shards - 1, "/app");
+        let member = pump.open(0, "/app");
+        ask(&mut pump, member, "join", "a", 1, "null");
+        pump.settle();
+        for seq in 1..=5 {
+            let other = pump.open(shards - 1, "/app");
+            ask(&mut pump, other, "join", "a", seq, "\"panic\"");
+        }
+        ask(&mut pump, session, "join", "a", 9, "null");
+        // All of it within one turn of the host.
+        pump.handle(ShardId(shards - 1));
+        while pump.deliver_one() {}
+        pump.settle();
+        expect(&pump, session, &[(9, "error")]);
+        let texts = pump.clients[&session].texts();
+        assert!(!texts.iter().any(|text| text.contains("left")), "{texts:?}");
+    }
+}
+
+#[test]
 fn so_many_wishes_wait_for_one_room_and_no_more() {
     let mut pump = Pump::new(&mut app(), 1, 4);
     let session = pump.open(0, "/app");

@@ -63,6 +63,8 @@ pub(crate) struct Member {
 /// A member that is none any more, because the service says so.
 pub(crate) struct Parting {
     pub(crate) session: SessionId,
+    /// Which membership of it.
+    pub(crate) number: u64,
     /// For its home.
     pub(crate) word: Word,
 }
@@ -155,11 +157,22 @@ impl RoomState {
     }
 
     /// Takes out a member, if it is one by this number.
-    pub(crate) fn leave(&mut self, session: SessionId, number: Option<u64>) -> Option<Member> {
+    pub(crate) fn leave(&mut self, session: SessionId, number: u64) -> Option<Member> {
         let at = self.find(session).ok()?;
-        let is_it = number.is_none_or(|number| number == self.members[at].number);
+        let is_it = number == self.members[at].number;
         self.relist |= is_it;
         is_it.then(|| self.members.remove(at))
+    }
+
+    /// Has a member sent away once the service returns; of who is none, nothing comes.
+    pub(crate) fn send_away(&mut self, session: SessionId, word: Word) {
+        if let Some(number) = self.member(session).map(|member| member.number) {
+            self.partings.push(Parting {
+                session,
+                number,
+                word,
+            });
+        }
     }
 
     /// What lists say.

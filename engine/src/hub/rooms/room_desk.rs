@@ -209,7 +209,7 @@ impl RoomDesk {
             RoomCall::Join(_) => {}
             RoomCall::Leave { session, number } => {
                 // Nobody is told of a member that it was not told of before.
-                if entry.state.leave(session, Some(number)).is_some() {
+                if entry.state.leave(session, number).is_some() {
                     self.tell(room, turn, |service, room| {
                         service.disconnect(room, session);
                     });
@@ -297,12 +297,16 @@ impl RoomDesk {
 
     /// A service has sent a member away.
     fn part(&mut self, room: u64, parting: Parting, turn: &mut Turn<'_>) {
-        let Parting { session, word } = parting;
+        let Parting {
+            session,
+            number,
+            word,
+        } = parting;
         let Some(entry) = self.rooms.get_mut(&room) else {
             return;
         };
-        if let Some(member) = entry.state.leave(session, None) {
-            turn.desk.say_word(&entry.id, session, member.number, word);
+        if entry.state.leave(session, number).is_some() {
+            turn.desk.say_word(&entry.id, session, number, word);
             self.tell(room, turn, |service, room| {
                 service.disconnect(room, session);
             });
@@ -426,9 +430,10 @@ impl RoomDesk {
                 }
             });
         }
-        let partings = entry.state.partings.drain(..);
-        self.inbox
-            .extend(partings.map(|one| (room, RoomEvent::Part(one))));
+        // Before anything else that those may have said.
+        for parting in entry.state.partings.drain(..).rev() {
+            self.inbox.push_front((room, RoomEvent::Part(parting)));
+        }
         if std::mem::take(&mut entry.state.relist) {
             let listed = entry.state.listed();
             let directory = &turn.desk.commons.directory;
