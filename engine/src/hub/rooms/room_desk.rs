@@ -170,7 +170,6 @@ impl RoomDesk {
             Ok(room) => {
                 let entry = self.rooms.get_mut(&room).expect("rooms have ids");
                 entry.coming += 1;
-                entry.ends = None;
                 let join = RoomEvent::Call(RoomCall::Join(joining));
                 self.inbox.push_back((room, join));
             }
@@ -268,9 +267,14 @@ impl RoomDesk {
             Err(reason) => {
                 let word = Word::Refused(reason);
                 turn.desk.say_word(&id, session, number, word);
-                self.wait_for_members(room, turn.recipe, turn.desk, false);
+                // Who is not let in makes it wait neither longer nor shorter.
+                let waits = |entry: &RoomEntry| entry.ends.is_some();
+                if !self.rooms.get(&room).is_some_and(waits) {
+                    self.wait_for_members(room, turn.recipe, turn.desk, false);
+                }
             }
             Ok(entry) => {
+                entry.ends = None;
                 entry.state.enter(Member {
                     session,
                     number,
