@@ -360,7 +360,8 @@ impl RoomDesk {
     }
 
     fn end(&mut self, room: u64, desk: &Desk) {
-        if let Some(entry) = self.rooms.remove(&room) {
+        if let Some(mut entry) = self.rooms.remove(&room) {
+            drop_guarded(&mut entry);
             self.by_id.remove(&entry.id);
             desk.commons.directory.set(desk.own, &entry.id, None);
             entry.alarm.map(|alarm| self.alarms.remove(&(alarm, room)));
@@ -420,7 +421,7 @@ impl RoomDesk {
             let name = &*entry.id.name;
             tracing::error!(room = name, panic = text, "a room panicked");
             self.last_panic = Some(format!("room {name}: {text}"));
-            entry.service = None;
+            drop_guarded(entry);
             entry.state.timers.clear();
             entry.state.partings.clear();
             entry.state.outside = None;
@@ -509,6 +510,19 @@ fn guarded(
     };
     // What a room reaches is changed only between the calls of its service.
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| panic_text(&*panic).to_owned())
+}
+
+/// Drops the service of a room, whose panic is no more than a word in the log: it has nothing left to lose.
+fn drop_guarded(entry: &mut RoomEntry) {
+    let service = entry.service.take();
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(service))) {
+        let text = panic_text(&*panic);
+        tracing::error!(
+            room = &*entry.id.name,
+            panic = text,
+            "a room panicked as it ended"
+        );
+    }
 }
 
 fn full(members_max: u32) -> Cow<'static, str> {
