@@ -38,6 +38,8 @@ mod hub_outside;
 mod hub_requests;
 mod hub_resume;
 mod hub_room_answers;
+mod hub_room_chaos;
+mod hub_room_turns;
 mod hub_rooms;
 mod hub_screens;
 mod hub_sessions;
