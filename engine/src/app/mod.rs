@@ -1,5 +1,6 @@
 //! Puts an application together: plugins, systems, world, routes. Never runs it: that is the drivers' work.
 
+mod binary_command;
 mod ext_service;
 mod http;
 mod options;
@@ -34,6 +35,7 @@ pub use screen::Screened;
 pub use stage::{FixedUpdate, Last, Shutdown, Stage, Startup, System, Update};
 pub use tls::{CertificateSource, TlsOptions};
 
+pub(crate) use binary_command::BinaryCommand;
 pub(crate) use ext_service::ExtService;
 pub(crate) use rooms::{NAME_RULE, NEW_ROOM_PATH, RoomId, is_name};
 pub(crate) use screen::Screen;
@@ -67,6 +69,7 @@ pub struct App {
     rooms: Vec<Rooms>,
     text_commands: BTreeMap<&'static str, TextCommand>,
     text_lines: Option<(&'static str, TextCommand)>,
+    binary_commands: BTreeMap<u8, (&'static str, BinaryCommand)>,
     ext_services: BTreeMap<&'static str, ExtService>,
     screens: Vec<Screen>,
     site: Site,
@@ -92,6 +95,7 @@ impl App {
             rooms: Vec::new(),
             text_commands: BTreeMap::new(),
             text_lines: None,
+            binary_commands: BTreeMap::new(),
             ext_services: BTreeMap::new(),
             screens: Vec::new(),
             site: Site::default(),
@@ -274,58 +278,6 @@ impl App {
         self
     }
 
-    /// Answers a command that clients write on raw paths: `name` begins with a slash, as they write it. The handler gets who
-    /// wrote it and what stands behind the name, trimmed; that is theirs, with any character and line end in it.
-    ///
-    /// It runs at the home of the session, before the `Update` systems of the turn and in the order in which commands were
-    /// said; it may find a session that systems have not seen open yet. One that panics is counted by its name, and its
-    /// client is told that it failed.
-    ///
-    /// With the first command, no system of the application sees a text on a raw path that begins with a slash, blanks
-    /// before it aside. A command that nobody owns is answered by `[Error] Unknown command: /x`.
-    ///
-    /// ```
-    /// use worldshard::prelude::*;
-    ///
-    /// fn roll(cx: &mut Context, session: SessionId, dice: &str) {
-    ///     let answer = match dice.parse::<u8>() {
-    ///         Ok(dice) => format!("{dice} dice roll"),
-    ///         Err(_) => "say how many: /roll 2".to_owned(),
-    ///     };
-    ///     cx.send(Audience::One(session), answer);
-    /// }
-    ///
-    /// App::new().raw("/ws").text_command("/roll", roll).build()?;
-    /// # Ok::<(), worldshard::Error>(())
-    /// ```
-    pub fn text_command(
-        &mut self,
-        name: &'static str,
-        handler: impl Fn(&mut Context<'_>, SessionId, &str) + Send + Sync + 'static,
-    ) -> &mut Self {
-        if !text_command::is_name(name) {
-            let detail = format!(
-                "{name:?} is not a slash and 1 to {NAME_CHARS_MAX} letters, digits, `-` and `_`"
-            );
-            let name = "text_command";
-            self.fail(Error::Option { name, detail });
-        }
-        self.claim(Owned::Command(name.to_owned()));
-        self.text_commands.insert(name, Box::new(handler));
-        self
-    }
-
-    /// Takes every text that a client on a raw path writes which is no command, unless its connection came for a room: in
-    /// order with its commands, and instead of systems.
-    pub fn text_lines(
-        &mut self,
-        handler: impl Fn(&mut Context<'_>, SessionId, &str) + Send + Sync + 'static,
-    ) -> &mut Self {
-        self.claim(Owned::Name("texts that are no command".to_owned()));
-        self.text_lines = Some((self.owner, Box::new(handler)));
-        self
-    }
-
     /// Answers what clients on lanes say to the service `svc`, in the order in which each says it. What is refused, the
     /// client is told as an error with the number of its message.
     pub fn ext_service(
@@ -504,6 +456,7 @@ impl App {
             rooms: app.rooms,
             text_commands: app.text_commands,
             text_lines: app.text_lines,
+            binary_commands: app.binary_commands,
             ext_services: app.ext_services,
             screens: app.screens,
             site: app.site,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use worldshard_shard::Recipe;
 use worldshard_transport::{RequestHead, Response};
 
+use crate::app::binary_command::BinaryCommand;
 use crate::app::ext_service::ExtService;
 use crate::app::http::Site;
 use crate::app::options::ServerOptions;
@@ -32,6 +33,8 @@ pub struct AppRecipe {
     pub(crate) text_commands: BTreeMap<&'static str, TextCommand>,
     /// Who takes texts that are no command, and under which name.
     pub(crate) text_lines: Option<(&'static str, TextCommand)>,
+    /// By the byte that the messages begin with, and under which name.
+    pub(crate) binary_commands: BTreeMap<u8, (&'static str, BinaryCommand)>,
     /// By name.
     pub(crate) ext_services: BTreeMap<&'static str, ExtService>,
     pub(crate) screens: Vec<Screen>,

@@ -6,6 +6,7 @@
 //! tick, and [`advance`](Hub::advance) and [`absorb`](Hub::absorb) in turn; after each call it takes the output.
 
 mod application;
+mod binary_commands;
 mod blame;
 mod blocks;
 mod commons;
@@ -225,6 +226,11 @@ impl Hub {
             && self.is_line(session, text)
         {
             return self.said.push((session, Said::Line(text.clone())));
+        }
+        if let Payload::Binary(bytes) = &payload
+            && self.is_binary_command(session, bytes)
+        {
+            return self.said.push((session, Said::Binary(bytes.clone())));
         }
         self.hear(session, None, payload, None);
     }

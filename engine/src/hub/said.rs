@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use worldshard_protocol::{ErrorCode, ExtEnvelope, SessionId, WireError};
 
 use crate::app::ExtSaid;
@@ -16,6 +17,8 @@ use crate::message::{Event, Message, Payload, Text};
 pub(crate) enum Said {
     /// A text of a raw path that is a command, or for who takes all others.
     Line(Text),
+    /// A binary message of a raw path that has an owner.
+    Binary(Bytes),
     /// A message of the ext lane to the service `room`, or to one of the application.
     Ext { svc: String, said: ExtSaid },
     /// A message for the room with this name, or for the one that the session is in.
@@ -93,6 +96,7 @@ impl Hub {
             match said {
                 Said::Ended => self.desk.leave_rooms(session),
                 Said::Line(text) => self.run_line(session, &text, events),
+                Said::Binary(bytes) => self.run_binary_command(session, &bytes, events),
                 Said::Ext { svc, said } => {
                     if let Err(error) = self.run_ext(session, &svc, &said, events) {
                         self.desk

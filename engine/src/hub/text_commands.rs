@@ -50,7 +50,7 @@ impl Hub {
     }
 
     /// Answers as systems would, but for who has left meanwhile no system is told of it.
-    fn reply(&mut self, session: SessionId, text: &str) {
+    pub(super) fn reply(&mut self, session: SessionId, text: &str) {
         let frame = data_frame(MessageKind::Text, text.as_bytes());
         self.desk.push_reliable(session, frame);
     }

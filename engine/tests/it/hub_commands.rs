@@ -283,3 +283,24 @@ fn a_name_that_no_client_can_write_keeps_the_engine_from_starting() {
         assert_eq!(text(name), why);
     }
 }
+
+#[test]
+fn a_binary_command_that_panics_is_counted_and_answered_and_goes_on() {
+    for shards in [1, 2, 8] {
+        let mut app = App::new();
+        app.raw("/ws").binary_command(9, |cx, session, bytes| {
+            assert!(bytes != b"no", "as asked");
+            cx.send(Audience::One(session), format!("{bytes:?}"));
+        });
+        let mut pump = Pump::new(&mut app, shards, 1);
+        let session = pump.open(shards - 1, "/ws");
+        for bytes in [&b"\x09no"[..], b"\x09", b"\x09\x01"] {
+            pump.binary(session, bytes);
+        }
+        pump.settle();
+        let failed = "[Error] The message could not be handled";
+        assert_eq!(pump.clients[&session].texts(), [failed, "[]", "[1]"]);
+        let faults = pump.hub(ShardId(shards - 1)).faults();
+        assert_eq!(faults.values().sum::<u64>(), 1);
+    }
+}
