@@ -393,7 +393,7 @@ const MEMBERS_MAX: u64 = 1000;
 const LINGER_TICKS: u32 = 5;
 
 /// Its name, its place in the lists of its shard, its state, and five members that it and their homes know.
-const ROOM_BYTES_MAX: usize = 2560;
+const ROOM_BYTES_MAX: usize = 2048;
 
 /// Buffers that happen to grow once more. A byte for each join of the short run is three times as much.
 const LEFT_BYTES_MAX: usize = 64 * 1024;

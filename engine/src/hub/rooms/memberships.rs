@@ -162,7 +162,9 @@ impl Desk {
         if !is_name(&room.name) {
             return self.refuse_room(session, &room, NAME_RULE.into(), &joins);
         }
-        let seats = self.memberships.of.entry(session).or_default();
+        // Most sessions are in one room.
+        let one = || Vec::with_capacity(1);
+        let seats = self.memberships.of.entry(session).or_insert_with(one);
         if let Some(at) = seats.iter().position(|seat| seat.room == room) {
             let mut seat = seats.remove(at);
             let is_in = seat.is_in;
