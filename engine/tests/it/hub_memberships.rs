@@ -464,3 +464,31 @@ fn after_any_chaos_lists_and_rooms_hold_who_is_there_and_no_ghosts() {
         }
     }
 }
+
+#[test]
+fn what_is_said_on_a_raw_path_is_for_systems_wherever_its_session_is() {
+    for shards in [1, 2, 8] {
+        let mut app = app();
+        app.system(Update, |cx: &mut Context| {
+            for message in cx.messages() {
+                let text = message.payload.as_text().unwrap();
+                cx.send(Audience::One(message.session), format!("heard {text}"));
+            }
+        });
+        let mut pump = Pump::new(&mut app, shards, 9);
+        let session = pump.open(shards - 1, "/ws");
+        say(&mut pump, session, "before");
+        say(&mut pump, session, "/join a");
+        say(&mut pump, session, "after");
+        pump.text(session, "last");
+        pump.close(session, CloseReason::Lost);
+        pump.settle();
+        let heard = texts(&pump, session);
+        let heard: Vec<_> = heard
+            .iter()
+            .filter(|text| text.starts_with("heard"))
+            .collect();
+        assert_eq!(*heard, [&"heard before", &"heard after"]);
+        assert!(!texts(&pump, session).contains(&"a: after"));
+    }
+}

@@ -105,14 +105,15 @@ impl Hub {
         room.ok_or_else(|| not_a_member(named))
     }
 
-    /// The room that a message on lanes is for; none when it is for systems.
+    /// The room that a message is for; none when it is for systems, as on raw paths it is.
     pub(crate) fn room_of_message(
         &self,
         session: SessionId,
         named: Option<&str>,
     ) -> Result<Option<RoomId>, WireError> {
         let Some(name) = named else {
-            let kind = self.recipe.joinable_kind();
+            let on_lanes = self.desk.framing_if_open(session) != Some(Framing::Raw);
+            let kind = self.recipe.joinable_kind().filter(|_| on_lanes);
             return Ok(kind.and_then(|kind| self.desk.active_room(session, kind)));
         };
         let in_it = self.desk.memberships.rooms(session);
