@@ -41,7 +41,7 @@ fn answer(tabs: &[Value]) -> Response {
     response
 }
 
-fn tabs() -> [Value; 9] {
+fn tabs() -> [Value; 8] {
     [
         json!({
             "name": "Echo", "path": "/echo/echo",
@@ -56,7 +56,7 @@ fn tabs() -> [Value; 9] {
         json!({
             "name": "Chat", "path": "/ws",
             "about": "Rooms and names. Without a room, everybody is told.",
-            "commands": ["/join lounge", "/nick Ann", "hello", "/who", "/list", "/leave"],
+            "commands": ["/join lounge", "/nick Ann", "hello", "/who", "/list", "/leave", "/dance"],
         }),
         json!({
             "name": "Lobby", "path": "/ws",
@@ -82,11 +82,6 @@ fn tabs() -> [Value; 9] {
             "name": "Places", "path": "/ws", "place": { "axes": 2, "radius": RADIUS },
             "about": "Click to go there. Who is within the circle is told of each other. Open the page twice.",
             "commands": ["/move 0 0", "/move 30 40"],
-        }),
-        json!({
-            "name": "Unknown", "path": "/ws",
-            "about": "A command that nobody owns is answered once.",
-            "commands": ["/dance"],
         }),
     ]
 }

@@ -567,3 +567,24 @@ fn what_services_count_is_in_the_status_of_their_shard_and_bounded() {
         assert_eq!(told, 3);
     }
 }
+
+/// Never begins.
+struct Stillborn;
+
+impl Service for Stillborn {
+    fn init(&mut self, _: &mut Room<'_>) {
+        panic!("as always");
+    }
+}
+
+#[test]
+fn who_comes_for_a_room_that_cannot_begin_is_told_that_it_failed() {
+    for shards in [1, 2, 8] {
+        let mut app = app(Rooms::at("/ws/{room}", |_| Stillborn));
+        let mut pump = Pump::new(&mut app, shards, 1);
+        let session = enter(&mut pump, "/ws/a");
+        pump.settle();
+        let failed = Some((1011, "the room failed".to_owned()));
+        assert_eq!(pump.clients[&session].closed, failed);
+    }
+}

@@ -9,6 +9,7 @@ use worldshard_spatial::ShardId;
 use worldshard_transport::close_code;
 
 use super::letters::{Joining, RoomCall, RoomLetter, RoomMail, Word};
+use super::room_desk::FAILED;
 use crate::app::{NAME_RULE, RoomId, is_name};
 use crate::hub::desk::Desk;
 use crate::letter::Letter;
@@ -319,6 +320,9 @@ impl Desk {
             Word::Refused(reason) => {
                 if let Some(seat) = self.memberships.take_seat(session, is_it) {
                     match seat.by_path {
+                        true if reason == FAILED => {
+                            self.close(session, close_code::INTERNAL, reason);
+                        }
                         true => {
                             let reason = format!("no room: {reason}").into();
                             self.close(session, close_code::POLICY, reason);

@@ -537,7 +537,7 @@ fn too_many(rooms_max: u32) -> Refusal {
 }
 
 /// What its members are told, and those who wanted to be.
-const FAILED: Cow<'static, str> = Cow::Borrowed("the room failed");
+pub(super) const FAILED: Cow<'static, str> = Cow::Borrowed("the room failed");
 
 /// For so long a room that was created waits for somebody, and one that failed for people to look at it.
 const A_MINUTE: Duration = Duration::from_secs(60);
