@@ -184,7 +184,8 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn time(&self) -> Duration {
         let tick = u32::try_from(self.desk.tick.0).unwrap_or(u32::MAX);
-        self.desk.tick_interval.saturating_mul(tick)
+        let interval = self.desk.recipe.world.config.tick_interval;
+        interval.saturating_mul(tick)
     }
 
     /// This shard's value of a type, the one that systems of `FixedUpdate` have too.

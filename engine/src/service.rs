@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use worldshard_protocol::{EntityId, SessionId, Tick};
 use worldshard_shard::Chance;
-use worldshard_transport::close_code;
 
 use crate::audience::Audience;
 use crate::hub::{Desk, RoomSender, RoomState, Word};
@@ -158,8 +157,7 @@ impl Room<'_> {
     /// Ends a membership, and no connection but one that came for this room alone. It is told of as any other that leaves,
     /// once the service returns; of who is no member, nothing is.
     pub fn remove(&mut self, member: SessionId, reason: impl Into<Cow<'static, str>>) {
-        let (code, reason) = (close_code::NORMAL, reason.into());
-        self.state.send_away(member, Word::Ended { code, reason });
+        self.state.send_away(member, Word::Ended(reason.into()));
     }
 
     /// As [`remove`](Self::remove), and has the session join another room, as

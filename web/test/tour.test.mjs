@@ -139,22 +139,24 @@ for (const shards of ['1', '2', '8']) {
   });
 }
 
-test('places with a height are told with it', async () => {
-  const server = await serve(program, ['--app', 'space', '--shards', '2', '--bind', '127.0.0.1:0']);
-  const both = await openBoth(server.url);
-  const [a, b] = both.map(({ page }) => page);
-  assert.ok(a && b);
-  try {
-    for (const page of [a, b]) await open(page, 'Space');
-    await tries(a, '/move 0 0 0');
-    await tries(b, '/move 30 0 40');
-    await hears(a, /^pos \d+ 30 0 40$/);
-    await b.locator('#height').fill('50');
-    await pane(b).locator('canvas').click();
-    await hears(a, /^pos \d+ -?\d+ 50 -?\d+$/);
-    assert.deepEqual(both.map(({ faults }) => faults), [[], []]);
-  } finally {
-    await Promise.all([a.close(), b.close()]);
-    assert.equal(await server.stop(), 0, 'the server does not end well');
-  }
-});
+for (const shards of ['1', '2', '8']) {
+  test(`places with a height are told with it, on ${shards} shards`, async () => {
+    const server = await serve(program, ['--app', 'space', '--shards', shards, '--bind', '127.0.0.1:0']);
+    const both = await openBoth(server.url);
+    const [a, b] = both.map(({ page }) => page);
+    assert.ok(a && b);
+    try {
+      for (const page of [a, b]) await open(page, 'Space');
+      await tries(a, '/move 0 0 0');
+      await tries(b, '/move 30 0 40');
+      await hears(a, /^pos \d+ 30 0 40$/);
+      await b.locator('#height').fill('50');
+      await pane(b).locator('canvas').click();
+      await hears(a, /^pos \d+ -?\d+ 50 -?\d+$/);
+      assert.deepEqual(both.map(({ faults }) => faults), [[], []]);
+    } finally {
+      await Promise.all([a.close(), b.close()]);
+      assert.equal(await server.stop(), 0, 'the server does not end well');
+    }
+  });
+}

@@ -72,9 +72,6 @@ impl Context<'_> {
     /// of their last change; those that are not listed are left out.
     #[must_use]
     pub fn list_rooms(&self, kind: &str, after: Option<&str>, max: usize) -> Vec<ListedRoom> {
-        let Some(kind) = self.desk.recipe.kind_named(kind) else {
-            return Vec::new();
-        };
-        self.desk.commons.directory.list(kind, after, max)
+        self.desk.list_rooms(kind, after, max)
     }
 }

@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use worldshard_protocol::{SessionId, Tick};
 use worldshard_shard::AreaMessage;
@@ -35,7 +34,6 @@ pub(crate) struct Desk {
     pub(crate) own: ShardId,
     pub(crate) commons: Commons,
     pub(crate) tick: Tick,
-    pub(crate) tick_interval: Duration,
     /// The newest tick that the output may tell of.
     pub(crate) tells_of: Tick,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
@@ -73,7 +71,6 @@ pub(crate) struct Desk {
     pub(crate) memberships: Memberships,
     /// What services count.
     pub(crate) room_totals: BTreeMap<&'static str, u64>,
-    pub(crate) rooms_per_session_max: u32,
     last_session: u64,
 }
 
@@ -83,7 +80,6 @@ impl Desk {
         Self {
             own,
             tick: Tick(0),
-            tick_interval: recipe.world.config.tick_interval,
             tells_of: Tick(0),
             sessions: BTreeMap::new(),
             output: Output::default(),
@@ -109,7 +105,6 @@ impl Desk {
             recipe: Arc::clone(recipe),
             memberships: Memberships::default(),
             room_totals: BTreeMap::new(),
-            rooms_per_session_max: recipe.options.limits.rooms_per_session_max,
             last_session: commons.sessions_before,
             commons,
         }

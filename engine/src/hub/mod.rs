@@ -317,8 +317,8 @@ impl Hub {
         said || self.desk.has_news() || self.desk.memberships.wait() || self.rooms.is_told()
     }
 
-    /// Runs what clients said to rooms and commands, the rooms, and the `Update` and `Last` systems over what was read, if anything was or a tick has passed; says
-    /// what they and other threads answered.
+    /// Runs what clients said to rooms and commands, the rooms, and the `Update` and `Last` systems over what was read, if
+    /// anything was or a tick has passed; says what they and other threads answered.
     ///
     /// A system that panics is blamed by name in the log and in [`faults`](Self::faults); the others run on.
     pub fn handle(&mut self) {

@@ -28,7 +28,7 @@ pub use outside::{NotSent, ROOM_OUTSIDE_BYTES_MAX, RoomSender};
 pub(crate) use directory::Directory;
 pub(crate) use lanes::ROOM_SVC_NAME;
 pub(crate) use letters::{RoomCall, RoomLetter, Word};
-pub(crate) use memberships::{Memberships, Wish};
+pub(crate) use memberships::{Memberships, Place, Wish};
 pub(crate) use outside::OutsideTray;
 pub(crate) use room::RoomState;
 pub(crate) use room_desk::RoomDesk;
@@ -168,9 +168,7 @@ impl Hub {
     /// As `Context::list_rooms`.
     #[must_use]
     pub fn list_rooms(&self, kind: &str, after: Option<&str>, max: usize) -> Vec<ListedRoom> {
-        let kind = self.recipe.kind_named(kind);
-        let directory = &self.desk.commons.directory;
-        kind.map_or(Vec::new(), |kind| directory.list(kind, after, max))
+        self.desk.list_rooms(kind, after, max)
     }
 
     pub(crate) fn room_counts(&self) -> RoomCounts {

@@ -10,7 +10,7 @@ use worldshard_protocol::{ErrorCode, ExtEnvelope, SessionId, WireError};
 
 use crate::app::ExtSaid;
 use crate::hub::Hub;
-use crate::hub::rooms::{ROOM_SVC_NAME, RoomCall};
+use crate::hub::rooms::{Place, ROOM_SVC_NAME, RoomCall};
 use crate::message::{Event, Message, Payload, Text};
 
 /// One thing that a client said.
@@ -65,17 +65,20 @@ impl Hub {
         payload: Payload,
         seq: Option<u32>,
     ) {
-        let memberships = &self.desk.memberships;
-        if room.is_none() && !memberships.has_any(session) {
-            let message = Message { session, payload };
-            return self.events.push(Event::Message(message));
-        }
-        // Of what such a session says, nothing else is for a room.
-        if room.is_none()
-            && let Some(room) = memberships.by_path(session).cloned()
-        {
-            let call = RoomCall::Say { session, payload };
-            return self.desk.call_room(room, call);
+        if room.is_none() {
+            match self.desk.memberships.place(session) {
+                Place::Nowhere => {
+                    let message = Message { session, payload };
+                    return self.events.push(Event::Message(message));
+                }
+                // Nothing else that it says is for a room, so nothing has to be told before.
+                Place::PathRoom(room) => {
+                    let room = room.clone();
+                    let call = RoomCall::Say { session, payload };
+                    return self.desk.call_room(room, call);
+                }
+                Place::Rooms => {}
+            }
         }
         let message = Said::Message { room, payload, seq };
         self.said.push((session, message));

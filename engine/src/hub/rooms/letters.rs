@@ -61,11 +61,10 @@ pub(crate) struct Joining {
 pub(crate) enum Word {
     Joined,
     Refused(Cow<'static, str>),
-    /// It is over. A connection that came for this room alone is closed with the code.
-    Ended {
-        code: u16,
-        reason: Cow<'static, str>,
-    },
+    /// It is over, because the service says so.
+    Ended(Cow<'static, str>),
+    /// It is none: the room failed, over the session that asks to come in or again and again.
+    Failed,
     /// It is over, and another one is to begin.
     Moved {
         to: RoomId,

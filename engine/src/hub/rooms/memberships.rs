@@ -8,8 +8,8 @@ use worldshard_protocol::SessionId;
 use worldshard_spatial::ShardId;
 use worldshard_transport::close_code;
 
+use super::directory::ListedRoom;
 use super::letters::{Joining, RoomCall, RoomLetter, RoomMail, Word};
-use super::room_desk::FAILED;
 use crate::app::{NAME_RULE, RoomId, is_name};
 use crate::hub::desk::Desk;
 use crate::letter::Letter;
@@ -97,9 +97,19 @@ impl Memberships {
 
     /// The room that a session's connection came for.
     pub(crate) fn by_path(&self, session: SessionId) -> Option<&RoomId> {
-        let seats = self.of.get(&session)?;
-        let seat = seats.iter().find(|seat| seat.by_path)?;
-        Some(&seat.room)
+        match self.place(session) {
+            Place::PathRoom(room) => Some(room),
+            Place::Nowhere | Place::Rooms => None,
+        }
+    }
+
+    /// Where a session is.
+    pub(crate) fn place(&self, session: SessionId) -> Place<'_> {
+        let Some(seats) = self.of.get(&session) else {
+            return Place::Nowhere;
+        };
+        let by_path = seats.iter().find(|seat| seat.by_path);
+        by_path.map_or(Place::Rooms, |seat| Place::PathRoom(&seat.room))
     }
 
     /// Whether the session is in the room, or was promised to be.
@@ -130,6 +140,15 @@ impl Memberships {
         }
         Some(seat)
     }
+}
+
+/// Where a session is, or was promised to be.
+pub(crate) enum Place<'a> {
+    Nowhere,
+    /// In the room that its connection came for, and perhaps in others.
+    PathRoom(&'a RoomId),
+    /// In rooms that it joined.
+    Rooms,
 }
 
 /// How a session came to ask for a room.
@@ -178,7 +197,7 @@ impl Desk {
             }
             return;
         }
-        let rooms_max = self.rooms_per_session_max as usize;
+        let rooms_max = self.recipe.options.limits.rooms_per_session_max as usize;
         if seats.len() >= rooms_max {
             let reason = format!("a session is in at most {rooms_max} rooms").into();
             return self.refuse_room(session, &room, reason, &joins);
@@ -284,6 +303,18 @@ impl Desk {
         Some(RoomId { kind, name })
     }
 
+    /// The first `max` rooms of a kind that are listed, by name, from behind `after`.
+    pub(crate) fn list_rooms(
+        &self,
+        kind: &str,
+        after: Option<&str>,
+        max: usize,
+    ) -> Vec<ListedRoom> {
+        let kind = self.recipe.kind_named(kind);
+        let directory = &self.commons.directory;
+        kind.map_or(Vec::new(), |kind| directory.list(kind, after, max))
+    }
+
     /// Tells the home of a session what becomes of a membership of it, behind what it was sent before.
     pub(crate) fn say_word(&mut self, room: &RoomId, session: SessionId, number: u64, word: Word) {
         let home = ShardId(session.home());
@@ -317,32 +348,15 @@ impl Desk {
                     self.tell_joined(session, room);
                 }
             }
-            Word::Refused(reason) => {
-                if let Some(seat) = self.memberships.take_seat(session, is_it) {
-                    match seat.by_path {
-                        true if reason == FAILED => {
-                            self.close(session, close_code::INTERNAL, reason);
-                        }
-                        true => {
-                            let reason = format!("no room: {reason}").into();
-                            self.close(session, close_code::POLICY, reason);
-                        }
-                        false => {
-                            self.tell_refused(session, room, &reason, &seat.asks);
-                            self.refuse_room(session, room, reason, &seat.joins);
-                        }
-                    }
-                }
-            }
-            Word::Ended { code, reason } => {
-                if let Some(seat) = self.memberships.take_seat(session, is_it) {
-                    self.refuse_wishes(session, &seat, &reason);
-                    match seat.by_path {
-                        true => self.close(session, code, reason),
-                        false => self.tell_left(session, room, reason, None),
-                    }
-                }
-            }
+            Word::Refused(reason) => self.end_membership(session, room, is_it, reason, |reason| {
+                (close_code::POLICY, format!("no room: {reason}").into())
+            }),
+            Word::Ended(reason) => self.end_membership(session, room, is_it, reason, |reason| {
+                (close_code::NORMAL, reason)
+            }),
+            Word::Failed => self.end_membership(session, room, is_it, FAILED, |reason| {
+                (close_code::INTERNAL, reason)
+            }),
             Word::Moved { to, request } => {
                 if let Some(seat) = self.memberships.take_seat(session, is_it) {
                     self.refuse_wishes(session, &seat, "moved");
@@ -357,6 +371,31 @@ impl Desk {
                     self.tell_members(session, room, &members, seq);
                 }
             }
+        }
+    }
+
+    /// A membership is over, or never began. A connection that came for this room alone is closed as `close` says.
+    fn end_membership(
+        &mut self,
+        session: SessionId,
+        room: &RoomId,
+        is_it: impl Fn(&Seat) -> bool,
+        reason: Cow<'static, str>,
+        close: impl FnOnce(Cow<'static, str>) -> (u16, Cow<'static, str>),
+    ) {
+        let Some(seat) = self.memberships.take_seat(session, is_it) else {
+            return;
+        };
+        if seat.by_path {
+            self.refuse_wishes(session, &seat, &reason);
+            let (code, reason) = close(reason);
+            self.close(session, code, reason);
+        } else if seat.is_in {
+            self.refuse_wishes(session, &seat, &reason);
+            self.tell_left(session, room, reason, None);
+        } else {
+            self.tell_refused(session, room, &reason, &seat.asks);
+            self.refuse_room(session, room, reason, &seat.joins);
         }
     }
 
@@ -432,6 +471,9 @@ fn take_wish(wishes: &mut Vec<Option<u32>>, seq: Option<u32>) -> bool {
     let at = wishes.iter().position(|one| *one == seq);
     at.map(|at| wishes.remove(at)).is_some()
 }
+
+/// What is told of a room that failed.
+const FAILED: Cow<'static, str> = Cow::Borrowed("the room failed");
 
 /// Wishes of one kind that wait for one room; one more is refused.
 const WISHES_MAX: usize = 64;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use worldshard_protocol::Tick;
 use worldshard_spatial::ShardId;
-use worldshard_transport::{Refusal, close_code};
+use worldshard_transport::Refusal;
 
 use super::letters::{Joining, RoomCall, Word};
 use super::outside::{OutsideTray, Parcel};
@@ -248,24 +248,27 @@ impl RoomDesk {
         };
         let id = entry.id.clone();
         let members_max = turn.recipe.rooms_of(&id).members_max;
-        let mut verdict = Err(FAILED);
+        // None where the service panics over it.
+        let mut verdict = None;
         if entry.state.members.len() >= members_max as usize {
-            verdict = Err(full(members_max));
+            verdict = Some(Err(full(members_max)));
         } else {
             self.tell(room, turn, |service, room| {
-                verdict = service.admit(room, session, &joining.request);
+                verdict = Some(service.admit(room, session, &joining.request));
             });
         }
         // A room that failed over it is none any more.
-        let entry = self.rooms.get_mut(&room);
-        let entry = entry.ok_or(FAILED);
+        let entry = self.rooms.get_mut(&room).ok_or(Word::Failed);
         let entry = entry.and_then(|entry| {
             entry.coming -= 1;
-            verdict.map(|()| entry)
+            match verdict {
+                None => Err(Word::Failed),
+                Some(Err(reason)) => Err(Word::Refused(reason)),
+                Some(Ok(())) => Ok(entry),
+            }
         });
         match entry {
-            Err(reason) => {
-                let word = Word::Refused(reason);
+            Err(word) => {
                 turn.desk.say_word(&id, session, number, word);
                 // Who is not let in makes it wait neither longer nor shorter.
                 let waits = |entry: &RoomEntry| entry.ends.is_some();
@@ -460,20 +463,16 @@ impl RoomDesk {
             "a room failed again and again: it is closed"
         );
         for member in &entry.state.members {
-            let word = Word::Ended {
-                code: close_code::INTERNAL,
-                reason: FAILED,
-            };
-            desk.say_word(&id, member.session, member.number, word);
+            desk.say_word(&id, member.session, member.number, Word::Failed);
         }
-        // Who has asked to come in and was not answered is no member.
+        // Those too who have asked to come in and were not answered.
         self.inbox.retain(|(of, event)| {
             if *of != room {
                 return true;
             }
             if let RoomEvent::Call(RoomCall::Join(joining)) = event {
                 let (session, number) = (joining.session, joining.number);
-                desk.say_word(&id, session, number, Word::Refused(FAILED));
+                desk.say_word(&id, session, number, Word::Failed);
             }
             false
         });
@@ -535,9 +534,6 @@ fn too_many(rooms_max: u32) -> Refusal {
         reason: format!("there are {rooms_max} rooms; no other begins").into(),
     }
 }
-
-/// What its members are told, and those who wanted to be.
-pub(super) const FAILED: Cow<'static, str> = Cow::Borrowed("the room failed");
 
 /// For so long a room that was created waits for somebody, and one that failed for people to look at it.
 const A_MINUTE: Duration = Duration::from_secs(60);
