@@ -39,6 +39,8 @@ mod letter;
 
 pub mod identity;
 
+pub mod policy;
+
 mod frame;
 mod lockstep;
 mod panic;

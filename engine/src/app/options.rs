@@ -11,6 +11,7 @@ use worldshard_transport::OriginPolicy;
 use super::tls::TlsOptions;
 use crate::error::{Error, Result};
 use crate::identity::{Auth, OnExceed, SKEW_MAX, VERSION_BYTES_MAX};
+use crate::policy::{Ban, HandshakeLimit, TenantOptions};
 
 /// How a server runs.
 #[derive(Clone, Debug)]
@@ -27,6 +28,13 @@ pub struct ServerOptions {
     pub auth: Option<Auth>,
     /// What becomes of a user's session beyond `sessions_per_user`.
     pub on_exceed: OnExceed,
+    /// Those who share the server, each apart from the others; a client names its own. None: all are of one tenant, `default`, whose
+    /// clients may say everything.
+    pub tenants: Vec<TenantOptions>,
+    /// How many handshakes are taken on; without, all.
+    pub handshakes: Option<HandshakeLimit>,
+    /// Who may not come.
+    pub bans: Vec<Ban>,
     /// The version of the application's protocol: a client whose query has another `v`, or none, is answered
     /// 400. Not said: nobody is asked.
     pub protocol_version: Option<String>,
@@ -153,7 +161,8 @@ pub struct ServerLimits {
     pub head_deadline: Duration,
     /// Time for a client that must show a credential to do so, from the upgrade on; then it is closed with 1008.
     pub auth_deadline: Duration,
-    /// Sessions of one user, over all shards; of one more, [`ServerOptions::on_exceed`] decides. 0 for no limit.
+    /// Sessions of one user, over all shards; of one more, [`ServerOptions::on_exceed`] decides. 0 for no limit. Where tenants
+    /// are named, their policies say this.
     pub sessions_per_user: u32,
     /// Time without the kernel taking a byte while bytes wait, or without a byte from a client that has not
     /// acknowledged the last state it was sent; then the connection is cut.
@@ -203,6 +212,9 @@ impl Default for ServerOptions {
             origins: OriginPolicy::SameHost,
             auth: None,
             on_exceed: OnExceed::Deny,
+            tenants: Vec::new(),
+            handshakes: None,
+            bans: Vec::new(),
             protocol_version: None,
             limits: ServerLimits::default(),
             data: None,

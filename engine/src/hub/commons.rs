@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::hub::rooms::Directory;
 use crate::hub::token::ResumeKey;
 use crate::identity::Seats;
+use crate::policy::Policies;
 
 /// What all hubs of a process share. A clone shares it.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ pub struct Commons {
     pub(crate) moments: Moments,
     pub(crate) census: Census,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) policies: Arc<Policies>,
     pub(crate) rooms: RoomCount,
     pub(crate) directory: Directory,
     /// How many names for rooms were made.
@@ -63,7 +65,8 @@ impl Commons {
             .map_err(worldshard_shard::ConfigError::Space)?;
         let options = &recipe.options;
         let seats = Seats::new(options.limits.sessions_per_user, options.on_exceed);
-        Ok(Self::over(Arc::new(cell_map), seats))
+        let policies = Arc::new(Policies::new(options));
+        Ok(Self::over(Arc::new(cell_map), seats, policies))
     }
 
     /// As the process with this number for its world, the first being 0: no session gets the id of one of a process
@@ -77,10 +80,11 @@ impl Commons {
     /// For the hubs of the process with this number, over the same map: nothing that was counted is known to them.
     pub(crate) fn begun_anew(&self, number: u32) -> Self {
         let cell_map = Arc::clone(&self.cell_map);
-        Self::over(cell_map, self.seats.begun_anew()).of_process(number)
+        let policies = Arc::clone(&self.policies);
+        Self::over(cell_map, self.seats.begun_anew(), policies).of_process(number)
     }
 
-    fn over(cell_map: Arc<CellMap>, seats: Seats) -> Self {
+    fn over(cell_map: Arc<CellMap>, seats: Seats, policies: Arc<Policies>) -> Self {
         let shards = 0..cell_map.shard_count();
         let directory = Directory::new(cell_map.shard_count());
         Self {
@@ -89,6 +93,7 @@ impl Commons {
                 counts: shards.map(|_| AtomicU64::new(0)).collect(),
             },
             seats: Arc::new(seats),
+            policies,
             rooms: RoomCount::default(),
             directory,
             names: Arc::default(),

@@ -72,7 +72,7 @@ impl Hub {
                 .map(|one| one.taken),
             resume: self.token(session),
             user: identity.and_then(|one| one.user.clone()),
-            tenant: Some(TENANT.to_owned()),
+            tenant: Some(self.desk.tenant_id(session)),
             trace: trace.map(|trace| trace.to_string()),
             connect: identity.and_then(|one| one.connect.clone()),
         }
@@ -86,6 +86,3 @@ fn metric_name(metric: Metric) -> &'static str {
         Metric::Solid => "solid",
     }
 }
-
-/// The only tenant so far.
-const TENANT: &str = "default";

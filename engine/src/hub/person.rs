@@ -17,6 +17,7 @@ use crate::hub::{Hub, Opening};
 use crate::identity::{Environment, Identity, TooManySessions, TraceId, Unproven};
 use crate::letter::Letter;
 use crate::message::Event;
+use crate::policy::TenantIndex;
 
 /// A connection that would go on with a session.
 #[derive(Clone, Debug, Default)]
@@ -126,6 +127,19 @@ impl Desk {
         let entry = self.sessions.get(&session)?;
         let identity = entry.identity.as_deref()?;
         (!entry.is_gone()).then_some(identity)
+    }
+
+    /// Whose of those who share the server a session is.
+    pub(crate) fn tenant(&self, session: SessionId) -> TenantIndex {
+        let entry = self.sessions.get(&session);
+        let identity = entry.and_then(|entry| entry.identity.as_deref());
+        identity.map_or(0, |one| one.tenant)
+    }
+
+    /// The same, by its name.
+    pub(crate) fn tenant_id(&self, session: SessionId) -> String {
+        let rules = self.commons.policies.rules();
+        rules.tenant(self.tenant(session)).id.to_string()
     }
 
     /// Whether a session that lost its connection still has its user's seat, which it keeps while it waits.

@@ -49,6 +49,8 @@ pub enum OnExpiry {
 /// Who a client is, as far as it was proven or said.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Identity {
+    /// Whose of those who share the server it is: their place in the list.
+    pub tenant: u16,
     /// Whose session it is; none when it is nobody's.
     pub user: Option<UserId>,
     /// What the client runs in, as it says.
@@ -120,6 +122,7 @@ impl Auth {
     /// Who a client is, given what it shows and says, at `now`, since 1970.
     pub(crate) fn prove(&self, claim: Claim, now: Duration) -> Result<Identity, Unproven> {
         let mut identity = Identity {
+            tenant: 0,
             user: claim.user,
             environment: claim.environment,
             connect: claim.connect,

@@ -19,6 +19,7 @@ use super::reactor::Tls;
 use crate::app::AppRecipe;
 use crate::hub::ShardStatus;
 use crate::letter::Letter;
+use crate::policy::Policies;
 
 /// One server.
 pub(crate) struct Process {
@@ -32,6 +33,8 @@ pub(crate) struct Process {
     pub(crate) runtime: &'static str,
     /// What connections are shown, if they are encrypted.
     pub(crate) certificates: Option<Arc<Certificates>>,
+    /// What clients may do now.
+    pub(crate) policies: Arc<Policies>,
     pub(crate) statuses: Vec<Mutex<Option<ShardReport>>>,
 }
 

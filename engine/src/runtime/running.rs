@@ -16,7 +16,7 @@ use super::probe::Chosen;
 use super::process::Place;
 use super::server::{Server, StopHandle, Wiring};
 use super::{cores, listen, probe};
-use crate::app::{AppRecipe, Runtime};
+use crate::app::{AppRecipe, Runtime, ServerOptions};
 use crate::durable::Replay;
 use crate::error::{Error, Result};
 
@@ -206,6 +206,15 @@ impl Running {
         self.server
             .certificates()
             .map_or(Ok(()), Certificates::reload)
+    }
+
+    /// From now on what `options` say of tenants, their limits and policies, and of handshakes and bans holds, for who is connected
+    /// too. The rest of them is not looked at.
+    ///
+    /// # Errors
+    /// Names what is wrong; then nothing has changed.
+    pub fn reload(&self, options: &ServerOptions) -> Result<()> {
+        self.server.policies().replace(options)
     }
 
     /// The SHA-256 of the certificate that new connections are shown, in pairs of hexadecimal digits; none without TLS.

@@ -30,6 +30,7 @@ use crate::app::{AppRecipe, Durability};
 use crate::error::{Error, Result};
 use crate::hub::{Commons, Hub, Returning};
 use crate::panic::panic_text;
+use crate::policy::Policies;
 
 /// The threads of one server.
 pub(crate) struct Server {
@@ -157,6 +158,7 @@ impl Server {
             place: wiring.place,
             runtime: wiring.chosen.name(),
             certificates: wiring.certificates,
+            policies: Arc::clone(&commons.policies),
             statuses: (0..wiring.shards).map(|_| Mutex::new(None)).collect(),
         });
         let mut server = Server {
@@ -233,6 +235,11 @@ impl Server {
     /// What connections are shown, if they are encrypted.
     pub(crate) fn certificates(&self) -> Option<&Certificates> {
         self.process.certificates.as_deref()
+    }
+
+    /// What clients may do now.
+    pub(crate) fn policies(&self) -> &Policies {
+        &self.process.policies
     }
 
     /// How the world came back from disk.

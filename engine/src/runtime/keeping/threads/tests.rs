@@ -112,6 +112,7 @@ impl Scene {
             place: |_| None,
             runtime: "none",
             certificates: None,
+            policies: Commons::new(&app(false), 1).unwrap().policies,
             statuses: Vec::new(),
         });
         let opened = Opened {

@@ -1,0 +1,13 @@
+//! What an operator lets clients do: tenants, limits, rates, bans. Compiled once, read by all shards, replaced while they run.
+//!
+//! Never closes or answers anybody: who asks does that.
+
+mod options;
+mod rules;
+
+pub use options::{
+    Ban, Banned, HandshakeLimit, HotErrors, Policy, RateAction, RateLimit, RateScope, RateUnit,
+    TenantLimits, TenantOptions,
+};
+
+pub(crate) use rules::{Policies, Rules, Tenant, TenantIndex};
