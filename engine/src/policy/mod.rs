@@ -4,10 +4,14 @@
 
 mod options;
 mod rules;
+mod usage;
 
 pub use options::{
     Ban, Banned, HandshakeLimit, HotErrors, Policy, RateAction, RateLimit, RateScope, RateUnit,
     TenantLimits, TenantOptions,
 };
 
-pub(crate) use rules::{Policies, Rules, Tenant, TenantIndex};
+pub use usage::TenantStatus;
+
+pub(crate) use rules::{Policies, TenantIndex};
+pub(crate) use usage::{Place, Refused, RoomClaim};

@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use worldshard_transport::{Refusal, RequestHead};
+
 use super::options::{HandshakeLimit, Policy, TenantLimits, TenantOptions};
+use super::usage::{Refused, TenantStatus, Usage};
 use crate::app::ServerOptions;
 use crate::error::{Error, Result};
 
@@ -14,9 +17,12 @@ pub(crate) type TenantIndex = u16;
 pub(crate) struct Policies {
     edition: AtomicU64,
     rules: RwLock<Arc<Rules>>,
+    /// Who was refused and is of no tenant that there is.
+    strangers: Usage,
 }
 
 /// All rules of one edition.
+#[derive(Clone)]
 pub(crate) struct Rules {
     /// At least one.
     pub(crate) tenants: Vec<Tenant>,
@@ -26,10 +32,13 @@ pub(crate) struct Rules {
 }
 
 /// The rules of one tenant.
+#[derive(Clone)]
 pub(crate) struct Tenant {
     pub(crate) id: Arc<str>,
     pub(crate) limits: TenantLimits,
     pub(crate) policy: Policy,
+    /// What it has now; the same in all editions.
+    pub(crate) usage: Arc<Usage>,
 }
 
 impl Policies {
@@ -38,6 +47,20 @@ impl Policies {
         Self {
             edition: AtomicU64::new(0),
             rules: RwLock::new(Arc::new(Rules::of(options))),
+            strangers: Usage::default(),
+        }
+    }
+
+    /// By the same rules, for a process that nobody uses yet.
+    pub(crate) fn begun_anew(&self) -> Self {
+        let mut rules = Rules::clone(&self.rules());
+        for tenant in &mut rules.tenants {
+            tenant.usage = Arc::default();
+        }
+        Self {
+            edition: AtomicU64::new(self.edition()),
+            rules: RwLock::new(Arc::new(rules)),
+            strangers: Usage::default(),
         }
     }
 
@@ -57,7 +80,7 @@ impl Policies {
     /// # Errors
     /// Tenants were taken away or changed places: that needs another start. Nothing has changed then.
     pub(crate) fn replace(&self, options: &ServerOptions) -> Result<()> {
-        let next = Rules::of(options);
+        let mut next = Rules::of(options);
         let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let names = |rules: &Rules| -> Vec<Arc<str>> {
             rules
@@ -73,14 +96,69 @@ impl Policies {
                     .to_owned(),
             });
         }
+        for (next, before) in next.tenants.iter_mut().zip(&rules.tenants) {
+            next.usage = Arc::clone(&before.usage);
+        }
         *rules = Arc::new(next);
         drop(rules);
         self.edition.fetch_add(1, Ordering::Release);
         Ok(())
     }
+
+    /// Whose of those who share the server the sender of a request is.
+    ///
+    /// # Errors
+    /// 400 for who names none where tenants are named, or one that there is not. Its words are wsPrism's.
+    pub(crate) fn tenant_of(&self, head: &RequestHead) -> Result<TenantIndex, Refusal> {
+        let found = self.rules().tenant_of(head);
+        found.inspect_err(|_| self.strangers.refused(Refused::Tenant))
+    }
+
+    /// Counts somebody who was refused: for the tenant that its request names, if there is one.
+    pub(crate) fn refused(&self, head: &RequestHead, why: Refused) {
+        match self.rules().tenant_of(head) {
+            Ok(tenant) => self.refused_to(tenant, why),
+            Err(_) => self.strangers.refused(why),
+        }
+    }
+
+    /// Counts somebody of a tenant who was refused.
+    pub(crate) fn refused_to(&self, tenant: TenantIndex, why: Refused) {
+        self.rules().tenant(tenant).usage.refused(why);
+    }
+
+    /// Who was refused and is of no tenant that there is, by a word for the reason.
+    pub(crate) fn strangers(&self) -> std::collections::BTreeMap<&'static str, u64> {
+        self.strangers.refusals()
+    }
 }
 
 impl Rules {
+    fn tenant_of(&self, head: &RequestHead) -> Result<TenantIndex, Refusal> {
+        if !self.named {
+            return Ok(0);
+        }
+        let missing = || Refusal::new(400, "the query names no tenant: say tenant=ID");
+        let id = head.query_value(TENANT_KEY).ok_or_else(missing)?;
+        self.index(&id).ok_or(Refusal::new(400, "Unknown Tenant"))
+    }
+
+    /// The place of the tenant with this id.
+    pub(crate) fn index(&self, id: &str) -> Option<TenantIndex> {
+        let mut tenants = self.tenants.iter().zip(0..);
+        tenants.find_map(|(one, index)| (*one.id == *id).then_some(index))
+    }
+
+    /// All tenants in numbers, in their order.
+    pub(crate) fn statuses(&self) -> Vec<TenantStatus> {
+        let status = |one: &Tenant| {
+            let limits = &one.limits;
+            one.usage
+                .status(&one.id, limits.sessions_max, limits.rooms_max)
+        };
+        self.tenants.iter().map(status).collect()
+    }
+
     fn of(options: &ServerOptions) -> Self {
         let nameless = [TenantOptions::nameless(options)];
         let tenants = match options.tenants.is_empty() {
@@ -106,6 +184,7 @@ impl Tenant {
             id: options.id.as_str().into(),
             limits: options.limits.clone(),
             policy: options.policy.clone(),
+            usage: Arc::default(),
         }
     }
 }
@@ -119,6 +198,9 @@ impl TenantOptions {
         tenant
     }
 }
+
+/// The value of the query that names a tenant.
+const TENANT_KEY: &str = "tenant";
 
 /// The id of the tenant of a server without named ones.
 const NAMELESS: &str = "default";
