@@ -51,7 +51,7 @@ pub use egress::FRAME_OVERHEAD_BYTES;
 pub use fanout::Post;
 pub use ingress::CUSTOM_PAYLOAD_BYTES_MAX;
 pub use person::{NotOpened, Visitor};
-pub(crate) use person::{TENANT_FULL, unproven};
+pub(crate) use person::{TENANT_FULL, banned_text, unproven};
 pub use status::{SLOWEST_MAX, ShardStatus, SlowSession};
 
 pub(crate) use desk::Desk;

@@ -3,6 +3,8 @@
 //! Never proves anything: that is `identity`, before a session opens.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use worldshard_protocol::{ErrorCode, SessionId, error_envelope};
@@ -126,6 +128,53 @@ impl Hub {
         self.turn_out(session, KICKED, Cow::Borrowed("kicked"));
     }
 
+    /// Says where the connection of a session comes from.
+    pub(crate) fn set_address(&mut self, session: SessionId, address: Option<IpAddr>) {
+        if let Some(entry) = self.desk.sessions.get_mut(&session) {
+            entry.address = address;
+        }
+    }
+
+    /// Closes the sessions, connected or not, of those who may not come at `now`, since 1970.
+    pub(crate) fn end_banned(&mut self, now: Duration) {
+        let policies = Arc::clone(&self.desk.commons.policies);
+        let rules = policies.rules();
+        let mut banned = Vec::new();
+        for (session, entry) in &self.desk.sessions {
+            if entry.is_gone() {
+                continue;
+            }
+            let identity = entry.identity.as_deref();
+            let by_user = || {
+                let one = identity?;
+                let tenant = &rules.tenant(one.tenant).id;
+                policies.bans.of_user(tenant, one.user.as_ref()?, now)
+            };
+            let address = entry.address;
+            let by_address = address.and_then(|address| policies.bans.of_address(address, now));
+            let reason = by_address.or_else(by_user);
+            banned.extend(reason.map(|reason| (*session, reason)));
+        }
+        for (session, reason) in banned {
+            let (code, why) = (ErrorCode::NotAllowed, banned_text(&reason));
+            let envelope = error_envelope(code, &why, None);
+            self.turn_out(session, &envelope, format!("{code}: {why}").into());
+        }
+    }
+
+    /// Closes a session of this home, connected or not; false when there is none.
+    pub fn kick(&mut self, session: SessionId, reason: &str) -> bool {
+        let entry = self.desk.sessions.get(&session);
+        let is_there = entry.is_some_and(|entry| !entry.is_gone());
+        if is_there {
+            let data = serde_json::json!({ "reason": reason });
+            let envelope =
+                serde_json::json!({ "v": 1, "svc": "sys", "type": "kicked", "data": data });
+            self.turn_out(session, &envelope.to_string(), Cow::Borrowed("kicked"));
+        }
+        is_there
+    }
+
     /// Closes a session, connected or not, and says this before where it speaks lanes.
     fn turn_out(&mut self, session: SessionId, envelope: &str, reason: Cow<'static, str>) {
         if self.desk.framing_if_open(session) == Some(Framing::Lanes) {
@@ -223,6 +272,12 @@ impl Desk {
             self.close(session, close_code::POLICY, reason.into());
             return Err(unproven(&why));
         }
+        if let Some(why) = self.is_banned(&identity, visitor.now) {
+            return Err(Refusal {
+                status: 403,
+                reason: why.into(),
+            });
+        }
         let displaced = match came_back {
             true => self.seat_again(session, &identity)?,
             false if !self.sit_down(session, &identity) => return Err(NO_SESSION),
@@ -235,6 +290,17 @@ impl Desk {
             entry.identity = (!identity.is_nobodys()).then(|| Box::new(identity));
         }
         Ok(displaced)
+    }
+
+    /// Why a user may not come, if so.
+    fn is_banned(&self, identity: &Identity, now: Duration) -> Option<String> {
+        let policies = &self.commons.policies;
+        let rules = policies.rules();
+        let tenant = &rules.tenant(identity.tenant).id;
+        let reason = policies
+            .bans
+            .of_user(tenant, identity.user.as_ref()?, now)?;
+        Some(banned_text(&reason))
     }
 
     /// The tenant that a token names: none where those of this process have no such.
@@ -285,6 +351,11 @@ pub(crate) fn unproven(why: &Unproven) -> Refusal {
         status: 401,
         reason: format!("{}: {why}", ErrorCode::AuthFailed).into(),
     }
+}
+
+/// What somebody is told who is banned for this reason.
+pub(crate) fn banned_text(reason: &str) -> String {
+    format!("banned: {reason}")
 }
 
 /// The answer to who would be one session more than the tenant may have; the words are wsPrism's.

@@ -2,6 +2,8 @@
 //!
 //! Never closes or answers anybody: who asks does that.
 
+mod bans;
+mod handshakes;
 mod options;
 mod rules;
 mod usage;
@@ -11,7 +13,9 @@ pub use options::{
     TenantLimits, TenantOptions,
 };
 
+pub use bans::{BAN_REASON_BYTES_MAX, BANS_MAX};
+pub use rules::TENANTS_MAX;
 pub use usage::TenantStatus;
 
-pub(crate) use rules::{Policies, TenantIndex};
+pub(crate) use rules::{Policies, TenantIndex, check};
 pub(crate) use usage::{Place, Refused, RoomClaim};

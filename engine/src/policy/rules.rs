@@ -1,10 +1,16 @@
 //! The rules as they are now: one table for all shards, replaced as a whole.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
+use worldshard_protocol::UserId;
 use worldshard_transport::{Refusal, RequestHead};
 
+use super::bans::{self, BANS_MAX, Bans};
+use super::handshakes::{Handshakes, TooFast};
 use super::options::{HandshakeLimit, Policy, TenantLimits, TenantOptions};
 use super::usage::{Refused, TenantStatus, Usage};
 use crate::app::ServerOptions;
@@ -19,6 +25,8 @@ pub(crate) struct Policies {
     rules: RwLock<Arc<Rules>>,
     /// Who was refused and is of no tenant that there is.
     strangers: Usage,
+    handshakes: Mutex<Handshakes>,
+    pub(crate) bans: Bans,
 }
 
 /// All rules of one edition.
@@ -48,6 +56,8 @@ impl Policies {
             edition: AtomicU64::new(0),
             rules: RwLock::new(Arc::new(Rules::of(options))),
             strangers: Usage::default(),
+            handshakes: Mutex::default(),
+            bans: Bans::new(&options.bans),
         }
     }
 
@@ -61,6 +71,8 @@ impl Policies {
             edition: AtomicU64::new(self.edition()),
             rules: RwLock::new(Arc::new(rules)),
             strangers: Usage::default(),
+            handshakes: Mutex::default(),
+            bans: self.bans.begun_anew(),
         }
     }
 
@@ -78,8 +90,10 @@ impl Policies {
     /// From now on these hold, for sessions that are open too.
     ///
     /// # Errors
-    /// Tenants were taken away or changed places: that needs another start. Nothing has changed then.
+    /// A value is none that may be; or tenants were taken away or changed places, which needs another start. Nothing has
+    /// changed then.
     pub(crate) fn replace(&self, options: &ServerOptions) -> Result<()> {
+        check(options)?;
         let mut next = Rules::of(options);
         let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let names = |rules: &Rules| -> Vec<Arc<str>> {
@@ -101,8 +115,34 @@ impl Policies {
         }
         *rules = Arc::new(next);
         drop(rules);
+        self.bans.configure(&options.bans);
         self.edition.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// Counts a handshake of an address.
+    ///
+    /// # Errors
+    /// It is one too many, of its address or of all together.
+    pub(crate) fn take_handshake(&self, address: IpAddr, now: Instant) -> Result<(), TooFast> {
+        match &self.rules().handshakes {
+            None => Ok(()),
+            Some(limit) => self.handshakes().take(limit, address, now),
+        }
+    }
+
+    /// Whether an address could not begin a handshake now.
+    pub(crate) fn is_too_fast(&self, address: IpAddr, now: Instant) -> bool {
+        let rules = self.rules();
+        let limit = rules.handshakes.as_ref();
+        limit.is_some_and(|limit| self.handshakes().is_over(limit, address, now))
+    }
+
+    fn handshakes(&self) -> MutexGuard<'_, Handshakes> {
+        // Nothing in it panics half way.
+        self.handshakes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whose of those who share the server the sender of a request is.
@@ -178,6 +218,45 @@ impl Rules {
     }
 }
 
+/// Refuses what could not hold.
+///
+/// # Errors
+/// Names the option and what it may be.
+pub(crate) fn check(options: &ServerOptions) -> Result<()> {
+    let refuse = |name, detail: String| Err(Error::Option { name, detail });
+    let mut ids = BTreeSet::new();
+    for tenant in &options.tenants {
+        if UserId::new(&tenant.id).is_err() {
+            let detail = format!("{:?}; 1 to 64 of A-Z a-z 0-9 . _ @ -", tenant.id);
+            return refuse("tenants", detail);
+        }
+        if !ids.insert(&tenant.id) {
+            return refuse("tenants", format!("two are called {:?}", tenant.id));
+        }
+    }
+    if options.tenants.len() > TENANTS_MAX {
+        let detail = format!("{}; at most {TENANTS_MAX}", options.tenants.len());
+        return refuse("tenants", detail);
+    }
+    if let Some(limit) = &options.handshakes {
+        let counts = [
+            limit.global_per_second,
+            limit.global_burst,
+            limit.per_ip_per_second,
+            limit.per_ip_burst,
+            limit.ip_entries_max,
+        ];
+        if counts.contains(&0) {
+            return refuse("handshakes", "a 0; each is at least 1".to_owned());
+        }
+    }
+    if options.bans.len() > BANS_MAX {
+        let detail = format!("{}; at most {BANS_MAX}", options.bans.len());
+        return refuse("bans", detail);
+    }
+    options.bans.iter().try_for_each(bans::check)
+}
+
 impl Tenant {
     fn of(options: &TenantOptions) -> Self {
         Self {
@@ -198,6 +277,9 @@ impl TenantOptions {
         tenant
     }
 }
+
+/// Tenants of one server; with more it does not start.
+pub const TENANTS_MAX: usize = 10_000;
 
 /// The value of the query that names a tenant.
 const TENANT_KEY: &str = "tenant";

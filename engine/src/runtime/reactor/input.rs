@@ -98,6 +98,9 @@ impl Reactor {
             let response = self.plain_answer(head, framing, now);
             return self.respond(slot, &response, head.method != "HEAD", now);
         }
+        if let Err(response) = self.let_through(slot, head, now) {
+            return self.respond(slot, &response, true, now);
+        }
         let tenant = match self.process.policies.tenant_of(head) {
             Ok(tenant) => tenant,
             Err(refusal) => return self.respond(slot, &refusal.response(), true, now),
@@ -200,7 +203,11 @@ impl Reactor {
         if let Err(answer) = check_version(head, options.protocol_version.as_deref()) {
             return self.respond(slot, &answer, true, now);
         }
-        let claim = match self.claim(head) {
+        // Somebody may have been banned on the way from another shard.
+        let claim = match self
+            .check_address(slot, head)
+            .and_then(|()| self.claim(head))
+        {
             Ok(claim) => claim,
             Err(refusal) => return self.respond(slot, &refusal.response(), true, now),
         };
@@ -223,7 +230,8 @@ impl Reactor {
         {
             return self.respond(slot, &refusal.response(), true, now);
         }
-        let arriving = Arriving::new(head, framing, answer);
+        let address = self.address(slot, head);
+        let arriving = Arriving::new(head, framing, answer).of(&claim, address);
         match &offer {
             Some(offer) => self.go_on(slot, offer, claim, arriving, now),
             None => self.admit(slot, claim, arriving, now),

@@ -3,6 +3,7 @@
 //!
 //! Judges no credential: that is `identity`. Nothing here is logged, because credentials pass through.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,12 +13,14 @@ use worldshard_transport::{
     data_frame,
 };
 
+use super::admission::forbidden;
 use super::connection::Phase;
 use super::{Reactor, Slot};
 use crate::app::Framing;
-use crate::hub::{Hub, NotOpened, Opening, TENANT_FULL, Visitor, unproven};
+use crate::hub::{Hub, NotOpened, Opening, TENANT_FULL, Visitor, banned_text, unproven};
 use crate::identity::{Auth, Claim, Identity, TraceId, Unproven};
 use crate::message::CloseReason;
+use crate::policy::{Refused, TenantIndex};
 use crate::runtime::{clock, secret, socket};
 
 /// A connection whose request was taken, and that has no session yet.
@@ -28,6 +31,12 @@ pub(crate) struct Arriving {
     trace: Option<TraceId>,
     /// The answer to its request; empty once it was given.
     answer: Bytes,
+    /// Where it comes from.
+    address: Option<IpAddr>,
+    /// Whose client it says it is.
+    tenant: TenantIndex,
+    /// Whether it is refused before the upgrade: a program reads the answer to that.
+    in_header: bool,
 }
 
 /// A WebSocket of who has yet to show a credential.
@@ -35,7 +44,7 @@ pub(crate) struct Proving {
     pub(super) reader: Reader,
     /// The latest that it may do so.
     pub(super) until: Instant,
-    arriving: Arriving,
+    pub(super) arriving: Arriving,
     /// What its request said.
     claim: Claim,
 }
@@ -47,7 +56,25 @@ impl Arriving {
             framing,
             trace: TraceId::of(head),
             answer,
+            address: None,
+            tenant: 0,
+            in_header: false,
         }
+    }
+
+    /// The same of who claims this and comes from there.
+    pub(super) fn of(self, claim: &Claim, address: Option<IpAddr>) -> Arriving {
+        Arriving {
+            address,
+            tenant: claim.tenant.index,
+            in_header: claim.is_in_header(),
+            ..self
+        }
+    }
+
+    /// Where it comes from.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// What it asked for.
@@ -85,7 +112,6 @@ impl Reactor {
     pub(super) fn admit(&mut self, slot: Slot, claim: Claim, mut arriving: Arriving, now: Instant) {
         let options = self.process.recipe.options();
         let auth = options.auth.as_ref().unwrap_or(&Auth::None);
-        let in_header = claim.is_in_header();
         let waits = auth.asks() && claim.credential.is_none();
         if waits {
             let limits = Limits {
@@ -106,7 +132,7 @@ impl Reactor {
         }
         match auth.prove(claim, clock::since_1970()) {
             Ok(identity) => self.enter(slot, identity, arriving, now),
-            Err(why) if in_header => self.unauthorized(slot, &why, now),
+            Err(why) if arriving.in_header => self.unauthorized(slot, arriving.tenant, &why, now),
             Err(why) => {
                 self.turn_away(slot, arriving, ErrorCode::AuthFailed, &why.to_string(), now);
             }
@@ -150,6 +176,16 @@ impl Reactor {
 
     /// Opens a session for who may have one.
     fn enter(&mut self, slot: Slot, identity: Identity, mut arriving: Arriving, now: Instant) {
+        if let Some(reason) = self.is_banned(&identity) {
+            self.process
+                .policies
+                .refused_to(identity.tenant, Refused::Banned);
+            if arriving.in_header && !arriving.is_answered() {
+                return self.respond(slot, &forbidden(&reason).response(), true, now);
+            }
+            let code = ErrorCode::NotAllowed;
+            return self.turn_away(slot, arriving, code, &banned_text(&reason), now);
+        }
         let trace = arriving.trace();
         let framing = arriving.framing;
         let opening = Opening {
@@ -160,6 +196,9 @@ impl Reactor {
         match self.hub.call("open", open) {
             Some(Ok(session)) => {
                 self.answer_upgrade(slot, &mut arriving);
+                let address = arriving.address;
+                self.hub
+                    .call("address", |hub| hub.set_address(session, address));
                 self.seat(slot, session, framing, now);
             }
             Some(Err(NotOpened::TooManySessions(full))) => {
@@ -177,6 +216,15 @@ impl Reactor {
             }
             None => self.finish(slot, CloseReason::Lost),
         }
+    }
+
+    /// Why a user may not come, if so.
+    pub(super) fn is_banned(&self, identity: &Identity) -> Option<String> {
+        let policies = &self.process.policies;
+        let user = identity.user.as_ref()?;
+        let rules = policies.rules();
+        let tenant = &rules.tenant(identity.tenant).id;
+        policies.bans.of_user(tenant, user, clock::since_1970())
     }
 
     /// From now on the connection is that of a session.
@@ -217,7 +265,16 @@ impl Reactor {
     }
 
     /// Answers a request whose credential is not taken, before the upgrade.
-    pub(super) fn unauthorized(&mut self, slot: Slot, why: &Unproven, now: Instant) {
+    pub(super) fn unauthorized(
+        &mut self,
+        slot: Slot,
+        tenant: TenantIndex,
+        why: &Unproven,
+        now: Instant,
+    ) {
+        self.process
+            .policies
+            .refused_to(tenant, Refused::Credential);
         let mut response = unproven(why).response();
         response
             .headers
@@ -226,7 +283,7 @@ impl Reactor {
     }
 
     /// Ends a connection that has no session, so that even a browser reads why.
-    fn turn_away(
+    pub(super) fn turn_away(
         &mut self,
         slot: Slot,
         mut arriving: Arriving,
@@ -234,6 +291,12 @@ impl Reactor {
         detail: &str,
         now: Instant,
     ) {
+        if code == ErrorCode::AuthFailed {
+            let tenant = arriving.tenant;
+            self.process
+                .policies
+                .refused_to(tenant, Refused::Credential);
+        }
         self.answer_upgrade(slot, &mut arriving);
         if arriving.speaks_lanes()
             && let Some(connection) = self.slots.find_mut(slot)
@@ -255,7 +318,7 @@ impl Reactor {
     }
 
     /// What is known of who has yet to prove itself. It is told what becomes of it before anything more is read.
-    fn stop_proving(&mut self, slot: Slot, now: Instant) -> Option<Proving> {
+    pub(super) fn stop_proving(&mut self, slot: Slot, now: Instant) -> Option<Proving> {
         let connection = self.slots.find_mut(slot)?;
         let between = Phase::Closing {
             ended_output: false,

@@ -8,6 +8,7 @@ use std::time::Instant;
 use worldshard_spatial::ShardId;
 use worldshard_transport::{Refusal, RequestHead, Response};
 
+use super::admission::forbidden;
 use super::{Reactor, Slot};
 use crate::app::{NEW_ROOM_PATH, Rooms};
 use crate::hub::{Hub, unproven};
@@ -51,7 +52,7 @@ impl Reactor {
             Some(_) => Ok(Cow::Borrowed(head)),
         };
         let host = head.and_then(|head| {
-            let tenant = self.may_begin_rooms(&head)?;
+            let tenant = self.may_begin_rooms(slot, &head)?;
             let host = self.room_host(tenant, &head).transpose()?;
             Ok((head, host))
         });
@@ -100,14 +101,17 @@ impl Reactor {
     }
 
     /// Whoever must show a credential to connect must show one to begin a room. Says whose room it is to be.
-    fn may_begin_rooms(&self, head: &RequestHead) -> Result<TenantIndex, Refusal> {
+    fn may_begin_rooms(&self, slot: Slot, head: &RequestHead) -> Result<TenantIndex, Refusal> {
+        self.check_address(slot, head)?;
         let auth = self.process.recipe.options().auth.as_ref();
         let Some(auth) = auth.filter(|auth| auth.asks()) else {
             return self.process.policies.tenant_of(head);
         };
         let proven = auth.prove(self.claim(head)?, clock::since_1970());
-        proven
-            .map(|identity| identity.tenant)
-            .map_err(|why| unproven(&why))
+        let identity = proven.map_err(|why| unproven(&why))?;
+        match self.is_banned(&identity) {
+            Some(reason) => Err(forbidden(&reason)),
+            None => Ok(identity.tenant),
+        }
     }
 }
