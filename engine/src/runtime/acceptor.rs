@@ -151,11 +151,16 @@ impl Accepting {
 
     fn give(&mut self, stream: TcpStream) {
         let limits = &self.process.recipe.options().limits;
-        if self.process.liveness.connections() >= limits.connections_max {
+        if !self
+            .process
+            .liveness
+            .connection_admitted(limits.connections_max)
+        {
             return self.refuse(stream, busy("no connection is left; come back later"));
         }
         let Some(shard) = self.live_shard() else {
             // Nobody else can answer, whatever was asked.
+            self.process.liveness.connection_ended();
             let all: Vec<ShardId> = (0..self.process.shards).map(ShardId).collect();
             return self.refuse(stream, site::unhealthy(&all));
         };
@@ -163,6 +168,7 @@ impl Accepting {
         let mail = Mail::Accepted(OwnedFd::from(stream));
         if let Err(Mail::Accepted(socket)) = self.process.post.letter(shard, mail) {
             self.process.liveness.connection_gone(shard);
+            self.process.liveness.connection_ended();
             self.refuse(
                 TcpStream::from(socket),
                 busy("the server is overloaded; come back later"),
@@ -252,7 +258,7 @@ const LISTENER: Token = Token(0);
 const WAKE: Token = Token(1);
 
 /// A record of TLS: the fatal alert `internal_error`.
-const TLS_REFUSAL: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
+pub(super) const TLS_REFUSAL: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
 
 /// Descriptors kept to refuse newcomers with. All taken by others: newcomers wait until one is free.
 const RESERVED: usize = 4;

@@ -1,10 +1,12 @@
 //! What the threads of one server share, and what is said between them.
 
 use std::os::fd::OwnedFd;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use worldshard_protocol::SessionId;
 use worldshard_shard::Envelope;
 use worldshard_spatial::ShardId;
 use worldshard_transport::RequestHead;
@@ -91,10 +93,22 @@ pub(crate) enum Mail {
         /// What it says.
         letter: Letter,
     },
+    /// Closes a session of this home, because whoever runs the server says so.
+    Kick(Box<Kick>),
     /// Panics in the next first half of a tick, so that a test sees the shard come back.
     Kill,
     /// Stands still for so long, so that a test sees what a stuck shard does to the others.
     Freeze(Duration),
+}
+
+/// A session that is to be closed.
+pub(crate) struct Kick {
+    /// Which one.
+    pub(crate) session: SessionId,
+    /// What it is told.
+    pub(crate) reason: String,
+    /// Learns whether there was one.
+    pub(crate) answer: SyncSender<bool>,
 }
 
 /// A connection handed over, between its head and its first frame.
