@@ -11,7 +11,7 @@ use worldshard_transport::OriginPolicy;
 use super::tls::TlsOptions;
 use crate::error::{Error, Result};
 use crate::identity::{Auth, OnExceed, SKEW_MAX, VERSION_BYTES_MAX};
-use crate::policy::{Ban, HandshakeLimit, TenantOptions};
+use crate::policy::{self, Ban, HandshakeLimit, TenantOptions};
 
 /// How a server runs.
 #[derive(Clone, Debug)]
@@ -283,6 +283,7 @@ impl ServerOptions {
             }
         }
         self.validate_identity()?;
+        policy::validate(self)?;
         if let Some(tls) = &self.tls
             && tls.turn_handshake_steps_max == 0
         {

@@ -65,7 +65,7 @@ impl Commons {
             .map_err(worldshard_shard::ConfigError::Space)?;
         let options = &recipe.options;
         let seats = Seats::new(options.limits.sessions_per_user, options.on_exceed);
-        let policies = Arc::new(Policies::new(options));
+        let policies = Arc::new(Policies::new(options)?);
         Ok(Self::over(Arc::new(cell_map), seats, policies))
     }
 
