@@ -90,7 +90,7 @@ impl Moment {
 
 impl Rate {
     pub(crate) fn of(limit: &RateLimit) -> Self {
-        let second = u128::from(PER_NANOSECOND) * 1_000_000_000 << COST_SHIFT;
+        let second = (u128::from(PER_NANOSECOND) * 1_000_000_000) << COST_SHIFT;
         let unit_cost = second.div_ceil(u128::from(limit.per_second.max(1)));
         let mut rate = Self {
             limit: *limit,
@@ -111,7 +111,7 @@ impl Rate {
 
     /// How much later a bucket is full when so much was taken from it.
     fn cost(&self, units: usize) -> u64 {
-        let cost = units as u128 * u128::from(self.unit_cost) >> COST_SHIFT;
+        let cost = (units as u128 * u128::from(self.unit_cost)) >> COST_SHIFT;
         u64::try_from(cost).unwrap_or(u64::MAX)
     }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use worldshard_protocol::{SessionId, UserId};
 
 use crate::app::RoomId;
-use crate::message::Payload;
+use crate::message::{Manner, Payload};
 
 /// One thing said of a room to another shard. What it is, hubs know.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ pub(crate) enum RoomCall {
     },
     Publish {
         payload: Payload,
+        manner: Manner,
     },
     ListMembers {
         session: SessionId,
