@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::cell::{Ref, RefMut};
 use std::time::Duration;
 
-use worldshard_protocol::{SessionId, Tick};
+use bytes::Bytes;
+use worldshard_protocol::{HotHeader, SessionId, Tick};
 use worldshard_shard::Resources;
 use worldshard_spatial::ShardId;
 
@@ -17,7 +18,7 @@ use crate::audience::Audience;
 use crate::emit::Emit;
 use crate::hub::Desk;
 use crate::identity::{Environment, UserId};
-use crate::message::{CloseReason, Event, Message, Payload};
+use crate::message::{CloseReason, Event, Manner, Message, Payload};
 use crate::request::Requests;
 use crate::unsent::Unsent;
 
@@ -94,7 +95,40 @@ impl<'a> Context<'a> {
     pub fn send(&mut self, audience: Audience, payload: impl Into<Payload>) {
         // What was answered before goes before.
         self.desk.take_answers();
-        self.desk.send(audience, &payload.into());
+        self.desk.send(audience, &payload.into(), Manner::RELIABLE);
+    }
+
+    /// Sends a message that a newer one will make up for: a session for which more than
+    /// [`lossy_queue_bytes_max`](crate::ServerLimits::lossy_queue_bytes_max) waits is not sent it, which `/status` counts and
+    /// nobody else is told. Nobody is closed for it, and who sends it waits for nobody. To an area all is sent as
+    /// [`send`](Self::send) does.
+    pub fn send_lossy(&mut self, audience: Audience, payload: impl Into<Payload>) {
+        self.desk.take_answers();
+        self.desk.send(audience, &payload.into(), Manner::LOSSY);
+    }
+
+    /// The same as a message of a service of the hot lane, with this opcode and number, to sessions on lanes; on raw paths it
+    /// is the bytes alone.
+    pub fn send_hot_lossy(
+        &mut self,
+        audience: Audience,
+        svc_id: u8,
+        opcode: u8,
+        seq: Option<u32>,
+        payload: Bytes,
+    ) {
+        let header = HotHeader {
+            svc: svc_id,
+            opcode,
+            seq,
+            ..HotHeader::default()
+        };
+        let manner = Manner {
+            lossy: true,
+            header: Some(header),
+        };
+        self.desk.take_answers();
+        self.desk.send(audience, &Payload::Binary(payload), manner);
     }
 
     /// Sends a message to those whom it says it is for, as [`send`](Self::send) does. To send it to others, give that a

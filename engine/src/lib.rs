@@ -59,7 +59,8 @@ mod page;
 
 pub use app::{
     App, AppRecipe, BIND_VARIABLE, CertificateSource, Coalesce, Creation, DataOptions, Durability,
-    ExtSaid, Framing, Rooms, Runtime, Screened, ServerLimits, ServerOptions, TlsOptions, WhenEmpty,
+    ExtSaid, Framing, HotSaid, Rooms, Runtime, Screened, ServerLimits, ServerOptions, TlsOptions,
+    WhenEmpty,
 };
 pub use audience::Audience;
 pub use context::Context;

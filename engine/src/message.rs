@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use worldshard_protocol::{ExtEnvelope, SessionId};
+use worldshard_protocol::{ExtEnvelope, HotHeader, SessionId};
 use worldshard_transport::MessageKind;
 
 /// The content of one message. Its kind is kept: binary that happens to be UTF-8 stays binary.
@@ -78,6 +78,28 @@ pub enum CloseReason {
     Lost,
     /// Nothing was heard, or nothing could be written, for too long.
     Timeout,
+}
+
+/// How a message is sent, beside to whom.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manner {
+    /// It is dropped for who has too much waiting.
+    pub(crate) lossy: bool,
+    /// What it begins with in the hot lane, if that is not the application's own service.
+    pub(crate) header: Option<HotHeader>,
+}
+
+impl Manner {
+    /// As nobody said otherwise: it arrives, or its client is closed.
+    pub(crate) const RELIABLE: Self = Self {
+        lossy: false,
+        header: None,
+    };
+
+    pub(crate) const LOSSY: Self = Self {
+        lossy: true,
+        header: None,
+    };
 }
 
 impl Text {

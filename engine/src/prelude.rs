@@ -1,8 +1,8 @@
 //! Everything an application usually names, for `use worldshard::prelude::*`.
 
 pub use crate::app::{
-    App, Creation, ExtSaid, FixedUpdate, Framing, Last, Owned, Plugin, Rooms, Runtime, Screened,
-    ServerOptions, Shutdown, Stage, Startup, System, Update, WebSocketPlugin, WhenEmpty,
+    App, Creation, ExtSaid, FixedUpdate, Framing, HotSaid, Last, Owned, Plugin, Rooms, Runtime,
+    Screened, ServerOptions, Shutdown, Stage, Startup, System, Update, WebSocketPlugin, WhenEmpty,
 };
 pub use crate::audience::Audience;
 pub use crate::context::Context;

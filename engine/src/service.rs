@@ -10,7 +10,7 @@ use worldshard_shard::Chance;
 use crate::audience::Audience;
 use crate::hub::{Desk, RoomSender, RoomState, Word};
 use crate::identity::UserId;
-use crate::message::Payload;
+use crate::message::{Manner, Payload};
 
 /// The rules of a room. Each room has a value of its own, which lives on one shard and is told one thing at a time.
 ///
@@ -111,6 +111,15 @@ impl Room<'_> {
     /// Sends a message to members: [`Audience::All`] are those of this room, and who is none gets nothing. An area is no
     /// audience of a room.
     pub fn send(&mut self, audience: Audience, payload: impl Into<Payload>) {
+        self.send_so(audience, &payload.into(), Manner::RELIABLE);
+    }
+
+    /// Sends a message that may be lost, as [`Context::send_lossy`](crate::Context::send_lossy) does.
+    pub fn send_lossy(&mut self, audience: Audience, payload: impl Into<Payload>) {
+        self.send_so(audience, &payload.into(), Manner::LOSSY);
+    }
+
+    pub(crate) fn send_so(&mut self, audience: Audience, payload: &Payload, manner: Manner) {
         let is_member = |session: &SessionId| self.state.is_member(*session);
         let but = |except: &[SessionId]| -> Vec<SessionId> {
             let others = self.state.sessions().filter(|one| !except.contains(one));
@@ -136,7 +145,7 @@ impl Room<'_> {
             }
         };
         let room = self.state.is_joined.then(|| Arc::clone(&self.state.name));
-        self.desk.send_in(room, meant, &payload.into());
+        self.desk.send_in(room, meant, payload, manner);
     }
 
     /// Says something to whoever runs the server, with the room's name.

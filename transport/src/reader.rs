@@ -117,6 +117,11 @@ impl Reader {
         }
     }
 
+    /// From now on a message may have so many bytes; one that was begun as it may, too.
+    pub fn set_message_bytes_max(&mut self, bytes: usize) {
+        self.limits.message_bytes_max = bytes;
+    }
+
     /// Consumes a prefix of `input`, unmasking in place, and yields at most one event.
     ///
     /// Call it again with the rest, even an empty one, until it yields no event: then all is consumed and what the

@@ -2,6 +2,7 @@
 
 mod binary_command;
 mod ext_service;
+mod hot_service;
 mod http;
 mod options;
 mod plugin;
@@ -27,6 +28,7 @@ use worldshard_spatial::Point;
 use worldshard_transport::{RequestHead, Response};
 
 pub use ext_service::ExtSaid;
+pub use hot_service::HotSaid;
 pub use options::{Coalesce, DataOptions, Durability, Runtime, ServerLimits, ServerOptions};
 pub use plugin::{Owned, Plugin, WebSocketPlugin};
 pub use recipe::{AppRecipe, Framing};
@@ -37,6 +39,7 @@ pub use tls::{CertificateSource, TlsOptions};
 
 pub(crate) use binary_command::BinaryCommand;
 pub(crate) use ext_service::ExtService;
+pub(crate) use hot_service::HotService;
 pub(crate) use rooms::{NAME_RULE, NEW_ROOM_PATH, RoomId, is_name};
 pub(crate) use screen::Screen;
 pub(crate) use stage::ContextSystem;
@@ -48,6 +51,7 @@ use crate::files::Files;
 use crate::message::Payload;
 use crate::runtime::{self, Running};
 use ext_service::RESERVED;
+use hot_service::HOT_RESERVED;
 use http::Site;
 use stage::Systems;
 
@@ -71,6 +75,7 @@ pub struct App {
     text_lines: Option<(&'static str, TextCommand)>,
     binary_commands: BTreeMap<u8, (&'static str, BinaryCommand)>,
     ext_services: BTreeMap<&'static str, ExtService>,
+    hot_services: BTreeMap<u8, (&'static str, HotService)>,
     screens: Vec<Screen>,
     site: Site,
     /// Folders to be served, and below which paths.
@@ -97,6 +102,7 @@ impl App {
             text_lines: None,
             binary_commands: BTreeMap::new(),
             ext_services: BTreeMap::new(),
+            hot_services: BTreeMap::new(),
             screens: Vec::new(),
             site: Site::default(),
             folders: Vec::new(),
@@ -298,6 +304,28 @@ impl App {
         self
     }
 
+    /// Lets `handler` answer what clients on lanes say to the service `svc_id` of the hot lane, which the world and the
+    /// application's own messages leave free; `name` is for the log. As [`ext_service`](Self::ext_service), in the order in
+    /// which each client says it.
+    pub fn hot_service(
+        &mut self,
+        svc_id: u8,
+        name: &'static str,
+        handler: impl Fn(&mut Context<'_>, SessionId, &HotSaid) -> Result<(), Refusal>
+        + Send
+        + Sync
+        + 'static,
+    ) -> &mut Self {
+        if HOT_RESERVED.contains(&svc_id) {
+            let detail = format!("every server has a service {svc_id} of its own");
+            let name = "hot_service";
+            self.fail(Error::Option { name, detail });
+        }
+        self.claim(Owned::Name(format!("service {svc_id} of the hot lane")));
+        self.hot_services.insert(svc_id, (name, Box::new(handler)));
+        self
+    }
+
     /// Sees what clients say before anybody is told of it, and may drop it: messages of raw paths, text commands among them,
     /// and on lanes what is said to a service, requests too. It runs as soon as a message is read, at the home of the session, which
     /// systems may not have seen open yet; there are no events in its context. Commands of the world have limits of their own,
@@ -458,6 +486,7 @@ impl App {
             text_lines: app.text_lines,
             binary_commands: app.binary_commands,
             ext_services: app.ext_services,
+            hot_services: app.hot_services,
             screens: app.screens,
             site: app.site,
             options: app.options,

@@ -158,6 +158,9 @@ pub struct ServerLimits {
     /// Bytes of messages that wait for one client, [`FRAME_OVERHEAD_BYTES`](crate::hub::FRAME_OVERHEAD_BYTES) a frame
     /// included; beyond, the client is closed with 1013. States do not count: they wait for credits.
     pub messages_queue_bytes_max: usize,
+    /// Bytes of messages that wait for one client, counted as above, beyond which a message that may be lost is dropped for
+    /// it; a larger one than `messages_queue_bytes_max` is as large as that.
+    pub lossy_queue_bytes_max: usize,
     /// Letters that wait in the mailbox of a shard; beyond, the sender keeps them and stops reading sockets.
     pub service_letters_max: usize,
     /// Time for a request head to be complete; then it is answered 408.
@@ -233,6 +236,7 @@ impl Default for ServerLimits {
             connections_max: 65_536,
             message_bytes_max: 256 * 1024,
             messages_queue_bytes_max: 1024 * 1024,
+            lossy_queue_bytes_max: 64 * 1024,
             service_letters_max: 4096,
             head_deadline: Duration::from_secs(5),
             auth_deadline: Duration::from_secs(3),
@@ -258,6 +262,12 @@ impl Default for ServerLimits {
 }
 
 impl ServerLimits {
+    /// Bytes that wait for one client beyond which it is not sent what may be lost.
+    pub(crate) fn lossy_bytes_max(&self) -> usize {
+        self.lossy_queue_bytes_max
+            .min(self.messages_queue_bytes_max)
+    }
+
     /// Bytes that wait for one session to share a write; beyond, they do not wait for more.
     pub(crate) fn coalesce_bytes_max(&self) -> usize {
         COALESCE_BYTES_MAX.min(self.messages_queue_bytes_max / 4)
@@ -287,7 +297,7 @@ impl ServerOptions {
             }
         }
         self.validate_identity()?;
-        policy::check(self)?;
+        policy::validate(self)?;
         if let Some(tls) = &self.tls
             && tls.turn_handshake_steps_max == 0
         {

@@ -8,6 +8,7 @@ use worldshard_transport::{RequestHead, Response};
 
 use crate::app::binary_command::BinaryCommand;
 use crate::app::ext_service::ExtService;
+use crate::app::hot_service::HotService;
 use crate::app::http::Site;
 use crate::app::options::ServerOptions;
 use crate::app::plugin::Plugin;
@@ -37,6 +38,8 @@ pub struct AppRecipe {
     pub(crate) binary_commands: BTreeMap<u8, (&'static str, BinaryCommand)>,
     /// By name.
     pub(crate) ext_services: BTreeMap<&'static str, ExtService>,
+    /// By number, and under which name.
+    pub(crate) hot_services: BTreeMap<u8, (&'static str, HotService)>,
     pub(crate) screens: Vec<Screen>,
     pub(crate) site: Site,
     pub(crate) options: ServerOptions,

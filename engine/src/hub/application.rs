@@ -71,9 +71,13 @@ impl Hub {
             }
             (SYS_SVC_NAME, KIND_PING) => self.pong(session, envelope),
             (svc @ (APP_SVC_NAME | SYS_SVC_NAME), kind) => {
+                self.desk.stats.services_unknown += 1;
                 Err(bad(format!("type: the service {svc} takes no {kind:?}")))
             }
-            (svc, _) => Err(bad(format!("svc: no service {svc:?} on this path"))),
+            (svc, _) => {
+                self.desk.stats.services_unknown += 1;
+                Err(bad(format!("svc: no service {svc:?} on this path")))
+            }
         }
     }
 
@@ -84,6 +88,9 @@ impl Hub {
         header: &HotHeader,
         payload: &[u8],
     ) -> Result<(), WireError> {
+        if header.opcode == OPCODE_APP_REQUEST {
+            self.desk.may_say_outside_rooms(session)?;
+        }
         let payload = |blocks: &mut Blocks| Payload::Binary(blocks.copy(payload));
         let screened_out = match header.opcode {
             OPCODE_APP_REQUEST => {
@@ -100,9 +107,11 @@ impl Hub {
                 Ok(())
             }
             OPCODE_APP_REQUEST => self.desk.ask(session, Lane::Hot, header.seq, payload),
-            opcode => Err(bad(format!(
-                "opcode: the application's service takes no {opcode}"
-            ))),
+            opcode => {
+                self.desk.stats.services_unknown += 1;
+                let detail = format!("opcode: the application's service takes no {opcode}");
+                Err(bad(detail))
+            }
         }
     }
 

@@ -61,7 +61,7 @@ impl Commons {
         let population = recipe.world.population_by_cell(&grid);
         let cell_map = CellMap::balanced(grid, shards, population.as_deref())
             .map_err(worldshard_shard::ConfigError::Space)?;
-        let policies = Arc::new(Policies::new(&recipe.options));
+        let policies = Arc::new(Policies::new(&recipe.options)?);
         Ok(Self::over(Arc::new(cell_map), policies))
     }
 

@@ -72,6 +72,10 @@ impl Desk {
         if !self.convoy.waits {
             return self.deliver_now(post);
         }
+        // What may be lost is kept from some, so no frames of many can be laid out with it.
+        if post.manner.lossy {
+            return self.deliver_now(post);
+        }
         if post.raw.len() > FRAME_BYTES_MAX {
             self.release_convoy();
             return self.deliver_now(post);
@@ -231,8 +235,11 @@ impl Convoy {
             self.raw.add(&post.raw);
         }
         if self.lanes.needed {
-            self.lanes
-                .add(&lanes_frame(&post.payload, post.room.as_deref()));
+            self.lanes.add(&lanes_frame(
+                &post.payload,
+                post.room.as_deref(),
+                post.manner,
+            ));
         }
         self.raw.open.len().max(self.lanes.open.len())
     }

@@ -11,6 +11,7 @@ use worldshard_spatial::ShardId;
 use worldshard_transport::{MessageKind, data_frame, data_header};
 
 use crate::hub::Hub;
+use crate::hub::application::Lane;
 use crate::hub::blocks::{Blocks, STATE_BYTES_MAX};
 use crate::hub::session::State;
 use crate::letter::{Delivery, DeltaFrame, Letter};
@@ -222,7 +223,8 @@ impl Hub {
 
     fn refuse_command(&mut self, session: SessionId, code: ErrorCode, detail: &str, number: u32) {
         let seq = (number != 0).then_some(number);
-        self.desk.refuse(session, code, detail, seq);
+        // Commands are said on the hot lane alone.
+        self.desk.refuse_on(session, Lane::Hot, code, detail, seq);
     }
 
     /// Says something of the world service in the ext lane.

@@ -28,7 +28,7 @@ use crate::hub::{Opening, Output};
 use crate::identity::Identity;
 use crate::letter::{Delivery, Letter};
 use crate::message::CloseReason;
-use crate::policy::{Refused, TenantIndex};
+use crate::policy::{Refused, Rules, TenantIndex};
 
 /// The sessions of a home and everything on its way to them or to other hubs.
 pub(crate) struct Desk {
@@ -46,6 +46,7 @@ pub(crate) struct Desk {
     pub(crate) areas_said: u32,
     pub(crate) stats: HubStats,
     pub(crate) messages_queue_bytes_max: usize,
+    pub(crate) lossy_queue_bytes_max: usize,
     /// Bytes of messages that wait in all queues.
     pub(crate) queued_bytes: usize,
     /// What the tick has for sessions, by home; empty between ticks.
@@ -69,6 +70,9 @@ pub(crate) struct Desk {
     pub(crate) connected: u64,
     pub(crate) environments: Environments,
     pub(crate) recipe: Arc<AppRecipe>,
+    /// What clients may do, as of this edition.
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) rules_edition: u64,
     pub(crate) memberships: Memberships,
     /// What services count.
     pub(crate) room_totals: BTreeMap<&'static str, u64>,
@@ -91,6 +95,7 @@ impl Desk {
             areas_said: 0,
             stats: HubStats::default(),
             messages_queue_bytes_max: recipe.options.limits.messages_queue_bytes_max,
+            lossy_queue_bytes_max: recipe.options.limits.lossy_bytes_max(),
             queued_bytes: 0,
             deliveries: (0..shards).map(|_| Delivery::new(Tick(0))).collect(),
             states: Blocks::for_states(),
@@ -106,6 +111,8 @@ impl Desk {
             connected: 0,
             environments: Environments::default(),
             recipe: Arc::clone(recipe),
+            rules_edition: commons.policies.edition(),
+            rules: commons.policies.rules(),
             memberships: Memberships::default(),
             room_totals: BTreeMap::new(),
             spoken_of: 0,

@@ -56,6 +56,14 @@ impl Desk {
         None
     }
 
+    /// Whether so many bytes of messages wait for a session that what may be lost is not sent to it.
+    pub(crate) fn has_too_much_waiting(&mut self, session: SessionId) -> bool {
+        // What was said before goes before, and counts.
+        self.catch_up(session);
+        let entry = self.sessions.get(&session);
+        entry.is_some_and(|entry| entry.egress.reliable_bytes > self.lossy_queue_bytes_max)
+    }
+
     /// Queues a delta whose turn it is.
     pub(crate) fn push_delta(&mut self, delta: DeltaFrame) {
         let DeltaFrame {

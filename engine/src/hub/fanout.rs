@@ -14,7 +14,7 @@ use worldshard_transport::{MessageKind, data_frame};
 use crate::app::Framing;
 use crate::hub::blocks::Blocks;
 use crate::hub::desk::Desk;
-use crate::message::{Payload, Text};
+use crate::message::{Manner, Payload, Text};
 
 /// A message for sessions of one home.
 #[derive(Clone, Debug)]
@@ -25,6 +25,7 @@ pub struct Post {
     pub(crate) room: Option<Arc<str>>,
     /// The frame for raw paths: the same memory for all hubs and sessions.
     pub(crate) raw: Bytes,
+    pub(crate) manner: Manner,
 }
 
 /// Which sessions of a home.
@@ -37,8 +38,9 @@ pub(crate) enum PostTo {
 }
 
 impl Post {
-    pub(crate) fn new(to: PostTo, payload: &Payload, blocks: &mut Blocks) -> Self {
+    pub(crate) fn new(to: PostTo, payload: &Payload, manner: Manner, blocks: &mut Blocks) -> Self {
         Self {
+            manner,
             to,
             payload: payload.clone(),
             room: None,
@@ -71,13 +73,14 @@ impl Desk {
         session: SessionId,
         payload: &Payload,
         room: Option<&str>,
+        manner: Manner,
     ) {
         let frame = match self.framing_if_open(session) {
             None => return self.note_not_open(session),
             Some(Framing::Raw) => self.blocks.frame(payload.kind(), payload.bytes()),
-            Some(Framing::Lanes) => lanes_frame(payload, room),
+            Some(Framing::Lanes) => lanes_frame(payload, room, manner),
         };
-        self.push_message(session, frame);
+        self.push_message(session, frame, manner);
     }
 
     /// The frame for lanes is laid out for the first session that needs it.
@@ -86,14 +89,20 @@ impl Desk {
             None => return self.note_not_open(session),
             Some(Framing::Raw) => post.raw.clone(),
             Some(Framing::Lanes) => lanes
-                .get_or_insert_with(|| lanes_frame(&post.payload, post.room.as_deref()))
+                .get_or_insert_with(|| {
+                    lanes_frame(&post.payload, post.room.as_deref(), post.manner)
+                })
                 .clone(),
         };
-        self.push_message(session, frame);
+        self.push_message(session, frame, post.manner);
     }
 
     /// Queues a message of a system.
-    fn push_message(&mut self, session: SessionId, frame: Bytes) {
+    fn push_message(&mut self, session: SessionId, frame: Bytes, manner: Manner) {
+        if manner.lossy && self.has_too_much_waiting(session) {
+            self.stats.lossy_dropped += 1;
+            return;
+        }
         if let Some(cause) = self.push_reliable(session, frame) {
             self.unsent.note(session, cause, 1);
         }
@@ -108,8 +117,8 @@ impl Desk {
 }
 
 /// The payload as a message of the service `app`, said in a room or not: ext lane for text, hot lane for binary, which
-/// names no room. An envelope stands as it is.
-pub(crate) fn lanes_frame(payload: &Payload, room: Option<&str>) -> Bytes {
+/// names no room and may begin as a message of another service. An envelope stands as it is.
+pub(crate) fn lanes_frame(payload: &Payload, room: Option<&str>, manner: Manner) -> Bytes {
     match payload {
         Payload::Text(text) if text.is_envelope() => data_frame(MessageKind::Text, text.bytes()),
         Payload::Text(text) => {
@@ -118,7 +127,10 @@ pub(crate) fn lanes_frame(payload: &Payload, room: Option<&str>) -> Bytes {
             envelope.data = Some(data_of(text));
             data_frame(MessageKind::Text, envelope.to_text().as_bytes())
         }
-        Payload::Binary(bytes) => hot_frame(APP_SVC, OPCODE_APP_MESSAGE, None, bytes),
+        Payload::Binary(bytes) => match manner.header {
+            None => hot_frame(APP_SVC, OPCODE_APP_MESSAGE, None, bytes),
+            Some(header) => hot_frame(header.svc, header.opcode, header.seq, bytes),
+        },
     }
 }
 

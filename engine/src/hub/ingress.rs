@@ -11,8 +11,10 @@ use worldshard_protocol::{
 use worldshard_shard::{Acknowledgement, CommandBody, Interest, Join, WorldConfig};
 use worldshard_spatial::Point;
 
-use crate::hub::Hub;
+use crate::hub::application::Lane;
+use crate::hub::policed::Judge;
 use crate::hub::session::{Standing, State};
+use crate::hub::{Heard, Hub, Judged};
 
 /// What a message asks of the hub once it is admitted.
 enum Wish {
@@ -23,29 +25,52 @@ enum Wish {
 
 impl Hub {
     /// Takes a text on lanes.
-    pub(crate) fn ext(&mut self, session: SessionId, bytes: &[u8]) {
+    pub(crate) fn ext(&mut self, session: SessionId, bytes: &[u8], judge: Judge<'_>) -> Judged {
         let text = std::str::from_utf8(bytes)
             .map_err(|_| WireError::new(ErrorCode::BadRequest, "message: not UTF-8"));
-        let (error, seq) = match text.and_then(ExtEnvelope::parse) {
-            Ok(envelope) => match self.take_ext(session, &envelope) {
-                Ok(()) => return,
-                Err(error) => (error, envelope.seq),
-            },
-            Err(error) => (error, None),
+        let parsed = text.and_then(ExtEnvelope::parse);
+        let seq = parsed.as_ref().ok().and_then(|envelope| envelope.seq);
+        let may = match &parsed {
+            Ok(envelope) => self.desk.may_say_ext(session, envelope),
+            Err(_) => Ok(()),
         };
-        self.desk.refuse(session, error.code, &error.detail, seq);
+        let result = match may {
+            Err(error) => Err(error),
+            Ok(()) => match self.desk.obey(session, judge(), Some(Lane::Ext), seq) {
+                Heard::Now => parsed.and_then(|envelope| self.take_ext(session, &envelope)),
+                Heard::Never => Ok(()),
+                Heard::At(moment) => return Judged::Later(moment),
+            },
+        };
+        if let Err(error) = result {
+            self.desk.refuse(session, error.code, &error.detail, seq);
+        }
+        Judged::Done
     }
 
     /// Takes a binary message on lanes.
-    pub(crate) fn hot(&mut self, session: SessionId, bytes: &[u8]) {
-        let (header, payload) = match HotHeader::parse(bytes) {
-            Ok(parsed) => parsed,
-            Err(error) => return self.desk.refuse(session, error.code, &error.detail, None),
+    pub(crate) fn hot(&mut self, session: SessionId, bytes: &[u8], judge: Judge<'_>) -> Judged {
+        let parsed = HotHeader::parse(bytes);
+        let seq = parsed.as_ref().ok().and_then(|(header, _)| header.seq);
+        let may = match &parsed {
+            Ok((header, _)) => self.desk.may_say_hot(session, header.svc, header.opcode),
+            Err(_) => Ok(()),
         };
-        if let Err(error) = self.take_hot(session, &header, payload) {
-            self.desk
-                .refuse(session, error.code, &error.detail, header.seq);
+        let result = match may {
+            Err(error) => Err(error),
+            Ok(()) => match self.desk.obey(session, judge(), Some(Lane::Hot), seq) {
+                Heard::Now => {
+                    parsed.and_then(|(header, payload)| self.take_hot(session, &header, payload))
+                }
+                Heard::Never => Ok(()),
+                Heard::At(moment) => return Judged::Later(moment),
+            },
+        };
+        if let Err(error) = result {
+            let (code, lane) = (error.code, Lane::Hot);
+            self.desk.refuse_on(session, lane, code, &error.detail, seq);
         }
+        Judged::Done
     }
 
     fn take_hot(
@@ -54,12 +79,17 @@ impl Hub {
         header: &HotHeader,
         payload: &[u8],
     ) -> Result<(), WireError> {
-        if !matches!(header.svc, WORLD_SVC | APP_SVC) {
+        let is_applications = self.recipe.hot_services.contains_key(&header.svc);
+        if !is_applications && !matches!(header.svc, WORLD_SVC | APP_SVC) {
+            self.desk.stats.services_unknown += 1;
             let detail = format!("svc_id: no service {} on this path", header.svc);
             return Err(WireError::new(ErrorCode::BadRequest, detail));
         }
         if let Some(sequence) = header.delta_ack {
             self.take_acknowledgement(session, sequence)?;
+        }
+        if is_applications {
+            return self.keep_hot(session, header, payload);
         }
         if header.svc == APP_SVC {
             return self.take_app(session, header, payload);
@@ -117,7 +147,11 @@ impl Hub {
     }
 
     /// Checks a message against the limits of this world.
-    fn admit(&self, session: SessionId, message: &ClientMessage<'_>) -> Result<Wish, WireError> {
+    fn admit(
+        &mut self,
+        session: SessionId,
+        message: &ClientMessage<'_>,
+    ) -> Result<Wish, WireError> {
         let world = &self.recipe.world;
         let config = &world.config;
         let interest = |wish| {
@@ -154,6 +188,7 @@ impl Hub {
             ClientMessage::Interest(wish) => CommandBody::Interest(interest(&wish)?),
             ClientMessage::Custom { opcode, payload } => {
                 if !world.commands.contains_key(&opcode) {
+                    self.desk.stats.services_unknown += 1;
                     let detail = format!("opcode: this world has no command {opcode}");
                     return Err(WireError::new(ErrorCode::BadRequest, detail));
                 }

@@ -21,6 +21,7 @@ mod held;
 mod ingress;
 mod overview;
 mod person;
+mod policed;
 mod requests;
 mod rooms;
 mod routing;
@@ -52,6 +53,7 @@ pub use fanout::Post;
 pub use ingress::CUSTOM_PAYLOAD_BYTES_MAX;
 pub use person::{NotOpened, Visitor};
 pub(crate) use person::{TENANT_FULL, banned_text, unproven};
+pub(crate) use policed::{Heard, Judged};
 pub use status::{SLOWEST_MAX, ShardStatus, SlowSession};
 
 pub(crate) use desk::Desk;
@@ -67,9 +69,11 @@ use crate::identity::Identity;
 use crate::letter::Letter;
 use crate::message::{CloseReason, Event, Payload, Text};
 use crate::panic::panic_text;
+use crate::policy::Verdict;
 use blame::Blame;
 use held::Held;
 use overview::OverviewDesk;
+use policed::Judge;
 use rooms::RoomDesk;
 use said::Said;
 
@@ -197,17 +201,26 @@ impl Hub {
 
     /// Takes a whole message of a session. Nothing in it can panic; a text that is not UTF-8 closes with 1007.
     pub fn message(&mut self, session: SessionId, kind: MessageKind, bytes: &[u8]) {
-        let Some(framing) = self.desk.framing_if_open(session) else {
-            return;
-        };
-        self.desk.stats.messages_in += 1;
-        self.desk.stats.bytes_in += bytes.len() as u64;
-        if framing == Framing::Lanes {
-            return match kind {
-                MessageKind::Binary => self.hot(session, bytes),
-                MessageKind::Text => self.ext(session, bytes),
-            };
+        self.judged_message(session, kind, bytes, &mut || Verdict::Pass);
+    }
+
+    /// Takes a message on a raw path.
+    fn raw(
+        &mut self,
+        session: SessionId,
+        kind: MessageKind,
+        bytes: &[u8],
+        judge: Judge<'_>,
+    ) -> Judged {
+        match self.desk.obey(session, judge(), None, None) {
+            Heard::Now => self.take_raw(session, kind, bytes),
+            Heard::Never => {}
+            Heard::At(moment) => return Judged::Later(moment),
         }
+        Judged::Done
+    }
+
+    fn take_raw(&mut self, session: SessionId, kind: MessageKind, bytes: &[u8]) {
         let bytes = self.desk.blocks.copy(bytes);
         let payload = match kind {
             MessageKind::Binary => Payload::Binary(bytes),

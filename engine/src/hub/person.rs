@@ -203,8 +203,7 @@ impl Desk {
 
     /// The same, by its name.
     pub(crate) fn tenant_id(&self, session: SessionId) -> String {
-        let rules = self.commons.policies.rules();
-        rules.tenant(self.tenant(session)).id.to_string()
+        self.rules_of(session).id.to_string()
     }
 
     /// Whether a session that lost its connection still has its user's seat, which it keeps while it waits.

@@ -12,13 +12,13 @@ use crate::hub::desk::Desk;
 use crate::hub::fanout::{Post, PostTo, lanes_frame};
 use crate::hub::rooms::RoomCall;
 use crate::letter::Letter;
-use crate::message::Payload;
+use crate::message::{Manner, Payload};
 use crate::unsent::UnsentCause;
 
 impl Desk {
     /// Sends a message to an audience: to sessions of this home now, to those of others at the end of the turn.
-    pub(crate) fn send(&mut self, audience: Audience, payload: &Payload) {
-        self.send_in(None, audience, payload);
+    pub(crate) fn send(&mut self, audience: Audience, payload: &Payload, manner: Manner) {
+        self.send_in(None, audience, payload, manner);
     }
 
     /// The same; clients on lanes are told in which room it was said.
@@ -27,26 +27,29 @@ impl Desk {
         room: Option<Arc<str>>,
         audience: Audience,
         payload: &Payload,
+        manner: Manner,
     ) {
         self.stats.messages_out += 1;
         match audience {
             Audience::One(session) if session.home() == self.own.0 => {
-                self.deliver_to_one(session, payload, room.as_deref());
+                self.deliver_to_one(session, payload, room.as_deref(), manner);
             }
-            Audience::One(session) => self.send_to(room, vec![session], payload),
-            Audience::Group(sessions) => self.send_to(room, sorted(sessions), payload),
-            Audience::All => self.send_to_all_but(Vec::new(), payload),
-            Audience::AllBut(session) => self.send_to_all_but(vec![session], payload),
-            Audience::AllButGroup(sessions) => self.send_to_all_but(sorted(sessions), payload),
+            Audience::One(session) => self.send_to(room, vec![session], payload, manner),
+            Audience::Group(sessions) => self.send_to(room, sorted(sessions), payload, manner),
+            Audience::All => self.send_to_all_but(Vec::new(), payload, manner),
+            Audience::AllBut(session) => self.send_to_all_but(vec![session], payload, manner),
+            Audience::AllButGroup(sessions) => {
+                self.send_to_all_but(sorted(sessions), payload, manner)
+            }
             Audience::User(user) => {
                 let sessions = self.commons.seats.sessions_of(self.spoken_of, &user);
-                self.send_to(room, sorted(sessions), payload);
+                self.send_to(room, sorted(sessions), payload, manner);
             }
             Audience::Room { kind, name } => match self.room_named(self.spoken_of, &kind, &name) {
                 None => tracing::error!(kind, "a message for a room of no kind was dropped"),
                 Some(room) => {
                     let payload = payload.clone();
-                    self.call_room(room, RoomCall::Publish { payload });
+                    self.call_room(room, RoomCall::Publish { payload, manner });
                 }
             },
             Audience::Area { centre, radius_m } => self.send_to_area(centre, radius_m, payload),
@@ -54,9 +57,15 @@ impl Desk {
     }
 
     /// `sessions` ascending: those of one home are neighbours, homes ascending too.
-    fn send_to(&mut self, room: Option<Arc<str>>, sessions: Vec<SessionId>, payload: &Payload) {
+    fn send_to(
+        &mut self,
+        room: Option<Arc<str>>,
+        sessions: Vec<SessionId>,
+        payload: &Payload,
+        manner: Manner,
+    ) {
         let shards = self.commons.shard_count();
-        let mut post = Post::new(PostTo::Only(Vec::new()), payload, &mut self.blocks);
+        let mut post = Post::new(PostTo::Only(Vec::new()), payload, manner, &mut self.blocks);
         post.room = room;
         for of_home in sessions.chunk_by(|one, next| one.home() == next.home()) {
             let home = of_home[0].home();
@@ -70,9 +79,10 @@ impl Desk {
         }
     }
 
-    fn send_to_all_but(&mut self, except: Vec<SessionId>, payload: &Payload) {
+    fn send_to_all_but(&mut self, except: Vec<SessionId>, payload: &Payload, manner: Manner) {
         let moment = self.commons.moments.take();
-        let post = Post::new(PostTo::AllBut { moment, except }, payload, &mut self.blocks);
+        let to = PostTo::AllBut { moment, except };
+        let post = Post::new(to, payload, manner, &mut self.blocks);
         for home in (0..self.commons.shard_count()).map(ShardId) {
             self.post(home, post.clone());
         }
@@ -90,7 +100,7 @@ impl Desk {
             radius_m,
             except: None,
             order: (u64::from(self.own.0), self.areas_said),
-            payload: lanes_frame(payload, None),
+            payload: lanes_frame(payload, None, Manner::RELIABLE),
         });
     }
 

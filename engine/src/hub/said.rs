@@ -6,10 +6,13 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use worldshard_protocol::{ErrorCode, ExtEnvelope, SessionId, WireError};
+use worldshard_protocol::{ErrorCode, ExtEnvelope, HotHeader, SessionId, WireError};
+use worldshard_shard::Refusal;
 
-use crate::app::ExtSaid;
+use crate::app::{ExtSaid, Framing, HotSaid, RoomId};
 use crate::hub::Hub;
+use crate::hub::application::Lane;
+use crate::hub::blocks::Blocks;
 use crate::hub::rooms::{Place, ROOM_SVC_NAME, RoomCall};
 use crate::message::{Event, Message, Payload, Text};
 
@@ -21,6 +24,8 @@ pub(crate) enum Said {
     Binary(Bytes),
     /// A message of the ext lane to the service `room`, or to one of the application.
     Ext { svc: String, said: ExtSaid },
+    /// A message of the hot lane to a service of the application.
+    Hot { svc: u8, said: HotSaid },
     /// A message for the room with this name, or for the one that the session is in.
     Message {
         room: Option<String>,
@@ -57,6 +62,31 @@ impl Hub {
         self.said.push((session, Said::Ext { svc, said }));
     }
 
+    /// The same for one of the hot lane.
+    pub(crate) fn keep_hot(
+        &mut self,
+        session: SessionId,
+        header: &HotHeader,
+        payload: &[u8],
+    ) -> Result<(), WireError> {
+        if header.ack {
+            let detail = "flags: ACK is for messages of the application";
+            return Err(WireError::new(ErrorCode::BadRequest, detail));
+        }
+        let copied = |blocks: &mut Blocks| Payload::Binary(blocks.copy(payload));
+        if self.is_screened_out(session, copied) {
+            return Ok(());
+        }
+        let said = HotSaid {
+            opcode: header.opcode,
+            seq: header.seq,
+            payload: self.desk.blocks.copy(payload),
+        };
+        let svc = header.svc;
+        self.said.push((session, Said::Hot { svc, said }));
+        Ok(())
+    }
+
     /// A message for a room, or for systems.
     pub(crate) fn hear(
         &mut self,
@@ -67,6 +97,8 @@ impl Hub {
     ) {
         if room.is_none() {
             match self.desk.memberships.place(session) {
+                // It may be refused, and that is said in its turn.
+                Place::Nowhere if self.is_for_members(session, &payload) => {}
                 Place::Nowhere => {
                     let message = Message { session, payload };
                     return self.events.push(Event::Message(message));
@@ -106,21 +138,81 @@ impl Hub {
                             .refuse(session, error.code, &error.detail, said.seq);
                     }
                 }
+                Said::Hot { svc, said } => {
+                    if let Err(error) = self.run_hot(session, svc, &said, events) {
+                        let (code, lane) = (error.code, Lane::Hot);
+                        self.desk
+                            .refuse_on(session, lane, code, &error.detail, said.seq);
+                    }
+                }
                 Said::Message { room, payload, seq } => {
-                    match self.room_of_message(session, room.as_deref()) {
+                    match self.room_or_systems(session, room.as_deref(), &payload) {
                         Ok(Some(room)) => {
                             let call = RoomCall::Say { session, payload };
                             self.desk.call_room(room, call);
                         }
                         Ok(None) => events.push(Event::Message(Message { session, payload })),
                         Err(error) => {
-                            self.desk.refuse(session, error.code, &error.detail, seq);
+                            let (code, lane) = (error.code, lane_of(&payload));
+                            self.desk.refuse_on(session, lane, code, &error.detail, seq);
                         }
                     }
                 }
             }
         }
         self.said = said;
+    }
+
+    /// Whether a message on the hot lane needs a room.
+    fn is_for_members(&self, session: SessionId, payload: &Payload) -> bool {
+        let is_raw = || self.desk.framing_if_open(session) == Some(Framing::Raw);
+        let needs_room = || self.desk.rules_of(session).policy.hot_requires_active_room;
+        lane_of(payload) == Lane::Hot && needs_room() && !is_raw()
+    }
+
+    /// The room that a message is for, if it is for one.
+    fn room_or_systems(
+        &self,
+        session: SessionId,
+        named: Option<&str>,
+        payload: &Payload,
+    ) -> Result<Option<RoomId>, WireError> {
+        if self.is_for_members(session, payload) {
+            self.desk.may_say_outside_rooms(session)?;
+        }
+        self.room_of_message(session, named)
+    }
+
+    fn run_hot(
+        &mut self,
+        session: SessionId,
+        svc: u8,
+        said: &HotSaid,
+        events: &[Event],
+    ) -> Result<(), WireError> {
+        self.desk.may_say_outside_rooms(session)?;
+        let recipe = self.recipe.clone();
+        let Some((name, run)) = recipe.hot_services.get(&svc) else {
+            return Ok(());
+        };
+        let mut result = Ok(());
+        let panic = self.caught(name, events, |cx| result = run(cx, session, said));
+        self.told_by_service(name, panic, result)
+    }
+
+    /// What a service of the application said of a message, or that it failed.
+    fn told_by_service(
+        &mut self,
+        name: &'static str,
+        panic: Option<String>,
+        result: Result<(), Refusal>,
+    ) -> Result<(), WireError> {
+        if let Some(panic) = panic {
+            self.blame.count(name, &panic);
+            let detail = Cow::Owned(format!("the service {name} failed"));
+            return Err(WireError::new(ErrorCode::Internal, detail));
+        }
+        result.map_err(|refusal| WireError::new(refusal.code, refusal.detail))
     }
 
     fn run_ext(
@@ -139,11 +231,14 @@ impl Hub {
         };
         let mut result = Ok(());
         let panic = self.caught(name, events, |cx| result = run(cx, session, said));
-        if let Some(panic) = panic {
-            self.blame.count(name, &panic);
-            let detail = Cow::Owned(format!("the service {name} failed"));
-            return Err(WireError::new(ErrorCode::Internal, detail));
-        }
-        result.map_err(|refusal| WireError::new(refusal.code, refusal.detail))
+        self.told_by_service(name, panic, result)
+    }
+}
+
+/// On which lane a client says such a payload.
+fn lane_of(payload: &Payload) -> Lane {
+    match payload {
+        Payload::Text(_) => Lane::Ext,
+        Payload::Binary(_) => Lane::Hot,
     }
 }

@@ -27,6 +27,12 @@ pub(crate) struct HubStats {
     pub(crate) bytes_out: u64,
     pub(crate) commands: u64,
     pub(crate) refused: u64,
+    pub(crate) refused_silently: u64,
+    pub(crate) not_allowed: u64,
+    pub(crate) rate_limited: u64,
+    pub(crate) throttled: u64,
+    pub(crate) services_unknown: u64,
+    pub(crate) lossy_dropped: u64,
     pub(crate) areas_refused: u64,
     pub(crate) overviews: u64,
 }
@@ -88,6 +94,18 @@ pub struct ShardStatus {
     pub commands: u64,
     /// Messages refused with a code.
     pub refused: u64,
+    /// Of them, those of the hot lane of whose refusal the client was not told, because its tenant wants it so.
+    pub refused_silently: u64,
+    /// Messages that no allowlist names.
+    pub not_allowed: u64,
+    /// Messages, pings and pongs that were not heard because there were too many of them.
+    pub rate_limited: u64,
+    /// Those that had to wait for the same reason.
+    pub throttled: u64,
+    /// Messages to services, types or opcodes that are none here.
+    pub services_unknown: u64,
+    /// Copies of messages that may be lost, not sent to who had too much waiting.
+    pub lossy_dropped: u64,
     /// Messages for areas that were refused because too many waited.
     pub areas_refused: u64,
     /// Overview frames laid out.
@@ -96,6 +114,8 @@ pub struct ShardStatus {
     pub queue_bytes_largest: usize,
     /// Past it, a client is closed.
     pub queue_bytes_max: usize,
+    /// Past it, what may be lost is dropped for a client.
+    pub lossy_queue_bytes_max: usize,
     /// Rooms that live here now.
     pub rooms: usize,
     /// Rooms that failed again and again, and begin no more within a minute.
@@ -221,10 +241,17 @@ impl Hub {
             bytes_out: stats.bytes_out,
             commands: stats.commands,
             refused: stats.refused,
+            refused_silently: stats.refused_silently,
+            not_allowed: stats.not_allowed,
+            rate_limited: stats.rate_limited,
+            throttled: stats.throttled,
+            services_unknown: stats.services_unknown,
+            lossy_dropped: stats.lossy_dropped,
             areas_refused: stats.areas_refused,
             overviews: stats.overviews,
             queue_bytes_largest: self.desk.queue_bytes_largest(),
             queue_bytes_max: self.desk.messages_queue_bytes_max,
+            lossy_queue_bytes_max: self.desk.lossy_queue_bytes_max,
             rooms: rooms.rooms,
             rooms_failed: rooms.failed,
             room_panics: rooms.panics,

@@ -2,11 +2,15 @@
 //!
 //! Never closes or answers anybody: who asks does that.
 
+mod allow;
 mod bans;
+mod buckets;
 mod handshakes;
+mod meter;
 mod options;
 mod rules;
 mod usage;
+mod validate;
 
 pub use options::{
     Ban, Banned, HandshakeLimit, HotErrors, Policy, RateAction, RateLimit, RateScope, RateUnit,
@@ -14,8 +18,10 @@ pub use options::{
 };
 
 pub use bans::{BAN_REASON_BYTES_MAX, BANS_MAX};
-pub use rules::TENANTS_MAX;
 pub use usage::TenantStatus;
+pub use validate::TENANTS_MAX;
 
-pub(crate) use rules::{Policies, TenantIndex, check};
+pub(crate) use meter::{Meter, Moment, Verdict};
+pub(crate) use rules::{Policies, Rules, Tenant, TenantIndex};
 pub(crate) use usage::{Place, Refused, RoomClaim};
+pub(crate) use validate::validate;

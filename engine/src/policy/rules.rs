@@ -1,6 +1,5 @@
 //! The rules as they are now: one table for all shards, replaced as a whole.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -9,10 +8,14 @@ use std::time::Instant;
 use worldshard_protocol::UserId;
 use worldshard_transport::{Refusal, RequestHead};
 
-use super::bans::{self, BANS_MAX, Bans};
+use super::allow::{ExtAllowed, HotAllowed};
+use super::bans::Bans;
+use super::buckets::Buckets;
 use super::handshakes::{Handshakes, TooFast};
+use super::meter::{Meter, Moment, Rate};
 use super::options::{HandshakeLimit, Policy, TenantLimits, TenantOptions};
 use super::usage::{Refused, TenantStatus, Usage};
+use super::validate::validate;
 use crate::app::ServerOptions;
 use crate::error::{Error, Result};
 
@@ -27,6 +30,7 @@ pub(crate) struct Policies {
     strangers: Usage,
     handshakes: Mutex<Handshakes>,
     pub(crate) bans: Bans,
+    buckets: Buckets,
 }
 
 /// All rules of one edition.
@@ -47,18 +51,26 @@ pub(crate) struct Tenant {
     pub(crate) policy: Policy,
     /// What it has now; the same in all editions.
     pub(crate) usage: Arc<Usage>,
+    /// What may be said; none for everything.
+    ext: Option<ExtAllowed>,
+    hot: Option<HotAllowed>,
+    rates: Vec<Rate>,
 }
 
 impl Policies {
     /// The rules that a server begins with.
-    pub(crate) fn new(options: &ServerOptions) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// Names what is malformed.
+    pub(crate) fn new(options: &ServerOptions) -> Result<Self> {
+        Ok(Self {
             edition: AtomicU64::new(0),
-            rules: RwLock::new(Arc::new(Rules::of(options))),
+            rules: RwLock::new(Arc::new(Rules::of(options)?)),
             strangers: Usage::default(),
             handshakes: Mutex::default(),
             bans: Bans::new(&options.bans),
-        }
+            buckets: Buckets::default(),
+        })
     }
 
     /// By the same rules, for a process that nobody uses yet.
@@ -73,6 +85,7 @@ impl Policies {
             strangers: Usage::default(),
             handshakes: Mutex::default(),
             bans: self.bans.begun_anew(),
+            buckets: Buckets::default(),
         }
     }
 
@@ -93,8 +106,8 @@ impl Policies {
     /// A value is none that may be; or tenants were taken away or changed places, which needs another start. Nothing has
     /// changed then.
     pub(crate) fn replace(&self, options: &ServerOptions) -> Result<()> {
-        check(options)?;
-        let mut next = Rules::of(options);
+        validate(options)?;
+        let mut next = Rules::of(options)?;
         let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let names = |rules: &Rules| -> Vec<Arc<str>> {
             rules
@@ -171,6 +184,20 @@ impl Policies {
     pub(crate) fn strangers(&self) -> std::collections::BTreeMap<&'static str, u64> {
         self.strangers.refusals()
     }
+
+    /// What measures a connection under these rules; none where it may be as fast as it likes. `before` is what measured it
+    /// until now: of limits that stay, the buckets stay as full as they are.
+    pub(crate) fn meter(
+        &self,
+        rules: &Rules,
+        (tenant, user): (TenantIndex, Option<&UserId>),
+        before: Option<Meter>,
+        now: Moment,
+    ) -> Option<Meter> {
+        let rates = &rules.tenant(tenant).rates;
+        let shared = |rate: &Rate| self.buckets.shared(tenant, user, rate, now);
+        Meter::new(rates, before, shared)
+    }
 }
 
 impl Rules {
@@ -199,17 +226,17 @@ impl Rules {
         self.tenants.iter().map(status).collect()
     }
 
-    fn of(options: &ServerOptions) -> Self {
+    fn of(options: &ServerOptions) -> Result<Self> {
         let nameless = [TenantOptions::nameless(options)];
         let tenants = match options.tenants.is_empty() {
             true => &nameless[..],
             false => &options.tenants,
         };
-        Self {
-            tenants: tenants.iter().map(Tenant::of).collect(),
+        Ok(Self {
+            tenants: tenants.iter().map(Tenant::of).collect::<Result<_>>()?,
             named: !options.tenants.is_empty(),
             handshakes: options.handshakes,
-        }
+        })
     }
 
     /// The tenant with this place.
@@ -218,52 +245,44 @@ impl Rules {
     }
 }
 
-/// Refuses what could not hold.
-///
-/// # Errors
-/// Names the option and what it may be.
-pub(crate) fn check(options: &ServerOptions) -> Result<()> {
-    let refuse = |name, detail: String| Err(Error::Option { name, detail });
-    let mut ids = BTreeSet::new();
-    for tenant in &options.tenants {
-        if UserId::new(&tenant.id).is_err() {
-            let detail = format!("{:?}; 1 to 64 of A-Z a-z 0-9 . _ @ -", tenant.id);
-            return refuse("tenants", detail);
-        }
-        if !ids.insert(&tenant.id) {
-            return refuse("tenants", format!("two are called {:?}", tenant.id));
-        }
-    }
-    if options.tenants.len() > TENANTS_MAX {
-        let detail = format!("{}; at most {TENANTS_MAX}", options.tenants.len());
-        return refuse("tenants", detail);
-    }
-    if let Some(limit) = &options.handshakes {
-        let counts = [
-            limit.global_per_second,
-            limit.global_burst,
-            limit.per_ip_per_second,
-            limit.per_ip_burst,
-            limit.ip_entries_max,
-        ];
-        if counts.contains(&0) {
-            return refuse("handshakes", "a 0; each is at least 1".to_owned());
-        }
-    }
-    if options.bans.len() > BANS_MAX {
-        let detail = format!("{}; at most {BANS_MAX}", options.bans.len());
-        return refuse("bans", detail);
-    }
-    options.bans.iter().try_for_each(bans::check)
-}
-
 impl Tenant {
-    fn of(options: &TenantOptions) -> Self {
-        Self {
+    fn of(options: &TenantOptions) -> Result<Self> {
+        let policy = options.policy.clone();
+        let malformed = |name, detail| Error::Option { name, detail };
+        let ext = policy.ext_allowlist.as_deref().map(ExtAllowed::compile);
+        let hot = policy.hot_allowlist.as_deref().map(HotAllowed::compile);
+        Ok(Self {
             id: options.id.as_str().into(),
             limits: options.limits.clone(),
-            policy: options.policy.clone(),
             usage: Arc::default(),
+            ext: ext
+                .transpose()
+                .map_err(|detail| malformed("ext_allowlist", detail))?,
+            hot: hot
+                .transpose()
+                .map_err(|detail| malformed("hot_allowlist", detail))?,
+            rates: policy.rates.iter().map(Rate::of).collect(),
+            policy,
+        })
+    }
+
+    /// Whether its clients may say this on the ext lane.
+    pub(crate) fn allows_ext(&self, svc: &str, kind: &str) -> bool {
+        self.ext.as_ref().is_none_or(|list| list.allows(svc, kind))
+    }
+
+    /// Whether its clients may say this on the hot lane.
+    pub(crate) fn allows_hot(&self, svc: u8, opcode: u8) -> bool {
+        self.hot
+            .as_ref()
+            .is_none_or(|list| list.allows(svc, opcode))
+    }
+
+    /// Bytes of one message of its clients: no more than the server takes.
+    pub(crate) fn message_bytes_max(&self, of_server: usize) -> usize {
+        match self.limits.message_bytes_max {
+            0 => of_server,
+            max => max.min(of_server),
         }
     }
 }
@@ -277,9 +296,6 @@ impl TenantOptions {
         tenant
     }
 }
-
-/// Tenants of one server; with more it does not start.
-pub const TENANTS_MAX: usize = 10_000;
 
 /// The value of the query that names a tenant.
 const TENANT_KEY: &str = "tenant";

@@ -122,6 +122,11 @@ impl Liveness {
             .map(|(shard, _)| shard)
     }
 
+    /// How long ago the server began.
+    pub(crate) fn since_start(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.epoch)
+    }
+
     fn millis(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.epoch);
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

@@ -83,6 +83,7 @@ impl Hub {
                     .tell_rooms(session, kind, wish.unwrap_or_default(), seq)
             }
             kind => {
+                self.desk.stats.services_unknown += 1;
                 let detail = format!("type: the service room takes no {kind:?}");
                 Err(WireError::new(ErrorCode::BadRequest, detail))
             }

@@ -6,7 +6,7 @@ use worldshard_protocol::{SessionId, UserId};
 
 use super::denial::Denial;
 use crate::app::RoomId;
-use crate::message::Payload;
+use crate::message::{Manner, Payload};
 
 /// One thing said of a room to another shard. What it is, hubs know.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ pub(crate) enum RoomCall {
     },
     Publish {
         payload: Payload,
+        manner: Manner,
     },
     ListMembers {
         session: SessionId,

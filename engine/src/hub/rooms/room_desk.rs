@@ -229,10 +229,10 @@ impl RoomDesk {
                     });
                 }
             }
-            RoomCall::Publish { payload } => {
+            RoomCall::Publish { payload, manner } => {
                 let state = &mut entry.state;
                 let desk = &mut *turn.desk;
-                Room { state, desk }.send(Audience::All, payload);
+                Room { state, desk }.send_so(Audience::All, &payload, manner);
             }
             RoomCall::ListMembers { session, seq } => {
                 if let Some(member) = entry.state.member(session) {

@@ -60,6 +60,8 @@ impl Reactor {
         };
         connection.push_own(bytes);
         connection.held = Vec::new();
+        connection.parked = None;
+        connection.meter = None;
         connection.phase = Phase::Closing {
             ended_output: false,
             until,
@@ -138,6 +140,14 @@ impl Reactor {
                 Phase::Open {
                     expires: Some(at), ..
                 } if *at <= now => self.expire(slot),
+                Phase::Open { .. }
+                    if connection
+                        .parked
+                        .as_ref()
+                        .is_some_and(|one| one.until <= now) =>
+                {
+                    self.unpark(slot, now);
+                }
                 Phase::Open { .. }
                     if connection.blocked.is_none() && connection.unanswered_ping().is_none() =>
                 {

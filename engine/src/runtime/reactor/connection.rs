@@ -12,10 +12,12 @@ use bytes::Bytes;
 use worldshard_protocol::SessionId;
 use worldshard_transport::{HEADER_BYTES_MAX, Reader, WriteQueue};
 
+use super::pacing::Parked;
 use super::proving::Proving;
 use super::tls::Tls;
 use crate::app::ServerLimits;
 use crate::hub::{FrameClass, STATE_BYTES_MAX};
+use crate::policy::Meter;
 use crate::runtime::sockets::Readiness;
 
 /// A socket and what its shard knows of it. Owns no buffer while it is idle.
@@ -26,6 +28,10 @@ pub(crate) struct Connection {
     pub(crate) phase: Phase,
     /// Read from the socket, but beyond the turn's budget.
     pub(crate) held: Vec<u8>,
+    /// How fast it may be, if there is a bound.
+    pub(super) meter: Option<Box<Meter>>,
+    /// What it said too early; nothing more is read before that is heard.
+    pub(super) parked: Option<Box<Parked>>,
     /// When the peer last sent a byte.
     pub(crate) heard: Instant,
     pub(crate) pinged: Option<Instant>,
@@ -98,6 +104,8 @@ impl Connection {
                 until,
             },
             held: Vec::new(),
+            meter: None,
+            parked: None,
             heard: now,
             pinged: None,
             blocked: None,
@@ -128,9 +136,14 @@ impl Connection {
         let discards = matches!(self.phase, Phase::Closing { .. });
         let waits = self.tls.as_ref().is_some_and(|tls| tls.waits());
         Interest {
-            read: !self.peer_ended && self.held.is_empty() && (discards || !(stuck || waits)),
+            read: !self.peer_ended && !self.is_paused() && (discards || !(stuck || waits)),
             write: stuck,
         }
+    }
+
+    /// Whether something that was read waits to be heard.
+    pub(crate) fn is_paused(&self) -> bool {
+        !self.held.is_empty() || self.parked.is_some()
     }
 
     /// Queues bytes of the runtime's own.
@@ -222,6 +235,11 @@ impl Connection {
 
     /// When an open one must have shown life, or is to be asked for some.
     fn life_due(&self, limits: &ServerLimits) -> Instant {
+        if let Some(parked) = &self.parked {
+            // It is not read, so it can show no life; but it may read.
+            let stalled = self.blocked.map(|since| since + limits.stall_max);
+            return stalled.map_or(parked.until, |stalled| stalled.min(parked.until));
+        }
         match (self.blocked, self.unanswered_ping()) {
             (Some(since), _) => since + limits.stall_max,
             (None, Some(_)) if self.reads_not => {

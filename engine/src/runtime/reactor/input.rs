@@ -9,13 +9,15 @@ use worldshard_transport::{
 };
 
 use super::connection::Phase;
+use super::pacing::{Ear, Said};
 use super::proving::Arriving;
 use super::resuming::Offer;
 use super::{Reactor, Slot};
 use crate::app::Framing;
-use crate::hub::Hub;
+use crate::hub::{Heard as Control, Hub};
 use crate::identity::{answered_protocol, check_version};
 use crate::message::CloseReason;
+use crate::policy::{Moment, Verdict};
 use crate::runtime::process::{Adopt, Mail};
 use crate::runtime::{site, socket};
 
@@ -59,8 +61,9 @@ impl Reactor {
             let Some(connection) = self.slots.find_mut(slot) else {
                 continue;
             };
-            // While writing is stuck it waits for the write, which puts it back here.
-            if connection.blocked.is_some() || self.outbox.over {
+            // While writing is stuck it waits for the write, which puts it back here; as does what waits for its moment.
+            let waits = connection.blocked.is_some() || connection.parked.is_some();
+            if waits || self.outbox.over {
                 continue;
             }
             if connection.held.is_empty() {
@@ -242,10 +245,15 @@ impl Reactor {
     /// Takes frames up to the budget of a turn; keeps the rest and goes to the back of the queue.
     fn frames(&mut self, slot: Slot, input: &mut [u8], now: Instant) {
         let frames_max = self.process.recipe.options().limits.turn_frames_max;
+        let moment = self.moment(now);
         let mut at = 0;
         for _ in 0..frames_max {
-            match self.frame(slot, &mut input[at..]) {
+            match self.frame(slot, &mut input[at..], moment) {
                 Heard::Event(consumed) => at += consumed,
+                Heard::Early(consumed, said, until) => {
+                    at += consumed;
+                    return self.park(slot, said, until, &input[at..], now);
+                }
                 Heard::Pong(consumed, pong) => {
                     at += consumed;
                     if let Some(connection) = self.slots.find_mut(slot) {
@@ -302,7 +310,7 @@ impl Reactor {
     }
 
     /// Reads up to the next event; a message of a session goes to the hub.
-    fn frame(&mut self, slot: Slot, input: &mut [u8]) -> Heard {
+    fn frame(&mut self, slot: Slot, input: &mut [u8], now: Moment) -> Heard {
         let Some(connection) = self.slots.find_mut(slot) else {
             return Heard::Nothing;
         };
@@ -320,30 +328,53 @@ impl Reactor {
             Ok(step) => step,
             Err(failure) => return Heard::Failure(failure),
         };
-        match step.event {
-            None => Heard::Nothing,
-            Some(Event::Pong(_)) => Heard::Event(step.consumed),
-            Some(Event::Ping(payload)) => Heard::Pong(step.consumed, pong_frame(payload)),
-            Some(Event::Close { code, .. }) => Heard::Close(code),
-            Some(Event::Message { kind, payload }) => {
-                let Some(session) = session else {
-                    let said = match kind {
-                        MessageKind::Text => std::str::from_utf8(payload).ok(),
-                        MessageKind::Binary => None,
-                    };
-                    return Heard::First(step.consumed, said.map(str::to_owned));
-                };
-                self.unheard = true;
-                let heard = self.hub.call("message", |hub| {
-                    hub.message(session, kind, payload);
-                    hub.is_told()
-                });
-                // What systems are told on lanes too is handled at once.
-                match lanes && heard == Some(false) {
-                    true => self.spoken.lanes = true,
-                    false => self.spoken.raw = true,
+        let consumed = step.consumed;
+        let mut meter = connection.meter.as_deref_mut();
+        let mut judge = |bytes| match &mut meter {
+            Some(meter) => meter.take(now, bytes),
+            None => Verdict::Pass,
+        };
+        let ear = Ear {
+            hub: &mut self.hub,
+            spoken: &mut self.spoken,
+            unheard: &mut self.unheard,
+        };
+        match (step.event, session) {
+            (None, _) => Heard::Nothing,
+            (Some(Event::Close { code, .. }), _) => Heard::Close(code),
+            (Some(Event::Ping(payload)), None) => Heard::Pong(consumed, pong_frame(payload)),
+            (Some(Event::Pong(_)), None) => Heard::Event(consumed),
+            (Some(Event::Ping(payload)), Some(session)) => {
+                match ear.control(session, judge(payload.len())) {
+                    Control::Now => Heard::Pong(consumed, pong_frame(payload)),
+                    Control::Never => Heard::Event(consumed),
+                    Control::At(until) => {
+                        Heard::Early(consumed, Said::Ping(payload.to_vec()), until)
+                    }
                 }
-                Heard::Event(step.consumed)
+            }
+            (Some(Event::Pong(payload)), Some(session)) => {
+                match ear.control(session, judge(payload.len())) {
+                    Control::Now | Control::Never => Heard::Event(consumed),
+                    Control::At(until) => Heard::Early(consumed, Said::Pong, until),
+                }
+            }
+            (Some(Event::Message { kind, payload }), None) => {
+                let said = match kind {
+                    MessageKind::Text => std::str::from_utf8(payload).ok(),
+                    MessageKind::Binary => None,
+                };
+                Heard::First(consumed, said.map(str::to_owned))
+            }
+            (Some(Event::Message { kind, payload }), Some(session)) => {
+                let judge = || judge(payload.len());
+                match ear.message((session, lanes), kind, payload, judge) {
+                    None => Heard::Event(consumed),
+                    Some(until) => {
+                        let said = Said::Message(kind, payload.to_vec());
+                        Heard::Early(consumed, said, until)
+                    }
+                }
             }
         }
     }
@@ -353,6 +384,8 @@ impl Reactor {
 enum Heard {
     /// So many bytes are done with.
     Event(usize),
+    /// The same, and this is to be heard then.
+    Early(usize, Said, Moment),
     Pong(usize, Bytes),
     /// The first message of who has yet to prove itself; none when it is not a text.
     First(usize, Option<String>),

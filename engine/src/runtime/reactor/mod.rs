@@ -13,6 +13,7 @@ mod id_map;
 mod input;
 mod mending;
 mod output;
+mod pacing;
 mod proving;
 mod resuming;
 mod rooming;
@@ -265,6 +266,7 @@ impl Reactor {
             self.process.liveness.busy(now);
         }
         self.bell.answer();
+        self.take_rules(now);
         self.read_mail(now);
         self.tell_durable(now);
         self.go_on_with_handshakes(now);

@@ -229,10 +229,6 @@ impl Reactor {
 
     /// From now on the connection is that of a session.
     pub(super) fn seat(&mut self, slot: Slot, session: SessionId, framing: Framing, now: Instant) {
-        let limits = Limits {
-            message_bytes_max: self.process.recipe.options().limits.message_bytes_max,
-            ..Limits::default()
-        };
         let expires = self.hub.call("expires", |hub| hub.expires(session));
         let expires = expires.flatten().and_then(|at| {
             let left = at.saturating_sub(clock::since_1970());
@@ -245,11 +241,14 @@ impl Reactor {
         connection.waits_for_commits = waits_for_commits == Some(true);
         connection.phase = Phase::Open {
             session,
-            reader: Box::new(Reader::new(Role::Server, limits)),
+            reader: Box::new(Reader::new(Role::Server, Limits::default())),
             lanes: framing == Framing::Lanes,
             expires,
         };
-        if framing == Framing::Lanes {
+        self.measure(slot, now);
+        if framing == Framing::Lanes
+            && let Some(connection) = self.slots.find(slot)
+        {
             socket::prepare_for_state(&connection.socket);
         }
         self.want_write(slot);

@@ -125,7 +125,7 @@ impl Reactor {
             return;
         };
         // With some held it comes back here.
-        if !connection.held.is_empty() {
+        if connection.is_paused() {
             return;
         }
         if tls.waits() {

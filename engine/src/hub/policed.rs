@@ -1,0 +1,230 @@
+//! What a message may cost its client: whether the rules of its tenant let it say this, and what it is told if not.
+//!
+//! Never measures: who drives the hub has the time, and asks a meter when the hub tells it to. Never opens a message.
+
+use std::borrow::Cow;
+
+use worldshard_protocol::app::SYS_SVC_NAME;
+use worldshard_protocol::{ErrorCode, ExtEnvelope, SessionId, WireError};
+use worldshard_transport::{MessageKind, close_code, data_frame};
+
+use crate::app::Framing;
+use crate::hub::Hub;
+use crate::hub::application::Lane;
+use crate::hub::desk::Desk;
+use crate::policy::{HotErrors, Meter, Moment, Tenant, Verdict};
+
+/// Asks the meter of a connection what becomes of a message, once at most.
+pub(crate) type Judge<'a> = &'a mut dyn FnMut() -> Verdict;
+
+/// What became of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Judged {
+    /// It was heard, or it is not to be.
+    Done,
+    /// It is to be heard then, and nothing else before.
+    Later(Moment),
+}
+
+impl Hub {
+    /// Looks whether the rules are others now: then whatever measures connections is to be made anew.
+    pub(crate) fn take_rules(&mut self) -> bool {
+        let policies = &self.desk.commons.policies;
+        let edition = policies.edition();
+        if edition == self.desk.rules_edition {
+            return false;
+        }
+        self.desk.rules_edition = edition;
+        self.desk.rules = policies.rules();
+        true
+    }
+
+    /// What measures the connection of a session, and how many bytes a message of it may have.
+    pub(crate) fn measure(
+        &self,
+        session: SessionId,
+        before: Option<Meter>,
+        now: Moment,
+    ) -> (Option<Meter>, usize) {
+        let desk = &self.desk;
+        let user = desk.identity(session).and_then(|one| one.user.as_ref());
+        let whose = (desk.tenant(session), user);
+        let meter = desk.commons.policies.meter(&desk.rules, whose, before, now);
+        let of_server = self.recipe.options.limits.message_bytes_max;
+        (meter, desk.rules_of(session).message_bytes_max(of_server))
+    }
+
+    /// As [`message`](Self::message), but `judge` is asked first; not about what may not be said at all.
+    pub(crate) fn judged_message(
+        &mut self,
+        session: SessionId,
+        kind: MessageKind,
+        bytes: &[u8],
+        judge: Judge<'_>,
+    ) -> Judged {
+        let judged = match (self.desk.framing_if_open(session), kind) {
+            (None, _) => return Judged::Done,
+            (Some(Framing::Lanes), MessageKind::Binary) => self.hot(session, bytes, judge),
+            (Some(Framing::Lanes), MessageKind::Text) => self.ext(session, bytes, judge),
+            (Some(Framing::Raw), _) => self.raw(session, kind, bytes, judge),
+        };
+        if judged == Judged::Done {
+            self.desk.stats.messages_in += 1;
+            self.desk.stats.bytes_in += bytes.len() as u64;
+        }
+        judged
+    }
+
+    /// A ping or a pong of a session was judged: says whether it is heard now, and tells the client what it has to know.
+    pub(crate) fn judged_control(&mut self, session: SessionId, verdict: Verdict) -> Heard {
+        let lane = match self.desk.framing_if_open(session) {
+            None => return Heard::Never,
+            Some(Framing::Raw) => None,
+            Some(Framing::Lanes) => Some(Lane::Ext),
+        };
+        self.desk.obey(session, verdict, lane, None)
+    }
+}
+
+/// Whether a message is heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Heard {
+    Now,
+    Never,
+    At(Moment),
+}
+
+impl Desk {
+    /// The rules for a session.
+    pub(crate) fn rules_of(&self, session: SessionId) -> &Tenant {
+        self.rules.tenant(self.tenant(session))
+    }
+
+    /// Does what a verdict asks for. On raw paths, which are no lane, nothing is said: a text there is the application's.
+    pub(crate) fn obey(
+        &mut self,
+        session: SessionId,
+        verdict: Verdict,
+        lane: Option<Lane>,
+        seq: Option<u32>,
+    ) -> Heard {
+        let code = ErrorCode::RateLimited;
+        match verdict {
+            Verdict::Pass => Heard::Now,
+            Verdict::Wait { until, begins } => {
+                self.stats.throttled += 1;
+                if begins && let Some(lane) = lane {
+                    self.tell_throttled(session, lane, seq);
+                }
+                Heard::At(until)
+            }
+            Verdict::Drop { begins } => {
+                self.stats.rate_limited += 1;
+                if begins && let Some(lane) = lane {
+                    self.refuse_on(session, lane, code, TOO_FAST, seq);
+                }
+                Heard::Never
+            }
+            Verdict::TooLarge { burst } => {
+                self.stats.rate_limited += 1;
+                if let Some(lane) = lane {
+                    let detail =
+                        format!("message: more than the {burst} bytes that may come at once");
+                    self.refuse_on(session, lane, ErrorCode::PayloadTooLarge, &detail, seq);
+                }
+                Heard::Never
+            }
+            Verdict::Close => {
+                self.stats.rate_limited += 1;
+                if let Some(lane) = lane {
+                    self.refuse_on(session, lane, code, TOO_FAST, seq);
+                }
+                let reason = Cow::Owned(format!("{code}: {TOO_FAST}"));
+                self.close(session, close_code::POLICY, reason);
+                Heard::Never
+            }
+        }
+    }
+
+    /// Tells a client why its message was refused, unless it spoke on the hot lane and its tenant wants nothing said there.
+    pub(crate) fn refuse_on(
+        &mut self,
+        session: SessionId,
+        lane: Lane,
+        code: ErrorCode,
+        detail: &str,
+        seq: Option<u32>,
+    ) {
+        if self.is_silent_on(session, lane) {
+            self.stats.refused += 1;
+            self.stats.refused_silently += 1;
+            return;
+        }
+        self.refuse(session, code, detail, seq);
+    }
+
+    fn is_silent_on(&self, session: SessionId, lane: Lane) -> bool {
+        let errors = || self.rules_of(session).policy.hot_errors;
+        lane == Lane::Hot && errors() == HotErrors::Silent
+    }
+
+    fn tell_throttled(&mut self, session: SessionId, lane: Lane, seq: Option<u32>) {
+        if self.is_silent_on(session, lane) {
+            return;
+        }
+        let mut envelope = ExtEnvelope::new(SYS_SVC_NAME, "throttled");
+        envelope.seq = seq;
+        let frame = data_frame(MessageKind::Text, envelope.to_text().as_bytes());
+        self.push_reliable(session, frame);
+    }
+
+    /// Refuses what the allowlist of the session's tenant does not name, before anything is taken for it.
+    pub(crate) fn may_say_ext(
+        &mut self,
+        session: SessionId,
+        envelope: &ExtEnvelope<'_>,
+    ) -> Result<(), WireError> {
+        let (svc, kind) = (&*envelope.svc, &*envelope.kind);
+        if self.rules_of(session).allows_ext(svc, kind) {
+            return Ok(());
+        }
+        self.stats.not_allowed += 1;
+        Err(not_allowed(format!(
+            "svc: {svc:?} may not be told {kind:?} here"
+        )))
+    }
+
+    /// The same for the hot lane.
+    pub(crate) fn may_say_hot(
+        &mut self,
+        session: SessionId,
+        svc: u8,
+        opcode: u8,
+    ) -> Result<(), WireError> {
+        if self.rules_of(session).allows_hot(svc, opcode) {
+            return Ok(());
+        }
+        self.stats.not_allowed += 1;
+        Err(not_allowed(format!(
+            "svc_id: {svc} may not be told opcode {opcode} here"
+        )))
+    }
+
+    /// What is said to the echo or to the application on the hot lane may need a room.
+    pub(crate) fn may_say_outside_rooms(&self, session: SessionId) -> Result<(), WireError> {
+        let needs_room = self.rules_of(session).policy.hot_requires_active_room;
+        match needs_room && self.memberships.rooms(session).next().is_none() {
+            true => Err(not_allowed(
+                "room: none is joined, and this is for members".to_owned(),
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+fn not_allowed(detail: String) -> WireError {
+    WireError::new(ErrorCode::NotAllowed, detail)
+}
+
+/// What a client is told whose message is one too many.
+const TOO_FAST: &str = "more messages or bytes than allowed";

@@ -1,0 +1,169 @@
+//! How fast clients may be: the meter of each connection, and what is said too early and waits for its moment.
+//!
+//! Judges nothing: the meter does, and the hub tells the client. While something waits its connection is not read, so of
+//! each connection one message waits at most, and the rest where it came from.
+
+use std::time::Instant;
+
+use worldshard_protocol::SessionId;
+use worldshard_transport::{MessageKind, pong_frame};
+
+use super::connection::Phase;
+use super::guard::Guard;
+use super::{Reactor, Slot, Spoken};
+use crate::hub::{Heard, Hub, Judged};
+use crate::policy::{Moment, Verdict};
+
+/// What a client said too early.
+pub(super) struct Parked {
+    said: Said,
+    /// When it is heard.
+    pub(super) until: Instant,
+}
+
+/// Something that counts.
+pub(super) enum Said {
+    Message(MessageKind, Vec<u8>),
+    Ping(Vec<u8>),
+    Pong,
+}
+
+impl Reactor {
+    fn ear(&mut self) -> Ear<'_> {
+        Ear {
+            hub: &mut self.hub,
+            spoken: &mut self.spoken,
+            unheard: &mut self.unheard,
+        }
+    }
+
+    /// The same moment for whoever measures.
+    pub(super) fn moment(&self, now: Instant) -> Moment {
+        Moment::at(self.process.liveness.since_start(now))
+    }
+
+    /// Gives a connection what its session's rules say now: its buckets, and how long its messages may be.
+    pub(super) fn measure(&mut self, slot: Slot, now: Instant) {
+        let moment = self.moment(now);
+        let Some(connection) = self.slots.find_mut(slot) else {
+            return;
+        };
+        let Phase::Open {
+            session, reader, ..
+        } = &mut connection.phase
+        else {
+            return;
+        };
+        let (session, before) = (*session, connection.meter.take());
+        let measure = |hub: &mut Hub| hub.measure(session, before.map(|it| *it), moment);
+        if let Some((meter, message_bytes_max)) = self.hub.call("rules", measure) {
+            connection.meter = meter.map(Box::new);
+            reader.set_message_bytes_max(message_bytes_max);
+        }
+    }
+
+    /// Takes up the rules of now, if they are others, for who is connected too.
+    pub(super) fn take_rules(&mut self, now: Instant) {
+        if self.hub.call("rules", |hub| hub.take_rules()) == Some(true) {
+            for slot in self.slots.all() {
+                self.measure(slot, now);
+            }
+        }
+    }
+
+    /// Lets a client's message wait; nothing else of it is read before.
+    pub(super) fn park(
+        &mut self,
+        slot: Slot,
+        said: Said,
+        until: Moment,
+        rest: &[u8],
+        now: Instant,
+    ) {
+        let wait = until.since_start() - self.process.liveness.since_start(now);
+        if let Some(connection) = self.slots.find_mut(slot) {
+            let until = now + wait;
+            connection.parked = Some(Box::new(Parked { said, until }));
+            connection.held = rest.to_vec();
+        }
+        self.changed.push(slot);
+        self.set_alarm(slot);
+    }
+
+    /// Hears what waited, and reads on.
+    pub(super) fn unpark(&mut self, slot: Slot, now: Instant) {
+        let Some(connection) = self.slots.find_mut(slot) else {
+            return;
+        };
+        let (Some(parked), Phase::Open { session, lanes, .. }) =
+            (connection.parked.take(), &connection.phase)
+        else {
+            return;
+        };
+        let (session, lanes) = (*session, *lanes);
+        // It was not read: its silence was ours.
+        connection.heard = now;
+        let nothing_held = connection.held.is_empty();
+        match parked.said {
+            Said::Message(kind, bytes) => {
+                let ear = self.ear();
+                ear.message((session, lanes), kind, &bytes, || Verdict::Pass);
+            }
+            Said::Ping(payload) => {
+                connection.push_own(pong_frame(&payload));
+                self.want_write(slot);
+            }
+            Said::Pong => {}
+        }
+        self.changed.push(slot);
+        self.set_alarm(slot);
+        match nothing_held {
+            true => self.after_plaintext(slot, now),
+            false => self.waiting.push_back(slot),
+        }
+    }
+}
+
+/// What hears messages: the parts of a reactor beside its connections.
+pub(super) struct Ear<'a> {
+    pub(super) hub: &'a mut Guard,
+    pub(super) spoken: &'a mut Spoken,
+    pub(super) unheard: &'a mut bool,
+}
+
+impl Ear<'_> {
+    /// Gives a message to the hub, which asks `judge` about it; says until when it is to wait, if it is.
+    pub(super) fn message(
+        self,
+        (session, lanes): (SessionId, bool),
+        kind: MessageKind,
+        bytes: &[u8],
+        mut judge: impl FnMut() -> Verdict,
+    ) -> Option<Moment> {
+        *self.unheard = true;
+        let heard = self.hub.call("message", |hub| {
+            let judged = hub.judged_message(session, kind, bytes, &mut judge);
+            (judged, hub.is_told())
+        });
+        // What systems are told on lanes too is handled at once.
+        match heard {
+            Some((_, false)) if lanes => self.spoken.lanes = true,
+            Some(_) | None => self.spoken.raw = true,
+        }
+        match heard?.0 {
+            Judged::Done => None,
+            Judged::Later(until) => Some(until),
+        }
+    }
+
+    /// A ping or a pong was judged: says whether it is heard.
+    pub(super) fn control(self, session: SessionId, verdict: Verdict) -> Heard {
+        if verdict == Verdict::Pass {
+            return Heard::Now;
+        }
+        let heard = self
+            .hub
+            .call("control", |hub| hub.judged_control(session, verdict));
+        heard.unwrap_or(Heard::Never)
+    }
+}
