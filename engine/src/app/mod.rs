@@ -10,6 +10,7 @@ mod rooms;
 mod screen;
 mod stage;
 mod text_command;
+mod admin;
 mod tls;
 
 use std::any::type_name;
@@ -33,6 +34,7 @@ pub use recipe::{AppRecipe, Framing};
 pub use rooms::{Creation, Rooms, WhenEmpty};
 pub use screen::Screened;
 pub use stage::{FixedUpdate, Last, Shutdown, Stage, Startup, System, Update};
+pub use admin::{AdminOptions, LogControl};
 pub use tls::{CertificateSource, TlsOptions};
 
 pub(crate) use binary_command::BinaryCommand;

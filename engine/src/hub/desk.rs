@@ -25,7 +25,7 @@ use crate::hub::session::{Connection, Egress, Session, Standing, State};
 use crate::hub::status::HubStats;
 use crate::hub::unsent::UnsentMessages;
 use crate::hub::{Opening, Output};
-use crate::identity::{Identity, TooManySessions};
+use crate::identity::{Identity, TooManySessions, TraceId};
 use crate::letter::{Delivery, Letter};
 use crate::message::CloseReason;
 
@@ -123,6 +123,7 @@ impl Desk {
         &mut self,
         opening: Opening,
         identity: Identity,
+        trace: Option<TraceId>,
     ) -> Result<(SessionId, Option<SessionId>), TooManySessions> {
         let session = SessionId::new(self.own.0, self.last_session + 1);
         let displaced = match &identity.user {
@@ -136,6 +137,8 @@ impl Desk {
             path: opening.path.into(),
             framing: opening.framing,
             moment: self.commons.moments.take(),
+            opened: self.tick,
+            trace,
             connection: Connection::Open,
             egress: Egress::default(),
             standing: lanes.then(|| Box::new(Standing::new())),
@@ -169,7 +172,8 @@ impl Desk {
         self.queued_bytes -= egress.reliable_bytes;
         self.membership += 1;
         self.connected -= 1;
-        self.stats.closed += 1;
+        self.stats.end(&reason);
+        self.log_closed(session, &reason);
         self.commons.census.set(self.own, self.connected);
         self.leave_seat(session);
         self.forget_answers(session);

@@ -9,16 +9,20 @@ mod application;
 mod binary_commands;
 mod blame;
 mod blocks;
+mod closes;
 mod commons;
 mod convoy;
 mod delivery;
 mod desk;
 mod detached;
+mod draining;
 mod egress;
 mod fanout;
 mod greeting;
 mod held;
+mod inspection;
 mod ingress;
+mod life;
 mod overview;
 mod person;
 mod requests;
@@ -48,11 +52,13 @@ pub use commons::Commons;
 pub(crate) use commons::PROCESSES_MAX;
 pub use detached::Returning;
 pub use egress::FRAME_OVERHEAD_BYTES;
+pub(crate) use inspection::{SessionFilter, SessionInfo};
 pub use fanout::Post;
 pub use ingress::CUSTOM_PAYLOAD_BYTES_MAX;
 pub use person::Visitor;
 pub(crate) use person::unproven;
-pub use status::{SLOWEST_MAX, ShardStatus, SlowSession};
+pub(crate) use closes::CloseKind;
+pub use status::{LaneTraffic, SLOWEST_MAX, ShardStatus, SlowSession};
 
 pub(crate) use desk::Desk;
 pub use rooms::{
@@ -200,8 +206,8 @@ impl Hub {
         let Some(framing) = self.desk.framing_if_open(session) else {
             return;
         };
-        self.desk.stats.messages_in += 1;
-        self.desk.stats.bytes_in += bytes.len() as u64;
+        let is_text = kind == MessageKind::Text;
+        self.desk.stats.hear(framing, is_text, bytes.len());
         if framing == Framing::Lanes {
             return match kind {
                 MessageKind::Binary => self.hot(session, bytes),

@@ -2,7 +2,7 @@
 //!
 //! Atomics only. Decides nothing: the acceptor and `/healthz` do.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use worldshard_protocol::Tick;
@@ -22,6 +22,8 @@ struct Place {
     stamp_ms: AtomicU64,
     connections: AtomicU32,
     tick: AtomicU64,
+    /// It runs no more, as it should.
+    ended: AtomicBool,
 }
 
 impl Liveness {
@@ -38,6 +40,18 @@ impl Liveness {
     pub(crate) fn stamp(&self, shard: ShardId, now: Instant) {
         let place = &self.shards[usize::from(shard.0)];
         place.stamp_ms.store(self.millis(now), Ordering::Relaxed);
+    }
+
+    /// Says that `shard` has ended: it is neither live nor stale.
+    pub(crate) fn end(&self, shard: ShardId) {
+        let place = &self.shards[usize::from(shard.0)];
+        place.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a shard has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut shards = self.shards.iter();
+        shards.any(|place| place.ended.load(Ordering::Relaxed))
     }
 
     /// Counts a connection that was given to `shard`; whoever gives it counts, so that a rush spreads at once.
@@ -92,7 +106,7 @@ impl Liveness {
         let now_ms = self.millis(now);
         let ids = (0..).map(ShardId);
         ids.zip(&self.shards)
-            .filter(|(_, place)| place.is_stale(now_ms))
+            .filter(|(_, place)| place.is_stale(now_ms) && !place.ended.load(Ordering::Relaxed))
             .map(|(shard, _)| shard)
             .collect()
     }
@@ -102,7 +116,7 @@ impl Liveness {
         let now_ms = self.millis(now);
         let ids = (0..).map(ShardId);
         ids.zip(&self.shards)
-            .filter(|(_, place)| !place.is_stale(now_ms))
+            .filter(|(_, place)| !place.is_stale(now_ms) && !place.ended.load(Ordering::Relaxed))
             .min_by_key(|(_, place)| place.connections.load(Ordering::Relaxed))
             .map(|(shard, _)| shard)
     }

@@ -233,6 +233,7 @@ impl Desk {
             return false;
         };
         let number = seat.number;
+        self.log_room(session, room, "left", "left");
         self.refuse_wishes(session, &seat, "left");
         self.call_room(seat.room, RoomCall::Leave { session, number });
         self.tell_left(session, room, "left".into(), seq);
@@ -345,6 +346,7 @@ impl Desk {
             Word::Joined => {
                 if let Some(seat) = self.memberships.seat(session, is_it) {
                     seat.is_in = true;
+                    self.log_room(session, room, "joined", "");
                     self.tell_joined(session, room);
                 }
             }
@@ -359,6 +361,7 @@ impl Desk {
             }),
             Word::Moved { to, request } => {
                 if let Some(seat) = self.memberships.take_seat(session, is_it) {
+                    self.log_room(session, room, "left", "moved");
                     self.refuse_wishes(session, &seat, "moved");
                     self.tell_left(session, room, "moved".into(), None);
                     self.join_room(session, to, request, Wish::System);
@@ -386,6 +389,8 @@ impl Desk {
         let Some(seat) = self.memberships.take_seat(session, is_it) else {
             return;
         };
+        let what = if seat.is_in { "left" } else { "refused" };
+        self.log_room(session, room, what, &reason);
         if seat.by_path {
             self.refuse_wishes(session, &seat, &reason);
             let (code, reason) = close(reason);
