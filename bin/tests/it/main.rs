@@ -10,6 +10,9 @@
 )]
 
 mod fleet;
+mod operators;
+#[path = "../../../engine/tests/it/prometheus.rs"]
+mod prometheus;
 #[cfg(feature = "wasm")]
 #[path = "../../../wasm/tests/it/guests.rs"]
 mod modules;
@@ -23,7 +26,10 @@ mod wrong_server;
 mod bench;
 #[cfg(target_os = "linux")]
 mod bounded;
+mod admin;
 mod commands;
+mod deploy;
+mod drain;
 mod descriptors;
 mod files;
 #[cfg(feature = "wasm")]
@@ -32,6 +38,7 @@ mod identity;
 mod kept;
 #[cfg(target_os = "linux")]
 mod load;
+mod logs;
 mod messages;
 mod pause;
 #[cfg(feature = "wasm")]
@@ -45,4 +52,5 @@ mod soak;
 mod stalled;
 mod stopping;
 mod tls;
+mod top;
 mod world;

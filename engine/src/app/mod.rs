@@ -1,5 +1,6 @@
 //! Puts an application together: plugins, systems, world, routes. Never runs it: that is the drivers' work.
 
+mod admin;
 mod binary_command;
 mod ext_service;
 mod http;
@@ -10,7 +11,6 @@ mod rooms;
 mod screen;
 mod stage;
 mod text_command;
-mod admin;
 mod tls;
 
 use std::any::type_name;
@@ -27,6 +27,7 @@ use worldshard_shard::{
 use worldshard_spatial::Point;
 use worldshard_transport::{RequestHead, Response};
 
+pub use admin::{AdminOptions, LogControl};
 pub use ext_service::ExtSaid;
 pub use options::{Coalesce, DataOptions, Durability, Runtime, ServerLimits, ServerOptions};
 pub use plugin::{Owned, Plugin, WebSocketPlugin};
@@ -34,7 +35,6 @@ pub use recipe::{AppRecipe, Framing};
 pub use rooms::{Creation, Rooms, WhenEmpty};
 pub use screen::Screened;
 pub use stage::{FixedUpdate, Last, Shutdown, Stage, Startup, System, Update};
-pub use admin::{AdminOptions, LogControl};
 pub use tls::{CertificateSource, TlsOptions};
 
 pub(crate) use binary_command::BinaryCommand;

@@ -19,9 +19,8 @@ impl Hub {
             "data": { "reason": "the server stops", "closes_in_ms": closes_in.as_millis() as u64 },
         });
         let frame = data_frame(MessageKind::Text, envelope.to_string().as_bytes());
-        let speaks = |session: &SessionId| {
-            self.desk.framing_if_open(*session) == Some(Framing::Lanes)
-        };
+        let speaks =
+            |session: &SessionId| self.desk.framing_if_open(*session) == Some(Framing::Lanes);
         let sessions: Vec<SessionId> = self.desk.sessions_open().filter(speaks).collect();
         for session in &sessions {
             self.desk.push_reliable(*session, frame.clone());

@@ -20,8 +20,8 @@ mod egress;
 mod fanout;
 mod greeting;
 mod held;
-mod inspection;
 mod ingress;
+mod inspection;
 mod life;
 mod overview;
 mod person;
@@ -48,16 +48,16 @@ use worldshard_spatial::ShardId;
 use worldshard_transport::{MessageKind, close_code};
 
 pub(crate) use blocks::STATE_BYTES_MAX;
+pub(crate) use closes::CloseKind;
 pub use commons::Commons;
 pub(crate) use commons::PROCESSES_MAX;
 pub use detached::Returning;
 pub use egress::FRAME_OVERHEAD_BYTES;
-pub(crate) use inspection::{SessionFilter, SessionInfo};
 pub use fanout::Post;
 pub use ingress::CUSTOM_PAYLOAD_BYTES_MAX;
+pub(crate) use inspection::{SessionFilter, SessionInfo};
 pub use person::Visitor;
 pub(crate) use person::unproven;
-pub(crate) use closes::CloseKind;
 pub use status::{LaneTraffic, SLOWEST_MAX, ShardStatus, SlowSession};
 
 pub(crate) use desk::Desk;

@@ -159,10 +159,7 @@ impl Session {
 
     /// Whether it has a connection, be it one that is closed just now.
     pub(crate) fn is_connected(&self) -> bool {
-        matches!(
-            self.connection,
-            Connection::Open | Connection::Closing(..)
-        )
+        matches!(self.connection, Connection::Open | Connection::Closing(..))
     }
 
     pub(crate) fn is_gone(&self) -> bool {

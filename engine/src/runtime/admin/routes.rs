@@ -123,7 +123,9 @@ fn entity(process: &Process, head: &RequestHead) -> Result<Response, Response> {
 }
 
 fn room(process: &Process, head: &RequestHead) -> Result<Response, Response> {
-    let name = head.query_value("name").ok_or_else(|| bad("name: missing"))?;
+    let name = head
+        .query_value("name")
+        .ok_or_else(|| bad("name: missing"))?;
     let kind = match head.query_value("kind") {
         None => 0,
         Some(kind) => process
@@ -155,7 +157,9 @@ fn set_log(shared: &Shared, head: &RequestHead) -> Result<Response, Response> {
         .ok_or_else(|| bad("level: missing"))?;
     let control = shared.options.log.as_ref();
     let control = control.ok_or_else(|| missing("the log of this process cannot be changed"))?;
-    control.set(&level).map_err(|why| bad(&format!("level: {why}")))?;
+    control
+        .set(&level)
+        .map_err(|why| bad(&format!("level: {why}")))?;
     tracing::info!(%level, "the level of the log was changed by an operator");
     Ok(answer(200, &json!({ "level": control.level() })))
 }

@@ -37,7 +37,10 @@ impl Exposition {
         self.text.push_str(name);
         for (at, (label, is)) in labels.iter().enumerate() {
             self.text.push(if at == 0 { '{' } else { ',' });
-            let is = is.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
+            let is = is
+                .replace('\\', r"\\")
+                .replace('"', r#"\""#)
+                .replace('\n', r"\n");
             let _ = write!(self.text, "{label}=\"{is}\"");
         }
         if !labels.is_empty() {

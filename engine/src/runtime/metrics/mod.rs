@@ -18,15 +18,18 @@ use super::phase_times::Phase;
 use super::process::{Process, ShardReport};
 use crate::hub::CloseKind;
 pub(crate) use exposition::CONTENT_TYPE;
-pub(crate) use histogram::RecentTimes;
 use exposition::{Exposition, Kind};
+pub(crate) use histogram::RecentTimes;
 use per_shard::PER_SHARD;
 pub(crate) use tally::{Refused, Tally, Unaccepted};
 
 /// The answer to a scrape.
 pub(crate) fn scrape(process: &Process, now: Instant) -> String {
     let reports = process.statuses();
-    let names: Vec<String> = reports.iter().map(|one| one.hub.shard.to_string()).collect();
+    let names: Vec<String> = reports
+        .iter()
+        .map(|one| one.hub.shard.to_string())
+        .collect();
     let shards: Vec<(&str, &ShardReport)> =
         names.iter().map(String::as_str).zip(&reports).collect();
     let mut text = Exposition::default();
@@ -61,7 +64,13 @@ fn of_process(text: &mut Exposition, process: &Process, now: Instant) {
     one(text, "worldshard_shards_stale", gauge, help, stale);
     let draining = process.control.stop() != Stop::No;
     let help = "1 while the server stops.";
-    one(text, "worldshard_draining", gauge, help, f64::from(draining));
+    one(
+        text,
+        "worldshard_draining",
+        gauge,
+        help,
+        f64::from(draining),
+    );
     let connections = f64::from(process.liveness.connections());
     let help = "Connections now, those without a session too.";
     one(text, "worldshard_connections", gauge, help, connections);
@@ -96,7 +105,11 @@ fn of_process(text: &mut Exposition, process: &Process, now: Instant) {
 /// Counters with a second label, whose values are those of an enum.
 fn by_label(text: &mut Exposition, shards: &[(&str, &ShardReport)]) {
     let name = "worldshard_upgrades_total";
-    text.family(name, Kind::Counter, "Answers to WebSocket upgrades, by status.");
+    text.family(
+        name,
+        Kind::Counter,
+        "Answers to WebSocket upgrades, by status.",
+    );
     for (shard, report) in shards {
         let statuses = tally::ANSWERS.map(|status| status.to_string());
         let names = statuses.iter().map(String::as_str).chain(["other"]);
@@ -105,7 +118,11 @@ fn by_label(text: &mut Exposition, shards: &[(&str, &ShardReport)]) {
         }
     }
     let name = "worldshard_http_responses_total";
-    text.family(name, Kind::Counter, "Answers to other requests, by class of status.");
+    text.family(
+        name,
+        Kind::Counter,
+        "Answers to other requests, by class of status.",
+    );
     for (shard, report) in shards {
         let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
         for (class, count) in classes.into_iter().zip(report.tally.responses) {
@@ -122,7 +139,11 @@ fn by_label(text: &mut Exposition, shards: &[(&str, &ShardReport)]) {
         }
     }
     let name = "worldshard_closes_total";
-    text.family(name, Kind::Counter, "Sessions that ended, by who ended them and how.");
+    text.family(
+        name,
+        Kind::Counter,
+        "Sessions that ended, by who ended them and how.",
+    );
     for (shard, report) in shards {
         for kind in CloseKind::ALL.map(CloseKind::as_str) {
             let count = report.hub.closes.get(kind).copied().unwrap_or_default();
@@ -162,7 +183,11 @@ fn times(text: &mut Exposition, shards: &[(&str, &ShardReport)]) {
         text.histogram(name, &[("shard", shard)], &report.tally.step);
     }
     let name = "worldshard_tick_lateness_seconds";
-    text.family(name, Kind::Histogram, "How late ticks began, by their schedule.");
+    text.family(
+        name,
+        Kind::Histogram,
+        "How late ticks began, by their schedule.",
+    );
     for (shard, report) in shards {
         text.histogram(name, &[("shard", shard)], &report.tally.lateness);
     }
@@ -179,7 +204,11 @@ fn times(text: &mut Exposition, shards: &[(&str, &ShardReport)]) {
 /// Sessions of all shards together: a tenant has no shard.
 fn tenants(text: &mut Exposition, reports: &[ShardReport]) {
     let name = "worldshard_tenant_sessions";
-    text.family(name, Kind::Gauge, "Sessions with a connection now, by tenant.");
+    text.family(
+        name,
+        Kind::Gauge,
+        "Sessions with a connection now, by tenant.",
+    );
     let Some(first) = reports.first() else {
         return;
     };

@@ -69,9 +69,7 @@ impl Reactor {
         let mut response = Refusal::new(503, STOPS).response();
         let drain_max = self.process.recipe.options().limits.drain_max;
         let seconds = drain_max.as_secs_f64().ceil().max(1.0);
-        response
-            .headers
-            .push(("Retry-After", seconds.to_string()));
+        response.headers.push(("Retry-After", seconds.to_string()));
         response
     }
 
