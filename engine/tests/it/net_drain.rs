@@ -75,7 +75,7 @@ fn a_request_that_is_under_way_is_answered_before_the_close() {
         let (running, address) = serve(&mut app);
         let mut client = Client::connect(address, "/world");
         assert!(matches!(client.hear(), Heard::Message(..)), "the greeting");
-        let ask = br#"{"v":1,"svc":"app","type":"req","seq":7,"data":"how long"}"#;
+        let ask = br#"{"v":1,"svc":"app","type":"request","seq":7,"data":"how long"}"#;
         client.say(MessageKind::Text, ask);
         let token = answers.recv_timeout(PATIENCE).unwrap();
         running.stop();
