@@ -69,7 +69,8 @@ fn control<E: std::fmt::Display>(
             let filter = parse(level)?;
             let text = filter.to_string();
             reload(filter).map_err(|error| error.to_string())?;
-            *now.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = text;
+            *now.lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner) = text;
             Ok(())
         },
     )

@@ -45,7 +45,9 @@ impl Operators {
     /// Reads the token; connects to nobody yet.
     pub(crate) fn new(args: &OperatorArgs) -> Result<Self, Failure> {
         let url = &args.url;
-        let host = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        let host = url
+            .strip_prefix("http://")
+            .map(|rest| rest.trim_end_matches('/'));
         let host = host.filter(|host| !host.is_empty() && !host.contains('/'));
         let host = host.ok_or_else(|| {
             Failure::usage(format!(
@@ -54,12 +56,13 @@ impl Operators {
         })?;
         let named = std::env::var_os(TOKEN_FILE_VARIABLE).map(PathBuf::from);
         let path = args.token_file.clone().or(named).ok_or_else(|| {
-            Failure::usage("--token-file: missing; the file that the server's --admin-token-file names")
+            Failure::usage(
+                "--token-file: missing; the file that the server's --admin-token-file names",
+            )
         })?;
         let read = fs::read_to_string(&path);
-        let token = read.map_err(|error| {
-            Failure::usage(format!("--token-file {}: {error}", path.display()))
-        })?;
+        let token = read
+            .map_err(|error| Failure::usage(format!("--token-file {}: {error}", path.display())))?;
         Ok(Self {
             host: host.to_owned(),
             token: token.trim_end_matches(['\r', '\n']).to_owned(),
@@ -68,9 +71,7 @@ impl Operators {
 
     /// One request, its method and its path with a query.
     pub(crate) fn ask(&self, method: &str, target: &str) -> Result<Answer, Failure> {
-        let failed = |error: std::io::Error| {
-            Failure::runtime(format!("{}: {error}", self.host))
-        };
+        let failed = |error: std::io::Error| Failure::runtime(format!("{}: {error}", self.host));
         let answer = self.converse(method, target).map_err(failed)?;
         let parsed = answer.split_once("\r\n\r\n").and_then(|(head, body)| {
             let status = head.split(' ').nth(1)?.parse().ok()?;

@@ -47,9 +47,8 @@ impl AdminFlags {
         let (Some(listen), Some(path)) = (&self.admin, &self.admin_token_file) else {
             return Ok(None);
         };
-        let refused = |why: String| {
-            Failure::usage(format!("--admin-token-file {}: {why}", path.display()))
-        };
+        let refused =
+            |why: String| Failure::usage(format!("--admin-token-file {}: {why}", path.display()));
         let bytes = fs::read(path).map_err(|error| refused(error.to_string()))?;
         let short = || refused("too short to be a secret; at least 16 bytes".to_owned());
         let token = Secret::from_file(&bytes).ok_or_else(short)?;

@@ -42,10 +42,16 @@ pub(crate) fn run(args: &TopArgs) -> Result<(), Failure> {
         return Ok(());
     }
     if !std::io::stdout().is_terminal() {
-        return Err(Failure::usage("stdout is no terminal; --once prints one frame"));
+        return Err(Failure::usage(
+            "stdout is no terminal; --once prints one frame",
+        ));
     }
     let mut terminal = ratatui::init();
-    let watched = watch(&mut terminal, &server, Screen::of(&args.server.url, first, None));
+    let watched = watch(
+        &mut terminal,
+        &server,
+        Screen::of(&args.server.url, first, None),
+    );
     ratatui::restore();
     watched
 }
@@ -94,8 +100,7 @@ fn look(server: &Operators) -> Result<Snapshot, Failure> {
 
 /// One frame as text.
 fn plain(screen: &Screen) -> Result<String, Failure> {
-    let mut terminal =
-        Terminal::new(TestBackend::new(80, 24)).map_err(|error| match error {})?;
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).map_err(|error| match error {})?;
     terminal
         .draw(|frame| view::draw(frame, screen))
         .map_err(|error| match error {})?;

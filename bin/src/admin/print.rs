@@ -36,7 +36,11 @@ pub(super) fn status(answer: &Value) -> String {
         plain(&answer["connections"]),
         plain(&answer["tick"]),
         plain(&answer["runtime"]),
-        if answer["draining"] == true { ", draining" } else { "" },
+        if answer["draining"] == true {
+            ", draining"
+        } else {
+            ""
+        },
     );
     let stale: Vec<String> = answer["stale_shards"]
         .as_array()

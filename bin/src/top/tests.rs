@@ -32,7 +32,10 @@ fn a_frame_of_80_by_24_has_shards_totals_tenants_and_closes() {
     let now = seen(vec![shard(0, 140, 3000), shard(1, 140, 3000)], 12);
     let text = text(&Screen::of("http://there:1", now, Some(&before)));
     assert_eq!(text.lines().count(), 24);
-    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
     for wanted in [
         "worldshard http://there:1  portable  stale shards: [1]",
         "9 connections, 8 sessions, 200 entities, in 3.0kB/s (40 msg/s), out 3.0MB/s",
@@ -49,13 +52,29 @@ fn a_frame_of_80_by_24_has_shards_totals_tenants_and_closes() {
 fn arrows_reach_the_last_of_many_shards_and_stop_there() {
     let many = (0..100).map(|number| shard(number, 1, 1)).collect();
     let mut screen = Screen::of("http://there:1", seen(many, 1), None);
-    assert!(text(&screen).contains("shards 1 to 12 of 100"), "{}", text(&screen));
+    assert!(
+        text(&screen).contains("shards 1 to 12 of 100"),
+        "{}",
+        text(&screen)
+    );
     screen.scroll(1);
-    assert!(text(&screen).contains("shards 2 to 13 of 100"), "{}", text(&screen));
+    assert!(
+        text(&screen).contains("shards 2 to 13 of 100"),
+        "{}",
+        text(&screen)
+    );
     screen.scroll(1000);
-    assert!(text(&screen).contains("shards 89 to 100 of 100"), "{}", text(&screen));
+    assert!(
+        text(&screen).contains("shards 89 to 100 of 100"),
+        "{}",
+        text(&screen)
+    );
     screen.scroll(-1000);
-    assert!(text(&screen).contains("shards 1 to 12 of 100"), "{}", text(&screen));
+    assert!(
+        text(&screen).contains("shards 1 to 12 of 100"),
+        "{}",
+        text(&screen)
+    );
 }
 
 #[test]

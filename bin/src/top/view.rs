@@ -56,8 +56,14 @@ pub(crate) fn draw(frame: &mut Frame<'_>, screen: &Screen) {
     frame.render_widget(table(screen, shards), shards);
     let halves = [Constraint::Percentage(50), Constraint::Percentage(50)];
     let [left, right] = Layout::horizontal(halves).areas(foot);
-    frame.render_widget(counts(" sessions by tenant ", &screen.now.tenants, left), left);
-    frame.render_widget(counts(" sessions ended by ", &screen.now.closes, right), right);
+    frame.render_widget(
+        counts(" sessions by tenant ", &screen.now.tenants, left),
+        left,
+    );
+    frame.render_widget(
+        counts(" sessions ended by ", &screen.now.closes, right),
+        right,
+    );
 }
 
 fn totals(screen: &Screen) -> Paragraph<'_> {
@@ -93,7 +99,8 @@ fn totals(screen: &Screen) -> Paragraph<'_> {
 fn table<'a>(screen: &'a Screen, area: Rect) -> Table<'a> {
     let right = |text: String| Cell::from(Text::from(text).alignment(Alignment::Right));
     let names = [
-        "SHARD", "TICK/s", "P99 ms", "LAG", "SESS", "ENTITIES", "GHOSTS", "MAILBOX", "IN/s", "OUT/s",
+        "SHARD", "TICK/s", "P99 ms", "LAG", "SESS", "ENTITIES", "GHOSTS", "MAILBOX", "IN/s",
+        "OUT/s",
     ];
     let header = Row::new(names.map(|name| right(name.to_owned())));
     // Two lines are the border, one is the header.

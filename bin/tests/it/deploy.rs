@@ -33,9 +33,10 @@ fn every_metric_of_the_dashboard_is_shown_by_a_server_with_the_labels_it_is_grou
     let server = start("portable", &token, &["--log", "off"], &args);
     eventually("both shards show their numbers", || {
         scrape(&server).sum("worldshard_shards") == 2.0
-            && scrape(&server).series.keys().any(|(_, labels)| {
-                labels.get("shard").is_some_and(|shard| shard == "1")
-            })
+            && scrape(&server)
+                .series
+                .keys()
+                .any(|(_, labels)| labels.get("shard").is_some_and(|shard| shard == "1"))
     });
     let shown = scrape(&server);
     for panel in panels {
@@ -48,17 +49,25 @@ fn every_metric_of_the_dashboard_is_shown_by_a_server_with_the_labels_it_is_grou
                 let series = shown.series.keys().find(of_metric);
                 let (_, labels) = series.unwrap_or_else(|| panic!("no {metric}: {expression}"));
                 asked.insert(metric.to_owned());
-                let wanted = legend.split("{{").skip(1).map(|rest| {
-                    rest.split("}}").next().unwrap()
-                });
+                let wanted = legend
+                    .split("{{")
+                    .skip(1)
+                    .map(|rest| rest.split("}}").next().unwrap());
                 // The scraper adds the instance.
                 for label in wanted.filter(|label| *label != "instance") {
-                    assert!(labels.contains_key(label), "{metric} has no {label}: {expression}");
+                    assert!(
+                        labels.contains_key(label),
+                        "{metric} has no {label}: {expression}"
+                    );
                 }
             }
         }
     }
-    assert!(asked.len() > 40, "only {} metrics are asked for", asked.len());
+    assert!(
+        asked.len() > 40,
+        "only {} metrics are asked for",
+        asked.len()
+    );
 }
 
 /// Whether the command can be, as far as it says so before it serves: the flags of another server that refuses to start.
@@ -77,7 +86,9 @@ fn is_known(flags: &[&str]) {
 #[test]
 fn what_the_unit_and_the_image_start_are_flags_that_are() {
     let unit = file("worldshard.service");
-    let starts = unit.lines().find_map(|line| line.strip_prefix("ExecStart="));
+    let starts = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart="));
     let words: Vec<&str> = starts.unwrap().split(' ').collect();
     assert_eq!(words[0], "/usr/local/bin/worldshard");
     let flags: Vec<&str> = words[1..]
@@ -96,9 +107,14 @@ fn what_the_unit_and_the_image_start_are_flags_that_are() {
 #[test]
 fn systemd_takes_the_unit_where_there_is_a_systemd() {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/worldshard.service");
-    let verify = Command::new("systemd-analyze").arg("verify").arg(&unit).output();
+    let verify = Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(&unit)
+        .output();
     let Ok(done) = verify else {
-        return crate::runtimes::tell("NOT RUN: systemd-analyze verify, which is not on this machine");
+        return crate::runtimes::tell(
+            "NOT RUN: systemd-analyze verify, which is not on this machine",
+        );
     };
     let said = String::from_utf8_lossy(&done.stderr);
     // The program is where it is installed, which is not here.

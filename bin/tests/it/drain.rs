@@ -102,8 +102,7 @@ fn a_second_signal_ends_it_at_once(runtime: &str) {
     // Closes its connection only when its process ends, so that the first signal alone takes the whole grace.
     let _deaf: Vec<TcpStream> = (0..4)
         .map(|_| {
-            let mut connection =
-                Connection::connect(server.addr(), "/ws", Framing::Raw).unwrap();
+            let mut connection = Connection::connect(server.addr(), "/ws", Framing::Raw).unwrap();
             assert_eq!(connection.receive(WAIT).unwrap(), Some(Event::Opened));
             connection.stream().try_clone().unwrap()
         })

@@ -61,8 +61,14 @@ fn one_trace_id_finds_the_whole_life_of_a_session_and_no_secret_is_logged(runtim
         &token,
         &["--log", "debug", "--log-format", "json"],
         &[
-            "--app", "rooms", "--shards", "2", "--auth", "secret",
-            "--auth-secret-file", secret.to_str().unwrap(),
+            "--app",
+            "rooms",
+            "--shards",
+            "2",
+            "--auth",
+            "secret",
+            "--auth-secret-file",
+            secret.to_str().unwrap(),
         ],
     );
     let lines = lines(&mut server);
@@ -71,31 +77,39 @@ fn one_trace_id_finds_the_whole_life_of_a_session_and_no_secret_is_logged(runtim
     let mut client = Connection::connect(server.addr(), &path, Framing::Raw).unwrap();
     assert_eq!(client.receive(WAIT).unwrap(), Some(Event::Opened));
     client.text("hello");
-    client.until(WAIT, |event| match event {
-        Event::Text(text) if text.contains("hello") => Some(()),
-        _ => None,
-    }).unwrap();
+    client
+        .until(WAIT, |event| match event {
+            Event::Text(text) if text.contains("hello") => Some(()),
+            _ => None,
+        })
+        .unwrap();
     let list = admin_says(&server, &token, &["list", "--json"]);
     let list: Value = serde_json::from_str(&list).unwrap();
     let trace = list["sessions"][0]["trace"].as_str().unwrap().to_owned();
     let wrong = format!("/ws/kitchen?token={shown}wrong&user=eve");
     let mut stranger = Connection::connect(server.addr(), &wrong, Framing::Raw).unwrap();
-    stranger.until(WAIT, |event| match event {
-        Event::Closed { code, .. } => Some(*code),
-        _ => None,
-    }).unwrap();
+    stranger
+        .until(WAIT, |event| match event {
+            Event::Closed { code, .. } => Some(*code),
+            _ => None,
+        })
+        .unwrap();
     server.interrupt();
-    client.until(WAIT, |event| match event {
-        Event::Closed { code, .. } => Some(*code),
-        _ => None,
-    }).unwrap();
+    client
+        .until(WAIT, |event| match event {
+            Event::Closed { code, .. } => Some(*code),
+            _ => None,
+        })
+        .unwrap();
     drop((client, stranger));
     assert_eq!(server.wait().code(), Some(0));
     std::fs::remove_file(&secret).unwrap();
 
     let (objects, all) = rest(&lines);
     let of_trace = objects.iter().filter(|one| one["trace"] == trace.as_str());
-    let life: Vec<&str> = of_trace.map(|one| one["message"].as_str().unwrap()).collect();
+    let life: Vec<&str> = of_trace
+        .map(|one| one["message"].as_str().unwrap())
+        .collect();
     let wanted = [
         "a connection asks for a WebSocket",
         "session opened",
@@ -103,8 +117,14 @@ fn one_trace_id_finds_the_whole_life_of_a_session_and_no_secret_is_logged(runtim
         "session closed",
     ];
     assert_eq!(life, wanted, "{all}");
-    let closed = objects.iter().find(|one| one["message"] == "session closed").unwrap();
-    assert_eq!((&closed["code"], &closed["reason"]), (&1001.into(), &"the server stops".into()));
+    let closed = objects
+        .iter()
+        .find(|one| one["message"] == "session closed")
+        .unwrap();
+    assert_eq!(
+        (&closed["code"], &closed["reason"]),
+        (&1001.into(), &"the server stops".into())
+    );
     let sessions: BTreeSet<String> = objects
         .iter()
         .filter(|one| one["trace"] == trace.as_str())
@@ -130,6 +150,8 @@ fn the_level_is_changed_while_it_runs(runtime: &str) {
     server.interrupt();
     assert_eq!(server.wait().code(), Some(0));
     let (objects, all) = rest(&lines);
-    let opened = objects.iter().filter(|one| one["message"] == "session opened");
+    let opened = objects
+        .iter()
+        .filter(|one| one["message"] == "session opened");
     assert_eq!(opened.count(), 1, "{all}");
 }

@@ -10,27 +10,27 @@
 )]
 
 mod fleet;
-mod operators;
-#[path = "../../../engine/tests/it/prometheus.rs"]
-mod prometheus;
 #[cfg(feature = "wasm")]
 #[path = "../../../wasm/tests/it/guests.rs"]
 mod modules;
+mod operators;
+#[path = "../../../engine/tests/it/prometheus.rs"]
+mod prometheus;
 #[path = "../../../engine/tests/it/runtimes.rs"]
 mod runtimes;
 mod server;
 #[cfg(target_os = "linux")]
 mod wrong_server;
 
+mod admin;
 #[cfg(target_os = "linux")]
 mod bench;
 #[cfg(target_os = "linux")]
 mod bounded;
-mod admin;
 mod commands;
 mod deploy;
-mod drain;
 mod descriptors;
+mod drain;
 mod files;
 #[cfg(feature = "wasm")]
 mod guests;

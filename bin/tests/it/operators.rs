@@ -44,7 +44,11 @@ pub(crate) fn start(runtime: &str, token: &TokenFile, log: &[&str], args: &[&str
     let mut command = Command::new(PROGRAM);
     command.arg("serve").args(log).args(["--runtime", runtime]);
     command.stderr(Stdio::piped());
-    let args: Vec<&str> = token.flags().into_iter().chain(args.iter().copied()).collect();
+    let args: Vec<&str> = token
+        .flags()
+        .into_iter()
+        .chain(args.iter().copied())
+        .collect();
     Server::start_saying(command, &args)
 }
 

@@ -22,10 +22,16 @@ fn one_frame_shows_the_shards(runtime: &str) {
     let frame = String::from_utf8(done.stdout).unwrap();
     assert_eq!(done.status.code(), Some(0), "{frame}");
     assert_eq!(frame.lines().count(), 24, "{frame}");
-    assert!(frame.lines().all(|line| line.chars().count() <= 80), "{frame}");
+    assert!(
+        frame.lines().all(|line| line.chars().count() <= 80),
+        "{frame}"
+    );
     assert!(!frame.contains('\u{1b}'), "{frame}");
     assert!(frame.contains("shards 1 to 2 of 2"), "{frame}");
-    assert!(frame.contains("1 connections, 1 sessions, 300 entities"), "{frame}");
+    assert!(
+        frame.contains("1 connections, 1 sessions, 300 entities"),
+        "{frame}"
+    );
     // Without a terminal it says what to do instead.
     let refused = top(&[]);
     assert_eq!(refused.status.code(), Some(2));

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use worldshard_protocol::SessionId;
 use worldshard_transport::{MessageKind, data_frame};
 
@@ -12,13 +11,11 @@ use crate::hub::Hub;
 impl Hub {
     /// Tells every session on lanes that it is to be closed in so long; how many were told.
     pub fn tell_draining(&mut self, closes_in: Duration) -> usize {
-        let envelope = json!({
-            "v": 1,
-            "svc": "sys",
-            "type": "draining",
-            "data": { "reason": "the server stops", "closes_in_ms": closes_in.as_millis() as u64 },
-        });
-        let frame = data_frame(MessageKind::Text, envelope.to_string().as_bytes());
+        let milliseconds = closes_in.as_millis();
+        let envelope = format!(
+            r#"{{"v":1,"svc":"sys","type":"draining","data":{{"reason":"the server stops","closes_in_ms":{milliseconds}}}}}"#
+        );
+        let frame = data_frame(MessageKind::Text, envelope.as_bytes());
         let speaks =
             |session: &SessionId| self.desk.framing_if_open(*session) == Some(Framing::Lanes);
         let sessions: Vec<SessionId> = self.desk.sessions_open().filter(speaks).collect();

@@ -133,9 +133,12 @@ impl Hub {
 
     /// Says a text to every session of this home, or of one tenant: as it is on raw paths, as `sys/notice` on lanes. How many
     /// were told.
-    pub(crate) fn notify(&mut self, text: &str, tenant: Option<&str>) -> usize {
-        let notice = json!({ "v": 1, "svc": "sys", "type": "notice", "data": { "text": text } });
-        let on_lanes = data_frame(MessageKind::Text, notice.to_string().as_bytes());
+    pub fn notify(&mut self, text: &str, tenant: Option<&str>) -> usize {
+        let notice = format!(
+            r#"{{"v":1,"svc":"sys","type":"notice","data":{{"text":{}}}}}"#,
+            Value::from(text)
+        );
+        let on_lanes = data_frame(MessageKind::Text, notice.as_bytes());
         let raw = data_frame(MessageKind::Text, text.as_bytes());
         let sessions: Vec<SessionId> = self
             .desk

@@ -108,12 +108,15 @@ impl Hub {
     }
 
     /// Ends a session of this home because an operator says so; false when there is none.
-    pub(crate) fn kick(&mut self, session: SessionId, reason: &str) -> bool {
+    pub fn kick(&mut self, session: SessionId, reason: &str) -> bool {
         if self.desk.path(session).is_none() {
             return false;
         }
-        let data = serde_json::json!({ "v": 1, "svc": "sys", "type": "kicked", "data": { "reason": reason } });
-        self.turn_out(session, &data.to_string(), Cow::Owned(reason.to_owned()));
+        let envelope = format!(
+            r#"{{"v":1,"svc":"sys","type":"kicked","data":{{"reason":{}}}}}"#,
+            serde_json::Value::from(reason)
+        );
+        self.turn_out(session, &envelope, Cow::Owned(reason.to_owned()));
         true
     }
 

@@ -8,7 +8,7 @@ use worldshard_transport::{Refusal, RequestHead, Response};
 
 use super::control::Stop;
 use super::metrics;
-use super::process::Process;
+use super::process::{Process, ShardReport};
 
 /// The answer to `/healthz`, `/readyz` or `/status`, and to `/metrics` where clients may see it; `None` for any other path.
 pub(crate) fn respond(process: &Process, head: &RequestHead, now: Instant) -> Option<Response> {
@@ -57,7 +57,7 @@ pub(crate) fn readiness(process: &Process, now: Instant) -> Response {
         let text = format!("overloaded: {connections} connections, at most {max}\n");
         return Response::text(503, text);
     }
-    let full = |one: &super::process::ShardReport| {
+    let full = |one: &ShardReport| {
         one.letters >= one.letters_max || one.letters_kept > one.letters_kept_max
     };
     if let Some(report) = process.statuses().iter().find(|one| full(one)) {

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use serde_json::Value;
-use worldshard::prelude::*;
 use worldshard::policy::TenantOptions;
+use worldshard::prelude::*;
 use worldshard::{Auth, LogControl, Runtime};
 use worldshard_transport::MessageKind;
 

@@ -100,6 +100,57 @@ fn a_request_that_is_under_way_is_answered_before_the_close() {
     });
 }
 
+/// Says something to everyone when it is cleaned up.
+struct LastWords;
+
+impl Plugin for LastWords {
+    fn build(&self, _: &mut App) {}
+
+    fn cleanup(&self, cx: &mut Context<'_>) {
+        cx.send(Audience::All, "cleaned up");
+    }
+}
+
+#[test]
+fn what_the_hooks_of_the_end_say_is_received_before_the_close() {
+    on_each_runtime(|runtime| {
+        for shards in [1, 2, 8] {
+            let mut app = app(runtime, shards);
+            app.plugin(LastWords)
+                .system(Shutdown, |cx: &mut Context<'_>| {
+                    cx.send(Audience::All, "shut down");
+                });
+            let (running, address) = serve(&mut app);
+            let mut clients: Vec<Client> = (0..2 * shards)
+                .map(|_| Client::connect(address, "/ws"))
+                .collect();
+            for client in &mut clients {
+                client.echoes(MessageKind::Text, b"here");
+            }
+            running.stop();
+            for client in &mut clients {
+                let mut said = Vec::new();
+                let closed = loop {
+                    match client.hear() {
+                        Heard::Message(_, text) => said.push(String::from_utf8(text).unwrap()),
+                        other => break other,
+                    }
+                };
+                assert_eq!(
+                    closed,
+                    Heard::Close(Some(1001), "the server stops".to_owned())
+                );
+                // That of its own shard for certain; another shard's, if it came before the close.
+                for hook in ["shut down", "cleaned up"] {
+                    assert!(said.iter().any(|one| one == hook), "{said:?}");
+                }
+            }
+            drop(clients);
+            running.join().unwrap();
+        }
+    });
+}
+
 #[test]
 fn a_shard_that_stands_still_does_not_keep_the_others_from_closing() {
     on_each_runtime(|runtime| {

@@ -90,9 +90,9 @@ fn sessions(process: &Process, head: &RequestHead) -> Result<Response, Response>
     let pages = ask_all(process, move |hub| hub.list_sessions(&filter))?;
     let mut all: Vec<SessionInfo> = pages.into_iter().flatten().collect();
     all.sort_by_key(|one| one.session);
-    let more = all.len() > max || all.len() == max;
     all.truncate(max);
-    let next = all.last().filter(|_| more).map(|one| one.session);
+    let is_full = all.len() == max;
+    let next = all.last().filter(|_| is_full).map(|one| one.session);
     Ok(answer(200, &json!({ "sessions": all, "next": next })))
 }
 
