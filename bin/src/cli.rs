@@ -11,6 +11,7 @@ use worldshard::{Coalesce, Durability, Runtime};
 
 use crate::identity::IdentityArgs;
 use crate::keys::{KeygenArgs, TokenArgs};
+use crate::logging::LogFormat;
 
 /// A sharded, thread-per-core world: simulates it, serves it, and measures it.
 #[derive(Parser, Debug)]
@@ -23,6 +24,16 @@ pub(crate) struct Cli {
     /// Without it the variable RUST_LOG decides, without that info
     #[arg(long, global = true, value_name = "LEVEL", help_heading = "Log")]
     pub(crate) log: Option<String>,
+
+    /// How to write it
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = LogFormat::Pretty,
+        help_heading = "Log"
+    )]
+    pub(crate) log_format: LogFormat,
 }
 
 #[derive(Subcommand, Debug)]
@@ -58,6 +69,12 @@ pub(crate) enum Command {
     #[cfg(feature = "wasm")]
     #[command(after_help = crate::project::EXAMPLES)]
     Build(crate::build::BuildArgs),
+    /// Ask a server that runs, as its operator: list, kick, broadcast, inspect, drain, log-level, status
+    #[command(after_help = crate::admin::EXAMPLES)]
+    Admin(crate::admin::AdminArgs),
+    /// Watch a server that runs: its shards, clients and tenants, second by second
+    #[command(after_help = crate::top::EXAMPLES)]
+    Top(crate::top::TopArgs),
     /// Say what this machine allows, what runs because of it, and how to change that
     Doctor,
     /// Make a pair of keys: one makes tokens that let users in, the other tells a server which are good
@@ -132,6 +149,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
+
+    #[command(flatten)]
+    pub(crate) admin: crate::serve::AdminFlags,
 
     #[command(flatten)]
     pub(crate) tls: TlsArgs,

@@ -18,6 +18,11 @@ mod replay;
 mod serve;
 mod tls;
 
+mod admin;
+mod logging;
+mod operators;
+mod top;
+
 #[cfg(target_os = "linux")]
 mod bench;
 #[cfg(target_os = "linux")]
@@ -35,11 +40,9 @@ mod swarm;
 mod apps;
 mod failure;
 
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command};
 use failure::Failure;
@@ -49,7 +52,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = start_log(cli.log.as_deref()).and_then(|()| match &cli.command {
+    let log = logging::start(cli.log.as_deref(), cli.log_format);
+    let done = log.and_then(|()| match &cli.command {
         Command::Serve(args) => serve::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Replay(args) => replay::run(args),
@@ -64,6 +68,8 @@ fn main() -> ExitCode {
         Command::Dev(args) => dev::run(args),
         #[cfg(feature = "wasm")]
         Command::Build(args) => build::run(args),
+        Command::Admin(args) => admin::run(args),
+        Command::Top(args) => top::run(args),
         Command::Doctor => doctor::run(),
         Command::Keygen(args) => keys::keygen(args),
         Command::Token(args) => keys::token(args),
@@ -75,21 +81,4 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
-}
-
-/// Logs go to stderr: stdout is for what a command was asked for.
-fn start_log(filter: Option<&str>) -> Result<(), Failure> {
-    let builder = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into());
-    let filter = match filter {
-        Some(filter) => builder.parse(filter).map_err(|error| {
-            Failure::usage(format!("--log {filter}: {error}; try warn, info or debug"))
-        })?,
-        None => builder.from_env_lossy(),
-    };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
-    Ok(())
 }

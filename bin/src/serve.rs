@@ -1,17 +1,62 @@
 //! `worldshard serve`: one application on one port, until a signal.
 
+use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Args;
 use worldshard::prelude::{App, Update, WebSocketPlugin};
 use worldshard::runtime::{Recovery, one_per_core, shards_kept};
+use worldshard::{AdminOptions, Secret};
 use worldshard::{MessagesPagePlugin, PagePlugin, Running, TourPagePlugin, worlds};
 
 use crate::apps;
 use crate::cli::{AppName, RuntimeName, ServeArgs};
 use crate::failure::Failure;
-use crate::{kept, tls};
+use crate::{kept, logging, tls};
+
+/// Where operators look and command.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AdminFlags {
+    /// Answer operators here, not encrypted: for this machine or a network of operators alone; port 0 takes any free one
+    #[arg(
+        long,
+        value_name = "ADDR",
+        requires = "admin_token_file",
+        help_heading = "Operators"
+    )]
+    pub(crate) admin: Option<String>,
+
+    /// The file with the token that operators show: a line of at least 16 bytes
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "admin",
+        help_heading = "Operators"
+    )]
+    pub(crate) admin_token_file: Option<PathBuf>,
+
+    /// Answer /metrics where clients connect too, to whoever asks
+    #[arg(long, help_heading = "Operators")]
+    pub(crate) public_metrics: bool,
+}
+
+impl AdminFlags {
+    fn read(&self) -> Result<Option<AdminOptions>, Failure> {
+        let (Some(listen), Some(path)) = (&self.admin, &self.admin_token_file) else {
+            return Ok(None);
+        };
+        let refused =
+            |why: String| Failure::usage(format!("--admin-token-file {}: {why}", path.display()));
+        let bytes = fs::read(path).map_err(|error| refused(error.to_string()))?;
+        let short = || refused("too short to be a secret; at least 16 bytes".to_owned());
+        let token = Secret::from_file(&bytes).ok_or_else(short)?;
+        let mut options = AdminOptions::new(listen.clone(), token);
+        options.log = logging::hand();
+        Ok(Some(options))
+    }
+}
 
 /// Serves; returns when told to stop and all is said.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -29,6 +74,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     }
     let shards = shards(args)?;
     let identity = args.identity.read()?;
+    let admin = args.admin.read()?;
     let address = args.address();
     let mut app = App::new();
     app.plugin(WebSocketPlugin::bind(address.clone()))
@@ -42,6 +88,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
             options.limits.ping_interval = Duration::from_secs(args.heartbeat_interval.into());
             options.limits.silence_max = Duration::from_secs(args.heartbeat_timeout.into());
             identity.apply(options);
+            options.admin = admin;
+            options.public_metrics = args.admin.public_metrics;
         });
     add(&mut app, args)?;
     let running = app
@@ -57,6 +105,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
             tracing::warn!(note, "while the world was opened");
         }
         let _ = writeln!(out, "{}", ready_line(args, shards, running));
+        if let Some(addr) = running.admin_addr() {
+            let _ = writeln!(out, "worldshard: operators at http://{addr}/");
+        }
     };
     running
         .join_or_signal_after(announce)

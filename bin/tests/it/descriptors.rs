@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use worldshard_client::{Connection, Event, Framing};
 
-use crate::server::{Server, WAIT, now, on_each_runtime};
+use crate::prometheus::Scrape;
+use crate::server::{Server, WAIT, eventually, now, on_each_runtime};
 
 on_each_runtime!(accept_loop_dies_without_descriptors_it_refuses_and_recovers);
 
@@ -23,7 +24,8 @@ fn echoes(connection: &mut Connection) -> bool {
 }
 
 fn accept_loop_dies_without_descriptors_it_refuses_and_recovers(runtime: &str) {
-    let server = Server::start_limited("-n 64", runtime, &["--app", "echo", "--shards", "1"]);
+    let args = ["--app", "echo", "--shards", "1", "--public-metrics"];
+    let server = Server::start_limited("-n 64", runtime, &args);
     let mut open = Vec::new();
     while let Some(connection) = try_open(&server) {
         open.push(connection);
@@ -48,6 +50,11 @@ fn accept_loop_dies_without_descriptors_it_refuses_and_recovers(runtime: &str) {
     };
     assert!(echoes(&mut recovered));
     assert!(echoes(&mut open[0]));
+    eventually("metrics tell who was refused", || {
+        let now = Scrape::read(&server.get("/metrics").1);
+        let name = "worldshard_connections_refused_total";
+        now.value(name, &[("reason", "no_descriptor")]) > 0.0
+    });
 }
 
 /// A refused connection may be left waiting: it counts as refused then.

@@ -13,18 +13,24 @@ mod fleet;
 #[cfg(feature = "wasm")]
 #[path = "../../../wasm/tests/it/guests.rs"]
 mod modules;
+mod operators;
+#[path = "../../../engine/tests/it/prometheus.rs"]
+mod prometheus;
 #[path = "../../../engine/tests/it/runtimes.rs"]
 mod runtimes;
 mod server;
 #[cfg(target_os = "linux")]
 mod wrong_server;
 
+mod admin;
 #[cfg(target_os = "linux")]
 mod bench;
 #[cfg(target_os = "linux")]
 mod bounded;
 mod commands;
+mod deploy;
 mod descriptors;
+mod drain;
 mod files;
 #[cfg(feature = "wasm")]
 mod guests;
@@ -32,6 +38,7 @@ mod identity;
 mod kept;
 #[cfg(target_os = "linux")]
 mod load;
+mod logs;
 mod messages;
 mod pause;
 #[cfg(feature = "wasm")]
@@ -45,4 +52,5 @@ mod soak;
 mod stalled;
 mod stopping;
 mod tls;
+mod top;
 mod world;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use worldshard_client::protocol::{InterestWish, ViewpointMode};
 
+use crate::prometheus::Scrape;
 use crate::server::{Server, WAIT, eventually, now, on_each_runtime};
 use crate::world::{enter, is_delta};
 
@@ -17,7 +18,15 @@ fn a_pause_of_two_seconds_is_counted_and_made_up_for_by_five_ticks_at_most(runti
 }
 
 fn pause(runtime: &str, shards: &str) {
-    let args = ["--entities", "400", "--shards", shards, "--tick-rate", "20"];
+    let args = [
+        "--entities",
+        "400",
+        "--shards",
+        shards,
+        "--tick-rate",
+        "20",
+        "--public-metrics",
+    ];
     let server = Server::start_warning(runtime, &args);
     let (mut client, middle) = enter(&server);
     client.join(ViewpointMode::Camera, Some(middle), InterestWish::Default);
@@ -54,12 +63,30 @@ fn pause(runtime: &str, shards: &str) {
         lags.all(|(lag, before)| lag >= before + given_up)
             && status.each("lag_times").all(|times| times > 0)
     });
+    eventually("the metrics tell the same", || {
+        let now = Scrape::read(&server.get("/metrics").1);
+        (0..server.status().shards().len()).all(|shard| {
+            let shard = shard.to_string();
+            let labels = [("shard", shard.as_str())];
+            now.value("worldshard_ticks_given_up_total", &labels) >= given_up as f64
+                && now.value("worldshard_dilations_total", &labels) > 0.0
+                && late_ticks(&now, &shard) > 0.0
+        })
+    });
     client.until(WAIT, is_delta).unwrap();
     let warnings = server.end();
     assert!(
         warnings.contains("the world's time is dilated") && warnings.contains("ticks="),
         "{warnings:?}"
     );
+}
+
+/// Ticks that began more than a second late.
+fn late_ticks(now: &Scrape, shard: &str) -> f64 {
+    let name = "worldshard_tick_lateness_seconds";
+    let all = now.value(&format!("{name}_count"), &[("shard", shard)]);
+    let labels = [("shard", shard), ("le", "1")];
+    all - now.value(&format!("{name}_bucket"), &labels)
 }
 
 const PAUSE: Duration = Duration::from_secs(2);

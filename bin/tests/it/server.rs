@@ -18,6 +18,7 @@ pub(crate) struct Server {
     child: Child,
     addr: SocketAddr,
     line: String,
+    operators: Option<SocketAddr>,
 }
 
 impl Server {
@@ -110,7 +111,19 @@ impl Server {
             let status = child.wait().unwrap();
             panic!("{command:?} said {line:?} and ended with {status}");
         };
-        Self { child, addr, line }
+        let mut operators = None;
+        if command.get_args().any(|arg| arg == "--admin") {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            let addr = line.split("operators at http://").nth(1);
+            operators = addr.map(|addr| addr.trim_end().trim_end_matches('/').parse().unwrap());
+        }
+        Self {
+            child,
+            addr,
+            line,
+            operators,
+        }
     }
 
     /// The number of its process.
@@ -120,6 +133,16 @@ impl Server {
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Where it answers operators, if it was started with `--admin`.
+    pub(crate) fn operators(&self) -> SocketAddr {
+        self.operators.expect("started with --admin")
+    }
+
+    /// Takes what it says to stderr, if that was kept.
+    pub(crate) fn take_stderr(&mut self) -> Option<std::process::ChildStderr> {
+        self.child.stderr.take()
     }
 
     /// What it said when it was ready.

@@ -1,5 +1,6 @@
 //! Puts an application together: plugins, systems, world, routes. Never runs it: that is the drivers' work.
 
+mod admin;
 mod binary_command;
 mod ext_service;
 mod hot_service;
@@ -27,6 +28,7 @@ use worldshard_shard::{
 use worldshard_spatial::Point;
 use worldshard_transport::{RequestHead, Response};
 
+pub use admin::{AdminOptions, LogControl};
 pub use ext_service::ExtSaid;
 pub use hot_service::HotSaid;
 pub use options::{Coalesce, DataOptions, Durability, Runtime, ServerLimits, ServerOptions};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use worldshard_protocol::SHARDS_MAX;
 use worldshard_transport::OriginPolicy;
 
+use super::admin::AdminOptions;
 use super::tls::TlsOptions;
 use crate::error::{Error, Result};
 use crate::identity::{Auth, OnExceed, SKEW_MAX, VERSION_BYTES_MAX};
@@ -47,6 +48,10 @@ pub struct ServerOptions {
     pub data: Option<DataOptions>,
     /// How connections are encrypted; without, they are not.
     pub tls: Option<TlsOptions>,
+    /// Whether `/metrics` is answered where clients connect, to whoever asks; the admin listener always answers it.
+    pub public_metrics: bool,
+    /// Where operators look and command; without, nowhere.
+    pub admin: Option<AdminOptions>,
 }
 
 /// Where and how a world is kept.
@@ -198,6 +203,9 @@ pub struct ServerLimits {
     pub files_bytes_max: usize,
     /// Time for all connections to end when the server stops; then they are cut.
     pub drain_max: Duration,
+    /// Of it, so long sessions on lanes go on after they were told that the end comes, and are closed then; nobody waits
+    /// for it where none speaks lanes. Requests without an answer may make it longer, up to half of `drain_max`.
+    pub drain_notice: Duration,
     /// How long a message to many may wait to share a write with others. A message to one never waits, and takes along
     /// what waits before it.
     pub coalesce_max: Coalesce,
@@ -226,6 +234,8 @@ impl Default for ServerOptions {
             limits: ServerLimits::default(),
             data: None,
             tls: None,
+            public_metrics: false,
+            admin: None,
         }
     }
 }
@@ -253,6 +263,7 @@ impl Default for ServerLimits {
             rooms_per_session_max: 64,
             files_bytes_max: 256 * 1024 * 1024,
             drain_max: Duration::from_secs(2),
+            drain_notice: Duration::from_millis(200),
             coalesce_max: Coalesce::Within(Duration::from_millis(2)),
             turn_bytes_max: 64 * 1024,
             turn_frames_max: 64,

@@ -25,7 +25,7 @@ use crate::hub::session::{Connection, Egress, Session, Standing, State};
 use crate::hub::status::HubStats;
 use crate::hub::unsent::UnsentMessages;
 use crate::hub::{Opening, Output};
-use crate::identity::Identity;
+use crate::identity::{Identity, TraceId};
 use crate::letter::{Delivery, Letter};
 use crate::message::CloseReason;
 use crate::policy::{Refused, Rules, TenantIndex};
@@ -134,6 +134,7 @@ impl Desk {
         &mut self,
         opening: Opening,
         identity: Identity,
+        trace: Option<TraceId>,
     ) -> Result<(SessionId, Vec<SessionId>), NotOpened> {
         let session = SessionId::new(self.own.0, self.last_session + 1);
         let rules = self.commons.policies.rules();
@@ -158,6 +159,8 @@ impl Desk {
             path: opening.path.into(),
             framing: opening.framing,
             moment: self.commons.moments.take(),
+            opened: self.tick,
+            trace,
             connection: Connection::Open,
             egress: Egress::default(),
             standing: lanes.then(|| Box::new(Standing::new())),
@@ -193,7 +196,8 @@ impl Desk {
         self.queued_bytes -= egress.reliable_bytes;
         self.membership += 1;
         self.connected -= 1;
-        self.stats.closed += 1;
+        self.stats.end(&reason);
+        self.log_closed(session, &reason);
         self.commons.census.set(self.own, self.connected);
         self.leave_seat(session);
         self.forget_answers(session);

@@ -143,6 +143,7 @@ impl Desk {
         }
         self.detached.insert(session, self.tick, reason.clone());
         self.disconnect(session);
+        self.log_detached(session);
         true
     }
 
@@ -286,6 +287,11 @@ impl Hub {
             standing.overview = Subscription::default();
         }
         self.desk.connect(session);
+        if let Some(entry) = self.desk.sessions.get_mut(&session) {
+            // One that came back from disk has none yet.
+            entry.trace = entry.trace.or(visitor.trace);
+        }
+        self.desk.log_resumed(session, visitor.trace);
         self.refresh_if_resumed(session);
         self.greet(session, visitor.trace);
         Ok(session)
@@ -335,6 +341,8 @@ impl Hub {
                 path: "".into(),
                 framing: Framing::Lanes,
                 moment: self.desk.commons.moments.take(),
+                opened: self.desk.tick,
+                trace: None,
                 connection: Connection::Detached,
                 egress: Egress::default(),
                 standing: Some(Box::new(standing)),
@@ -363,7 +371,8 @@ impl Hub {
                 entry.connection = Connection::Gone;
             }
             self.desk.membership += 1;
-            self.desk.stats.closed += 1;
+            self.desk.stats.end(&reason);
+            self.desk.log_closed(session, &reason);
             self.desk.leave_seat(session);
             self.events.push(Event::Closed(session, reason));
             self.hear_end(session);

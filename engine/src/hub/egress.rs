@@ -168,7 +168,7 @@ impl Desk {
         detail: &str,
         seq: Option<u32>,
     ) {
-        self.stats.refused += 1;
+        self.stats.refuse(code);
         let text = error_envelope(code, detail, seq);
         self.push_reliable(session, data_frame(MessageKind::Text, text.as_bytes()));
     }

@@ -3,6 +3,7 @@
 //! Never proves anything: that is `identity`, before a session opens.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +90,8 @@ impl Hub {
         identity: Identity,
         trace: Option<TraceId>,
     ) -> Result<SessionId, NotOpened> {
-        let (session, displaced) = self.desk.open(opening, identity)?;
+        let (session, displaced) = self.desk.open(opening, identity, trace)?;
+        self.desk.log_opened(session);
         self.displace(displaced);
         self.events.push(Event::Opened(session));
         self.greet(session, trace);
@@ -121,6 +123,19 @@ impl Hub {
                 self.desk.output.letters.push((home, letter));
             }
         }
+    }
+
+    /// Ends a session of this home because an operator says so; false when there is none.
+    pub fn kick(&mut self, session: SessionId, reason: &str) -> bool {
+        if self.desk.path(session).is_none() {
+            return false;
+        }
+        let envelope = format!(
+            r#"{{"v":1,"svc":"sys","type":"kicked","data":{{"reason":{}}}}}"#,
+            serde_json::Value::from(reason)
+        );
+        self.turn_out(session, &envelope, Cow::Owned(reason.to_owned()));
+        true
     }
 
     /// Ends a session of this home that gave way to a newer one.
@@ -199,6 +214,24 @@ impl Desk {
         let entry = self.sessions.get(&session);
         let identity = entry.and_then(|entry| entry.identity.as_deref());
         identity.map_or(0, |one| one.tenant)
+    }
+
+    /// Sessions with a connection, by whose they are. Where no tenants are named, no session is looked at.
+    pub(crate) fn sessions_by_tenant(&self) -> BTreeMap<String, u64> {
+        let rules = self.commons.policies.rules();
+        let mut counts = vec![0; rules.tenants.len()];
+        match rules.named {
+            false => counts[0] = self.connected(),
+            true => {
+                let connected = self.sessions.values().filter(|one| one.is_connected());
+                for entry in connected {
+                    let tenant = entry.identity.as_deref().map_or(0, |one| one.tenant);
+                    counts[usize::from(tenant)] += 1;
+                }
+            }
+        }
+        let names = rules.tenants.iter().map(|one| one.id.to_string());
+        names.zip(counts).collect()
     }
 
     /// The same, by its name.

@@ -62,15 +62,17 @@ impl Hub {
         bytes: &[u8],
         judge: Judge<'_>,
     ) -> Judged {
-        let judged = match (self.desk.framing_if_open(session), kind) {
-            (None, _) => return Judged::Done,
-            (Some(Framing::Lanes), MessageKind::Binary) => self.hot(session, bytes, judge),
-            (Some(Framing::Lanes), MessageKind::Text) => self.ext(session, bytes, judge),
-            (Some(Framing::Raw), _) => self.raw(session, kind, bytes, judge),
+        let Some(framing) = self.desk.framing_if_open(session) else {
+            return Judged::Done;
+        };
+        let judged = match (framing, kind) {
+            (Framing::Lanes, MessageKind::Binary) => self.hot(session, bytes, judge),
+            (Framing::Lanes, MessageKind::Text) => self.ext(session, bytes, judge),
+            (Framing::Raw, _) => self.raw(session, kind, bytes, judge),
         };
         if judged == Judged::Done {
-            self.desk.stats.messages_in += 1;
-            self.desk.stats.bytes_in += bytes.len() as u64;
+            let is_text = kind == MessageKind::Text;
+            self.desk.stats.hear(framing, is_text, bytes.len());
         }
         judged
     }

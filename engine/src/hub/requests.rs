@@ -180,7 +180,7 @@ impl Desk {
         }
         let open_max = self.requests.open_max;
         if self.requests.of_session(session) >= open_max {
-            self.stats.refused += 1;
+            self.stats.refuse(ErrorCode::ResourceExhausted);
             let msg = Cow::Owned(format!("{open_max} requests wait already"));
             let full = Outcome::Reject(ErrorCode::ResourceExhausted, msg);
             self.say_outcome(session, lane, seq, full);

@@ -12,7 +12,7 @@ use worldshard_spatial::ShardId;
 
 use crate::app::Framing;
 use crate::hub::convoy::Place;
-use crate::identity::Identity;
+use crate::identity::{Identity, TraceId};
 use crate::letter::DeltaFrame;
 use crate::policy;
 use crate::unsent::UnsentCause;
@@ -23,6 +23,10 @@ pub(crate) struct Session {
     pub(crate) framing: Framing,
     /// When it opened, in the order of `Moments`.
     pub(crate) moment: u64,
+    /// The same in the world's time.
+    pub(crate) opened: Tick,
+    /// The name of the connection that it was opened over; none of one that came back from disk.
+    pub(crate) trace: Option<TraceId>,
     pub(crate) connection: Connection,
     pub(crate) egress: Egress,
     /// Only sessions that speak lanes have one.
@@ -157,6 +161,11 @@ enum OverviewPart {
 impl Session {
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.connection, Connection::Open)
+    }
+
+    /// Whether it has a connection, be it one that is closed just now.
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.connection, Connection::Open | Connection::Closing(..))
     }
 
     pub(crate) fn is_gone(&self) -> bool {

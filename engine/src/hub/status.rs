@@ -4,8 +4,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use worldshard_protocol::ErrorCode;
 
+use crate::app::Framing;
 use crate::hub::Hub;
+use crate::hub::closes::CloseKind;
+use crate::message::CloseReason;
 
 /// Counters since the start.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +39,52 @@ pub(crate) struct HubStats {
     pub(crate) lossy_dropped: u64,
     pub(crate) areas_refused: u64,
     pub(crate) overviews: u64,
+    /// By [`CloseKind`].
+    pub(crate) closes: [u64; CloseKind::ALL.len()],
+    /// By [`ErrorCode`].
+    pub(crate) refusals: [u64; ErrorCode::ALL.len()],
+    /// By [`LANES`].
+    pub(crate) lanes_in: [LaneTraffic; LANES.len()],
 }
+
+impl HubStats {
+    /// Counts the end of a session.
+    pub(crate) fn end(&mut self, reason: &CloseReason) {
+        self.closed += 1;
+        self.closes[CloseKind::of(reason) as usize] += 1;
+    }
+
+    /// Counts a message that was refused.
+    pub(crate) fn refuse(&mut self, code: ErrorCode) {
+        self.refused += 1;
+        self.refusals[code as usize] += 1;
+    }
+
+    /// Counts a message of a client.
+    pub(crate) fn hear(&mut self, framing: Framing, is_text: bool, bytes: usize) {
+        let lane = match (framing, is_text) {
+            (Framing::Lanes, false) => 0,
+            (Framing::Lanes, true) => 1,
+            (Framing::Raw, _) => 2,
+        };
+        self.messages_in += 1;
+        self.bytes_in += bytes as u64;
+        self.lanes_in[lane].messages += 1;
+        self.lanes_in[lane].bytes += bytes as u64;
+    }
+}
+
+/// What clients said on one lane.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct LaneTraffic {
+    /// Messages.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// The names of the lanes, and of paths without.
+const LANES: [&str; 3] = ["hot", "ext", "raw"];
 
 /// One shard's numbers. Counters count since the start; what is said to be now, is a gauge.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -52,6 +101,10 @@ pub struct ShardStatus {
     pub closed: u64,
     /// Of them, those whose message queue was full.
     pub closed_slow: u64,
+    /// The same by who ended them, and how.
+    pub closes: BTreeMap<&'static str, u64>,
+    /// Connections now, by tenant.
+    pub tenants: BTreeMap<String, u64>,
     /// Sessions that wait for another connection now.
     pub detached: usize,
     /// One more is closed instead.
@@ -66,6 +119,8 @@ pub struct ShardStatus {
     pub messages_in: u64,
     /// Their bytes.
     pub bytes_in: u64,
+    /// The same by lane: `hot`, `ext`, and `raw` for paths without.
+    pub lanes_in: BTreeMap<&'static str, LaneTraffic>,
     /// Of those to the application, dropped because their number came before.
     pub messages_repeated: u64,
     /// Numbers of messages to the application that were left out.
@@ -106,6 +161,8 @@ pub struct ShardStatus {
     pub services_unknown: u64,
     /// Copies of messages that may be lost, not sent to who had too much waiting.
     pub lossy_dropped: u64,
+    /// The same by code.
+    pub refusals: BTreeMap<&'static str, u64>,
     /// Messages for areas that were refused because too many waited.
     pub areas_refused: u64,
     /// Overview frames laid out.
@@ -220,6 +277,8 @@ impl Hub {
             opened: stats.opened,
             closed: stats.closed,
             closed_slow: stats.closed_slow,
+            closes: named(CloseKind::ALL.map(CloseKind::as_str), stats.closes),
+            tenants: self.desk.sessions_by_tenant(),
             detached: self.desk.detached.len(),
             detached_max: self.desk.detached.max(),
             resumed: stats.resumed,
@@ -227,6 +286,7 @@ impl Hub {
             browser: self.desk.environments.browser,
             messages_in: stats.messages_in,
             bytes_in: stats.bytes_in,
+            lanes_in: named(LANES, stats.lanes_in),
             messages_repeated: stats.messages_repeated,
             messages_missing: stats.messages_missing,
             requests: stats.requests,
@@ -247,6 +307,7 @@ impl Hub {
             throttled: stats.throttled,
             services_unknown: stats.services_unknown,
             lossy_dropped: stats.lossy_dropped,
+            refusals: named(ErrorCode::ALL.map(ErrorCode::as_str), stats.refusals),
             areas_refused: stats.areas_refused,
             overviews: stats.overviews,
             queue_bytes_largest: self.desk.queue_bytes_largest(),
@@ -321,4 +382,9 @@ impl Hub {
             audit_failures: audit.failures(),
         }
     }
+}
+
+/// Counts with their names.
+fn named<T, const N: usize>(names: [&'static str; N], counts: [T; N]) -> BTreeMap<&'static str, T> {
+    names.into_iter().zip(counts).collect()
 }

@@ -21,6 +21,7 @@ use super::bell::Bell;
 use super::clock;
 use super::control::Stop;
 use super::door::Door;
+use super::metrics::Unaccepted;
 use super::process::{Mail, Process};
 use super::{site, socket};
 
@@ -99,7 +100,7 @@ impl Accepting {
     fn run(mut self) {
         let mut events = Events::with_capacity(4);
         self.fill_reserve();
-        while self.process.control.stop() == Stop::No {
+        while self.process.control.stop() < Stop::Force {
             self.bell.answer();
             let mut accepted = match self.is_needed() {
                 true => self.accept_all(),
@@ -130,7 +131,8 @@ impl Accepting {
     /// Whether to accept now; the shard does, if it can.
     fn is_needed(&self) -> bool {
         let stale = || !self.process.liveness.stale(clock::now()).is_empty();
-        !self.helps || self.door.take_call() || self.troubled || stale()
+        let ended = self.process.liveness.has_ended();
+        !self.helps || self.door.take_call() || self.troubled || ended || stale()
     }
 
     /// Accepts until nobody waits.
@@ -156,11 +158,16 @@ impl Accepting {
             .liveness
             .connection_admitted(limits.connections_max)
         {
+            self.process.refused.count(Unaccepted::Full);
             return self.refuse(stream, busy("no connection is left; come back later"));
         }
         let Some(shard) = self.live_shard() else {
+            if self.process.control.stop() != Stop::No {
+                return self.refuse(stream, busy("the server stops"));
+            }
             // Nobody else can answer, whatever was asked.
             self.process.liveness.connection_ended();
+            self.process.refused.count(Unaccepted::NoShard);
             let all: Vec<ShardId> = (0..self.process.shards).map(ShardId).collect();
             return self.refuse(stream, site::unhealthy(&all));
         };
@@ -169,6 +176,7 @@ impl Accepting {
         if let Err(Mail::Accepted(socket)) = self.process.post.letter(shard, mail) {
             self.process.liveness.connection_gone(shard);
             self.process.liveness.connection_ended();
+            self.process.refused.count(Unaccepted::Overload);
             self.refuse(
                 TcpStream::from(socket),
                 busy("the server is overloaded; come back later"),
@@ -182,7 +190,7 @@ impl Accepting {
         let liveness = &self.process.liveness;
         let now = clock::now();
         let mut shard = liveness.least_loaded(now);
-        if shard.is_none() && !self.none_lives {
+        if shard.is_none() && !self.none_lives && self.process.control.stop() == Stop::No {
             clock::stand_still(now + MOMENT);
             shard = liveness.least_loaded(clock::now());
         }
@@ -195,6 +203,7 @@ impl Accepting {
         if self.reserve.pop().is_some()
             && let Ok(stream) = self.door.accept()
         {
+            self.process.refused.count(Unaccepted::NoDescriptor);
             self.answer(&stream, busy("no descriptor is left; come back later"));
         }
         self.refused.clear();

@@ -15,7 +15,9 @@ pub(crate) struct Control {
 pub(crate) enum Stop {
     /// Not at all.
     No,
-    /// No new connections; those there are told, and get what waits for them.
+    /// No new sessions; those there are told that the end comes, and go on meanwhile.
+    Notice,
+    /// Those there are closed, and get what waits for them.
     Drain,
     /// At once.
     Force,
@@ -26,7 +28,8 @@ impl Control {
     pub(crate) fn stop(&self) -> Stop {
         match self.stop.load(Ordering::SeqCst) {
             0 => Stop::No,
-            1 => Stop::Drain,
+            1 => Stop::Notice,
+            2 => Stop::Drain,
             _ => Stop::Force,
         }
     }

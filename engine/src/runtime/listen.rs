@@ -25,6 +25,20 @@ pub(crate) fn listen(address: &str, patience: Duration) -> Result<TcpListener, E
     bind(first, patience).map_err(refuse)
 }
 
+/// A socket for operators, as [`listen`] makes one for clients.
+///
+/// # Errors
+/// Names the address and what the system said.
+pub(crate) fn for_operators(address: &str) -> Result<TcpListener, Error> {
+    listen(address, OPERATORS_PATIENCE).map_err(|error| match error {
+        Error::Io { source, .. } => Error::Io {
+            what: format!("the listener of operators at {address}"),
+            source,
+        },
+        other => other,
+    })
+}
+
 /// Lets nobody listen for other machines who has not said whom to let in.
 ///
 /// # Errors
@@ -66,6 +80,9 @@ fn bind(address: SocketAddr, patience: Duration) -> std::io::Result<TcpListener>
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
+
+/// How long an answer to an operator may go unacknowledged.
+const OPERATORS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connections that wait to be accepted. Beyond: the kernel drops the attempt, and the client retries after a second.
 const BACKLOG: i32 = 4096;

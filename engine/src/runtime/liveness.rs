@@ -2,7 +2,7 @@
 //!
 //! Atomics only. Decides nothing: the acceptor and `/healthz` do.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use worldshard_protocol::Tick;
@@ -24,6 +24,8 @@ struct Place {
     stamp_ms: AtomicU64,
     connections: AtomicU32,
     tick: AtomicU64,
+    /// It runs no more, as it should.
+    ended: AtomicBool,
 }
 
 impl Liveness {
@@ -56,6 +58,18 @@ impl Liveness {
     pub(crate) fn connection_ended(&self) {
         let before = self.connections.fetch_sub(1, Ordering::Relaxed);
         debug_assert!(before > 0, "more connections ended than began");
+    }
+
+    /// Says that `shard` has ended: it is neither live nor stale.
+    pub(crate) fn end(&self, shard: ShardId) {
+        let place = &self.shards[usize::from(shard.0)];
+        place.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a shard has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut shards = self.shards.iter();
+        shards.any(|place| place.ended.load(Ordering::Relaxed))
     }
 
     /// Counts a connection that was given to `shard`; whoever gives it counts, so that a rush spreads at once.
@@ -107,7 +121,7 @@ impl Liveness {
         let now_ms = self.millis(now);
         let ids = (0..).map(ShardId);
         ids.zip(&self.shards)
-            .filter(|(_, place)| place.is_stale(now_ms))
+            .filter(|(_, place)| place.is_stale(now_ms) && !place.ended.load(Ordering::Relaxed))
             .map(|(shard, _)| shard)
             .collect()
     }
@@ -117,7 +131,7 @@ impl Liveness {
         let now_ms = self.millis(now);
         let ids = (0..).map(ShardId);
         ids.zip(&self.shards)
-            .filter(|(_, place)| !place.is_stale(now_ms))
+            .filter(|(_, place)| !place.is_stale(now_ms) && !place.ended.load(Ordering::Relaxed))
             .min_by_key(|(_, place)| place.connections.load(Ordering::Relaxed))
             .map(|(shard, _)| shard)
     }

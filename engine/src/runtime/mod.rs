@@ -22,6 +22,7 @@ mod simulated;
 mod unpaced;
 
 mod acceptor;
+mod admin;
 mod door;
 mod listen;
 mod rereading;
@@ -32,6 +33,7 @@ mod bell;
 mod control;
 mod liveness;
 mod mailbox;
+mod metrics;
 mod process;
 
 mod in_process;

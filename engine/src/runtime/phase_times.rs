@@ -1,4 +1,4 @@
-//! What each phase of a shard's tick cost, in CPU time. Of measured runs only: a server times its halves.
+//! What each phase of a shard's tick cost, in CPU time.
 
 use std::cell::Cell;
 use std::ops::AddAssign;

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::SyncSender;
+use std::sync::atomic::AtomicU16;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,10 +17,11 @@ use super::control::Control;
 use super::door::Door;
 use super::liveness::Liveness;
 use super::mailbox::Post;
+use super::metrics::{Refused, Tally};
 use super::punctuality::TickTimes;
 use super::reactor::Tls;
 use crate::app::AppRecipe;
-use crate::hub::ShardStatus;
+use crate::hub::{Hub, ShardStatus};
 use crate::letter::Letter;
 use crate::policy::Policies;
 
@@ -38,6 +40,9 @@ pub(crate) struct Process {
     /// What clients may do now.
     pub(crate) policies: Arc<Policies>,
     pub(crate) statuses: Vec<Mutex<Option<ShardReport>>>,
+    pub(crate) refused: Refused,
+    /// Shards that have yet to say, while sessions are told of the end, that they may be closed.
+    pub(crate) lingering: AtomicU16,
 }
 
 /// One shard for `/status`: what its hub counts, and what only a clock can tell.
@@ -45,6 +50,8 @@ pub(crate) struct Process {
 pub(crate) struct ShardReport {
     /// Time that both halves of the last tick took, waiting for other shards excluded.
     pub(crate) step_us: u64,
+    /// The same of 99 of 100 ticks of the last seconds, at most: the next of a few bounds.
+    pub(crate) step_us_p99: u64,
     #[serde(flatten)]
     pub(crate) ticks: TickTimes,
     /// Ticks that were not made up for: the world's time was dilated by as many intervals.
@@ -73,6 +80,9 @@ pub(crate) struct ShardReport {
     pub(crate) envelopes_max: usize,
     #[serde(flatten)]
     pub(crate) hub: ShardStatus,
+    /// For `/metrics` alone.
+    #[serde(skip)]
+    pub(crate) tally: Tally,
 }
 
 /// Which shard becomes the home of who sent this head; `None` for the one that read it.
@@ -95,6 +105,8 @@ pub(crate) enum Mail {
     },
     /// Closes a session of this home, because whoever runs the server says so.
     Kick(Box<Kick>),
+    /// What another thread has to ask of a hub, or to have it do. The thread waits for no longer than it says itself.
+    Errand(Errand),
     /// Panics in the next first half of a tick, so that a test sees the shard come back.
     Kill,
     /// Stands still for so long, so that a test sees what a stuck shard does to the others.
@@ -110,6 +122,8 @@ pub(crate) struct Kick {
     /// Learns whether there was one.
     pub(crate) answer: SyncSender<bool>,
 }
+/// What is done to a hub, on its thread.
+pub(crate) type Errand = Box<dyn FnOnce(&mut Hub) + Send>;
 
 /// A connection handed over, between its head and its first frame.
 pub(crate) struct Adopt {

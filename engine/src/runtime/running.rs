@@ -17,7 +17,7 @@ use super::probe::Chosen;
 use super::process::Place;
 use super::server::{Server, StopHandle, Wiring};
 use super::{clock, cores, listen, probe};
-use crate::app::{AppRecipe, Runtime, ServerOptions};
+use crate::app::{AdminOptions, AppRecipe, Runtime, ServerOptions};
 use crate::durable::Replay;
 use crate::error::{Error, Result};
 use crate::policy::{Ban, Banned, TenantStatus};
@@ -26,6 +26,7 @@ use crate::policy::{Ban, Banned, TenantStatus};
 pub struct Running {
     server: Server,
     address: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
     runtime: &'static str,
     reason: String,
 }
@@ -71,6 +72,8 @@ fn start_wired(
     if let Some(listener) = &listener {
         listen::check_reach(listener, options.auth.as_ref())?;
     }
+    let admin_listener = |admin: &AdminOptions| listen::for_operators(&admin.listen);
+    let operators = options.admin.as_ref().map(admin_listener).transpose()?;
     let tls = options.tls.as_ref();
     let certificates = tls.map(Certificates::load).transpose()?.map(Arc::new);
     let wanted = archives
@@ -99,6 +102,10 @@ fn start_wired(
         Some(listener) => Some(server.listen(listener)?),
         None => None,
     };
+    let admin = match operators.zip(options.admin.clone()) {
+        Some((listener, admin)) => Some(server.look_after(listener, admin)?),
+        None => None,
+    };
     let pinned = !cores::to_pin(shards).is_empty();
     let address_text = address.map(tracing::field::display);
     tracing::info!(
@@ -112,6 +119,7 @@ fn start_wired(
     Ok(Running {
         server,
         address,
+        admin,
         runtime: chosen.name(),
         reason,
     })
@@ -122,6 +130,12 @@ impl Running {
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Where it answers operators; `None` when it does not.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin
     }
 
     /// Which driver runs it.
@@ -136,9 +150,10 @@ impl Running {
         &self.reason
     }
 
-    /// Asks it to stop: accepts no more, tells every session, writes what waits, within `drain_max`. Returns at once.
+    /// Asks it to stop: opens no more sessions, tells all that the end comes, closes them after `drain_notice` with what
+    /// waits for them, within `drain_max`. Returns at once.
     pub fn stop(&self) {
-        self.server.ask(Stop::Drain);
+        self.server.ask(Stop::Notice);
     }
 
     /// Waits for its end.
@@ -179,7 +194,7 @@ impl Running {
         let listening = std::thread::Builder::new().name("signals".to_owned());
         let listening = listening
             .spawn(move || {
-                let mut urgency = Stop::Drain;
+                let mut urgency = Stop::Notice;
                 for signal in signals.forever() {
                     if signal == SIGHUP {
                         reload(&stop);

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicU16;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -12,6 +13,7 @@ use worldshard_shard::{Envelope, Shard};
 use worldshard_spatial::ShardId;
 
 use super::acceptor::{self, Acceptor};
+use super::admin::Admin;
 use super::bell::Bell;
 use super::certificates::Certificates;
 use super::clock;
@@ -21,6 +23,7 @@ use super::driver::Shore;
 use super::keeping::{self, Keeping, OwnKeeping, Recovery, Threads};
 use super::liveness::Liveness;
 use super::mailbox::{Mailbox, mailboxes};
+use super::metrics::Refused;
 use super::pacing::Pacer;
 use super::probe::Chosen;
 use super::process::{Kick, Mail, Place, Process};
@@ -28,7 +31,7 @@ use super::reactor::{Reactor, Schedule};
 use super::rereading::Rereading;
 use super::secret;
 use super::unpaced::Hosting;
-use crate::app::{AppRecipe, Durability};
+use crate::app::{AdminOptions, AppRecipe, Durability};
 use crate::error::{Error, Result};
 use crate::hub::{Commons, Hub, Returning};
 use crate::panic::panic_text;
@@ -42,6 +45,7 @@ pub(crate) struct Server {
     keepers: Option<Threads>,
     recovery: Option<Recovery>,
     rereading: Option<Rereading>,
+    admin: Option<Admin>,
 }
 
 /// How a server is put together.
@@ -162,6 +166,8 @@ impl Server {
             certificates: wiring.certificates,
             policies: Arc::clone(&commons.policies),
             statuses: (0..wiring.shards).map(|_| Mutex::new(None)).collect(),
+            refused: Refused::default(),
+            lingering: AtomicU16::new(wiring.shards),
         });
         let mut server = Server {
             process: Arc::clone(&process),
@@ -170,6 +176,7 @@ impl Server {
             keepers: None,
             recovery,
             rereading: None,
+            admin: None,
         };
         let (ready, answers) = flume::bounded(usize::from(wiring.shards));
         let (begin, begins) = flume::bounded(usize::from(wiring.shards));
@@ -218,6 +225,19 @@ impl Server {
         self.acceptor = Some(acceptor.map_err(refused("starting the acceptor"))?);
         let rereading = Rereading::start(&self.process.recipe);
         self.rereading = rereading.map_err(refused("starting the thread that reads files"))?;
+        Ok(address)
+    }
+
+    /// Begins to answer operators.
+    pub(crate) fn look_after(
+        &mut self,
+        listener: TcpListener,
+        options: AdminOptions,
+    ) -> Result<SocketAddr> {
+        let admin = Admin::start(listener, self.handle(), options);
+        let admin = admin.map_err(refused("starting the listener of operators"))?;
+        let address = admin.address();
+        self.admin = Some(admin);
         Ok(address)
     }
 
@@ -325,10 +345,13 @@ impl Server {
             // A shard's thread catches its own panics; one that ends by panic was told of already.
             let _ = shard.join();
         }
+        // It refuses newcomers until there is nobody left whom it stops for.
+        self.ask(Stop::Force);
         if let Some(acceptor) = self.acceptor.take() {
             acceptor.stop();
         }
         self.rereading = None;
+        self.admin = None;
         // They have written all that shards gave them.
         if let Some(keepers) = self.keepers.take() {
             keepers.join();
@@ -365,6 +388,11 @@ impl StopHandle {
     pub(crate) fn certificates(&self) -> Option<&Certificates> {
         self.process.certificates.as_deref()
     }
+
+    /// What it stops.
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
+    }
 }
 
 impl Berth {
@@ -373,6 +401,7 @@ impl Berth {
         let (own, process) = (self.own, Arc::clone(&self.process));
         let ready = self.ready.clone();
         let lived = catch_unwind(AssertUnwindSafe(move || self.live()));
+        process.liveness.end(own);
         let cause = match lived {
             Ok(Ok(())) => return,
             Ok(Err(error)) => {

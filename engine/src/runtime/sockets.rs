@@ -183,7 +183,7 @@ impl Sockets {
         }
     }
 
-    /// Begins to accept where the server listens, once it does, and ceases when the server stops.
+    /// Begins to accept where the server listens, once it does. Whoever comes while it stops is answered so.
     fn watch_door(&mut self) -> Result<()> {
         if let Some(door) = self.reactor.take_door() {
             let raw = door.descriptor();
@@ -196,9 +196,6 @@ impl Sockets {
                 })?;
             // Who came before is not told of again where the acceptor was asked meanwhile.
             self.door = Some(OwnDoor { door, ready: true });
-        }
-        if self.reactor.is_stopping() {
-            self.door = None;
         }
         Ok(())
     }

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use worldshard::prelude::*;
 use worldshard_protocol::{ClientMessage, InterestWish, ViewpointMode};
+use worldshard_spatial::ShardId;
 
 use crate::pump::Pump;
 
@@ -107,6 +109,12 @@ fn texts_and_bytes_that_a_server_says_are_as_documented() {
     say(&mut pump, join(ViewpointMode::Avatar));
     let (opcode, payload) = (70, b"".as_slice());
     say(&mut pump, ClientMessage::Custom { opcode, payload });
+    let kicked = pump.open(0, "/world");
+    let hub = pump.hub(ShardId(0));
+    hub.notify("…", None);
+    hub.tell_draining(Duration::from_millis(200));
+    assert!(hub.kick(kicked, "…"));
+    pump.settle();
     pump.text(speaker, "now");
     pump.settle();
 
@@ -119,8 +127,10 @@ fn texts_and_bytes_that_a_server_says_are_as_documented() {
         .collect();
     let client = &pump.clients[&session];
     // The first text is the greeting, which has a section of its own.
+    let of_kicked = &pump.clients[&kicked];
     let said: BTreeSet<String> = client.texts()[1..]
         .iter()
+        .chain(&of_kicked.texts()[1..])
         .map(|text| without_numbers(text))
         .collect();
     assert_eq!(said, documented);

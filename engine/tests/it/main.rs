@@ -14,6 +14,8 @@ mod folder;
 #[path = "../../../transport/tests/common/mod.rs"]
 mod framing;
 mod lossy;
+mod operators;
+mod prometheus;
 #[path = "../../../client/tests/rules/mod.rs"]
 mod rules;
 mod runtimes;
@@ -48,6 +50,7 @@ mod hub_users;
 mod hub_world;
 mod hub_zones;
 mod net_abuse;
+mod net_admin;
 mod net_audience;
 mod net_auth;
 #[cfg(target_os = "linux")]
@@ -57,6 +60,7 @@ mod net_coalesce;
 mod net_commands;
 mod net_commit;
 mod net_cuts;
+mod net_drain;
 mod net_echo;
 mod net_emit;
 mod net_files;
@@ -67,6 +71,7 @@ mod net_http;
 mod net_interest;
 mod net_life;
 mod net_memberships;
+mod net_metrics;
 mod net_process;
 mod net_rebuild;
 mod net_reopened;

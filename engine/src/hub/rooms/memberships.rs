@@ -254,6 +254,7 @@ impl Desk {
             return false;
         };
         let number = seat.number;
+        self.log_room(session, room, "left", "left");
         self.refuse_wishes(session, &seat, &Denial::new(403, "left"));
         self.call_room(seat.room, RoomCall::Leave { session, number });
         self.tell_left(session, room, "left".into(), seq);
@@ -368,6 +369,7 @@ impl Desk {
             Word::Joined => {
                 if let Some(seat) = self.memberships.seat(session, is_it) {
                     seat.is_in = true;
+                    self.log_room(session, room, "joined", "");
                     self.tell_joined(session, room);
                 }
             }
@@ -388,6 +390,7 @@ impl Desk {
             }
             Word::Moved { to, request } => {
                 if let Some(seat) = self.memberships.take_seat(session, is_it) {
+                    self.log_room(session, room, "left", "moved");
                     self.refuse_wishes(session, &seat, &Denial::new(403, "moved"));
                     self.tell_left(session, room, "moved".into(), None);
                     // The room that it leaves is none of its user's any more.
@@ -417,6 +420,8 @@ impl Desk {
         let Some(seat) = self.memberships.take_seat(session, is_it) else {
             return;
         };
+        let what = if seat.is_in { "left" } else { "refused" };
+        self.log_room(session, room, what, &denial.reason);
         if seat.by_path {
             self.refuse_wishes(session, &seat, &denial);
             let (code, reason) = close(denial.reason);

@@ -57,6 +57,11 @@ impl RoomDesk {
         !self.inbox.is_empty()
     }
 
+    /// A room that lives here.
+    pub(crate) fn find(&self, id: &RoomId) -> Option<&RoomEntry> {
+        self.rooms.get(self.by_id.get(id)?)
+    }
+
     pub(super) fn admits(
         &self,
         id: &RoomId,

@@ -1,4 +1,4 @@
-//! How connections end: the close protocol, deadlines, the drain at the stop. Each session's end is told once.
+//! How connections end: the close protocol and its deadlines. Each session's end is told once.
 
 use std::time::Instant;
 
@@ -6,12 +6,9 @@ use bytes::Bytes;
 use worldshard_protocol::{ErrorCode, error_envelope};
 use worldshard_transport::{MessageKind, Refusal, close_code, close_frame, data_frame, ping_frame};
 
-use super::commit::LAST_COMMIT_WAIT;
 use super::connection::{Connection, Phase};
 use super::{Reactor, Slot};
-use crate::hub::Hub;
 use crate::message::CloseReason;
-use crate::runtime::control::Stop;
 use crate::runtime::socket;
 
 impl Reactor {
@@ -112,6 +109,7 @@ impl Reactor {
         self.end_session(slot, told);
         let mut connection = self.slots.remove(slot)?;
         self.alarms.clear(slot, &mut connection);
+        self.late -= usize::from(connection.late);
         self.process.liveness.connection_gone(self.own);
         Some(connection)
     }
@@ -176,35 +174,6 @@ impl Reactor {
         }
     }
 
-    /// At the first sign of a stop: no more ticks, every session is told, what waits is written.
-    pub(super) fn drain_if_asked(&mut self, now: Instant) {
-        if self.draining.is_some() || self.process.control.stop() == Stop::No {
-            return;
-        }
-        let drain_max = self.process.recipe.options().limits.drain_max;
-        self.draining = Some(now + drain_max);
-        self.uncommitted
-            .give_up_at(now + LAST_COMMIT_WAIT.min(drain_max / 2));
-        self.hub.call("handle", Hub::handle);
-        self.hub.call("shutdown", Hub::shutdown);
-        for slot in self.slots.all() {
-            let connection = self.slots.find(slot).expect("it was just listed");
-            match connection.phase {
-                Phase::Head { .. } => self.finish(slot, CloseReason::Lost),
-                Phase::Proving(_) => {
-                    self.close(slot, close_code::AWAY, STOPS, CloseReason::Lost, now);
-                }
-                Phase::Open { .. } | Phase::Closing { .. } => {}
-            }
-        }
-    }
-
-    /// Whether the drain is over, or all ticks of an unpaced run are done.
-    pub(super) fn has_ended(&self, now: Instant) -> bool {
-        let drained = |until| self.slots.len() == 0 || until <= now;
-        self.draining.is_some_and(drained) || self.has_run_all()
-    }
-
     /// Nothing was heard of a peer that takes what it is told: it is told why it is left. The session does not wait for that.
     fn give_up_on(&mut self, slot: Slot, now: Instant) {
         let silence_max = self.process.recipe.options().limits.silence_max;
@@ -241,5 +210,3 @@ impl Reactor {
         }
     }
 }
-
-const STOPS: &str = "the server stops";

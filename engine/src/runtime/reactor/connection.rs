@@ -17,6 +17,7 @@ use super::proving::Proving;
 use super::tls::Tls;
 use crate::app::ServerLimits;
 use crate::hub::{FrameClass, STATE_BYTES_MAX};
+use crate::identity::TraceId;
 use crate::policy::Meter;
 use crate::runtime::sockets::Readiness;
 
@@ -43,6 +44,12 @@ pub(crate) struct Connection {
     pub(crate) alarm: Option<Instant>,
     /// The peer says no more.
     pub(crate) peer_ended: bool,
+    /// It came when the server stopped already, or had not asked for anything by then: the end does not wait for it.
+    pub(crate) late: bool,
+    /// It asked to be a WebSocket.
+    pub(crate) upgrades: bool,
+    /// Its name, once it has one.
+    pub(crate) trace: Option<TraceId>,
     /// Whether it stands in the shard's list of connections to write.
     pub(crate) to_write: bool,
     /// Whether it stands in the shard's list of connections whose messages may wait.
@@ -112,6 +119,9 @@ impl Connection {
             reads_not: false,
             alarm: None,
             peer_ended: false,
+            late: false,
+            upgrades: false,
+            trace: None,
             to_write: false,
             waits: false,
             waits_for_commits: false,

@@ -93,6 +93,7 @@ impl Reactor {
     }
 
     fn answer(&mut self, slot: Slot, head: &RequestHead, leftover: &mut [u8], now: Instant) {
+        self.note_upgrade(slot, head);
         if self.answers_new_room(slot, head, leftover, now) {
             return;
         }
@@ -146,6 +147,8 @@ impl Reactor {
         with_body: bool,
         now: Instant,
     ) {
+        let upgrades = self.slots.find(slot).is_some_and(|one| one.upgrades);
+        self.tally.answered(upgrades, response.status);
         let bytes = match with_body {
             true if response.body.len() <= COPIED_BYTES_MAX => response.encode(),
             true => {
@@ -157,6 +160,13 @@ impl Reactor {
             false => response.encode_head_only(),
         };
         self.end_with(slot, bytes, now);
+    }
+
+    /// For the counts of answers.
+    fn note_upgrade(&mut self, slot: Slot, head: &RequestHead) {
+        if let Some(connection) = self.slots.find_mut(slot) {
+            connection.upgrades = head.is_upgrade();
+        }
     }
 
     /// Moves the connection to its home. Refused when there is no descriptor left to move it by.
@@ -199,6 +209,7 @@ impl Reactor {
         if !head.is_upgrade() {
             return self.begin_room(slot, head, now);
         }
+        self.note_upgrade(slot, head);
         let options = self.process.recipe.options();
         let Some(framing) = self.process.recipe.framing(&head.path) else {
             return self.finish(slot, CloseReason::Lost);
@@ -221,9 +232,9 @@ impl Reactor {
             Ok(answer) => answer,
             Err(refusal) => return self.respond(slot, &refusal.response(), true, now),
         };
-        if self.draining.is_some() {
-            let refusal = Refusal::new(503, "the server stops");
-            return self.respond(slot, &refusal.response(), true, now);
+        if self.stopping.is_some() {
+            let response = self.stop_response();
+            return self.respond(slot, &response, true, now);
         }
         if offer.is_none()
             && let tenant = claim.tenant.index
@@ -233,8 +244,9 @@ impl Reactor {
         {
             return self.respond(slot, &refusal.response(), true, now);
         }
-        let address = self.address(slot, head);
+let address = self.address(slot, head);
         let arriving = Arriving::new(head, framing, answer).of(&claim, address);
+        self.log_arrival(slot, &arriving);
         match &offer {
             Some(offer) => self.go_on(slot, offer, claim, arriving, now),
             None => self.admit(slot, claim, arriving, now),

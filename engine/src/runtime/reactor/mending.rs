@@ -12,6 +12,7 @@ use worldshard_shard::{Call, Envelope, Keep};
 use super::Reactor;
 use crate::hub::Hub;
 use crate::runtime::clock;
+use crate::runtime::phase_times::PhaseWatch;
 
 impl Reactor {
     /// Whether the world may go on before more of it is durable.
@@ -120,6 +121,9 @@ impl Reactor {
             );
             self.hub
                 .call("quarantine", |hub: &mut Hub| hub.quarantine(number));
+        }
+        if self.phases.is_some() {
+            self.phases = self.hub.call("watch", PhaseWatch::over);
         }
         self.rebuilds += 1;
         self.ticks_rebuilt += ticks;

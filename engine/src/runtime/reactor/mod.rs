@@ -19,6 +19,7 @@ mod resuming;
 mod rooming;
 mod sealing;
 mod slots;
+mod stopping;
 mod ticks;
 mod tls;
 mod window;
@@ -39,7 +40,9 @@ use super::door::Door;
 use super::in_process::{InProcess, InProcessClient};
 use super::keeping::OwnKeeping;
 use super::mailbox::Mailbox;
+use super::metrics::{RecentTimes, Tally};
 use super::pacing::{Lag, Pacer};
+use super::phase_times::PhaseWatch;
 use super::process::{Mail, Process, ShardReport};
 use super::punctuality::Punctuality;
 use super::sockets::Readiness;
@@ -57,6 +60,7 @@ use guard::Guard;
 use id_map::SessionMap;
 use sealing::Sealing;
 use slots::Slots;
+use stopping::Stopping;
 use window::Window;
 
 pub(crate) use connection::Interest;
@@ -87,6 +91,10 @@ pub(crate) struct Reactor {
     /// Of the last tick.
     halves: Halves,
     punctuality: Punctuality,
+    tally: Tally,
+    steps: RecentTimes,
+    /// Of a paced run: who observes an unpaced one times it.
+    phases: Option<PhaseWatch>,
     outbox: Outbox,
     /// Connections that have something new to write.
     to_write: Vec<Slot>,
@@ -108,7 +116,11 @@ pub(crate) struct Reactor {
     /// Something happened that the Update systems have not seen.
     unheard: bool,
     more_mail: bool,
-    /// Since a stop was asked for: when patience with connections ends.
+    /// Connections that the end does not wait for.
+    late: usize,
+    /// Since a stop was asked for.
+    stopping: Option<Stopping>,
+    /// Since sessions are closed for it: when patience with connections ends.
     draining: Option<Instant>,
     status_due: Instant,
     /// The edition of the list of bans by which all who are here may be.
@@ -201,6 +213,10 @@ impl Reactor {
             // Who runs as fast as possible waits for nothing.
             Schedule::Unpaced { .. } => {}
         }
+        let phases = match schedule {
+            Schedule::Paced(_) => Some(PhaseWatch::over(&mut hub)),
+            Schedule::Unpaced { .. } => None,
+        };
         let (rung, thread) = (Arc::clone(&bell), std::thread::current().id());
         hub.on_answer(move || {
             // This thread looks before it sleeps.
@@ -226,6 +242,9 @@ impl Reactor {
             schedule,
             halves: Halves::default(),
             punctuality: Punctuality::default(),
+            tally: Tally::default(),
+            steps: RecentTimes::default(),
+            phases,
             outbox: Outbox {
                 letters,
                 ..Outbox::default()
@@ -246,6 +265,8 @@ impl Reactor {
             spoken: Spoken::default(),
             unheard: true,
             more_mail: false,
+            late: 0,
+            stopping: None,
             draining: None,
             status_due: clock::now(),
             bans_seen: process.policies.bans.edition(),
@@ -274,7 +295,7 @@ impl Reactor {
         self.ring_alarms(now);
         self.end_banned(now);
         self.run_ticks(now);
-        self.drain_if_asked(now);
+        self.stop_if_asked(now);
         self.give_up_commits_if_due(now);
         self.hear_answers();
         if std::mem::take(&mut self.unheard) {
@@ -326,6 +347,7 @@ impl Reactor {
         let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         ShardReport {
             step_us: microseconds(self.halves.advance + self.halves.absorb),
+            step_us_p99: microseconds(self.steps.p99()),
             ticks: self.punctuality.times(),
             lag_ticks: lag.ticks,
             lag_times: lag.times,
@@ -340,6 +362,7 @@ impl Reactor {
             ticks_rebuilt: self.ticks_rebuilt,
             checkpoints_left_out: self.keeping.as_ref().map_or(0, OwnKeeping::left_out),
             hub,
+            tally: self.tally.clone(),
         }
     }
 
@@ -357,11 +380,6 @@ impl Reactor {
     /// Where the driver is to accept connections, once.
     pub(crate) fn take_door(&mut self) -> Option<Arc<Door>> {
         self.door.take()
-    }
-
-    /// Whether connections are accepted at all.
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.draining.is_some()
     }
 
     /// Counts a connection that this shard accepts itself; false when there is no room for it.
@@ -404,6 +422,8 @@ impl Reactor {
     pub(crate) fn attach(&mut self, socket: OwnedFd, arrival: Arrival, now: Instant) -> Slot {
         let until = now + self.process.recipe.options().limits.head_deadline;
         let mut connection = Box::new(Connection::new(socket, now, until));
+        connection.late = self.stopping.is_some();
+        self.late += usize::from(connection.late);
         let (tls, adopted) = match arrival {
             Arrival::Accepted => (self.begin_tls(), None),
             Arrival::Adopted {
@@ -482,6 +502,10 @@ impl Reactor {
                 self.hub.call("letter", |hub| hub.letter(from, letter));
             }
             Mail::Kick(kick) => self.kick(&kick),
+            Mail::Errand(errand) => {
+                self.unheard = true;
+                self.hub.call("errand", errand);
+            }
             Mail::Kill => self.killed = true,
             Mail::Freeze(duration) => {
                 tracing::warn!(shard = self.own.0, ?duration, "frozen on request");
@@ -553,7 +577,8 @@ impl Reactor {
             until = until.min(now + OUTBOX_RETRY_AFTER);
         }
         let alarms = self.alarms.next().into_iter();
-        let alarms = alarms.chain(self.draining).chain(self.window.due());
+        let stop = self.draining.or(self.linger_until());
+        let alarms = alarms.chain(stop).chain(self.window.due());
         let alarms = alarms.chain(self.uncommitted.due());
         Next::Wait(alarms.fold(until, Instant::min))
     }

@@ -1,7 +1,7 @@
 //! From an answered upgrade to a session: who shows a credential with the request, who has yet to say one, who is turned
 //! away, and when a proof ceases to hold.
 //!
-//! Judges no credential: that is `identity`. Nothing here is logged, because credentials pass through.
+//! Judges no credential: that is `identity`. Only names, paths and codes are logged, because credentials pass through.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ impl Arriving {
         Arriving {
             path: head.path.clone(),
             framing,
-            trace: TraceId::of(head),
+            trace: TraceId::of(head).or_else(|| Some(TraceId::new(secret::fresh().ok()?))),
             answer,
             address: None,
             tenant: 0,
@@ -91,11 +91,9 @@ impl Arriving {
         self.framing == Framing::Lanes
     }
 
-    /// The name of its connection, which only lanes are told: that of the request, or one by chance.
-    fn trace(&self) -> Option<TraceId> {
-        let fresh = || Some(TraceId::new(secret::fresh().ok()?));
-        let trace = || self.trace.or_else(fresh);
-        self.speaks_lanes().then(trace)?
+    /// The name of its connection: that of the request, or one by chance. Only lanes are told.
+    pub(super) fn trace(&self) -> Option<TraceId> {
+        self.trace
     }
 }
 
@@ -106,6 +104,19 @@ impl Reactor {
         let tenant = policies.tenant_of(head)?;
         let rules = policies.rules();
         Ok(Claim::of(head)?.in_tenant(tenant, &rules.tenant(tenant).id))
+    }
+
+    /// The first line that the log has of a connection's name.
+    pub(super) fn log_arrival(&mut self, slot: Slot, arriving: &Arriving) {
+        if let Some(connection) = self.slots.find_mut(slot) {
+            connection.trace = arriving.trace;
+        }
+        let trace = arriving.trace.map(tracing::field::display);
+        tracing::debug!(
+            trace,
+            path = arriving.path,
+            "a connection asks for a WebSocket"
+        );
     }
 
     /// Opens a session for who shows enough with its request, or waits for its first message.
@@ -257,8 +268,12 @@ impl Reactor {
 
     /// Queues the answer to an upgrade, unless that was done.
     pub(super) fn answer_upgrade(&mut self, slot: Slot, arriving: &mut Arriving) {
+        let answer = std::mem::take(&mut arriving.answer);
+        if !answer.is_empty() {
+            self.tally.answered(true, 101);
+        }
         if let Some(connection) = self.slots.find_mut(slot) {
-            connection.push_own(std::mem::take(&mut arriving.answer));
+            connection.push_own(answer);
         }
         self.want_write(slot);
     }
@@ -303,6 +318,10 @@ impl Reactor {
             let envelope = error_envelope(code, detail, None);
             connection.push_own(data_frame(MessageKind::Text, envelope.as_bytes()));
         }
+        self.tally.turned_away[code as usize] += 1;
+        let trace = self.slots.find(slot).and_then(|one| one.trace);
+        let trace = trace.map(tracing::field::display);
+        tracing::debug!(trace, code = code.as_str(), "a connection gets no session");
         let reason = format!("{code}: {detail}");
         self.end_with(slot, close_frame(close_code::POLICY, &reason), now);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Reactor, Schedule, TickDue};
+use super::{Halves, Reactor, Schedule, TickDue};
 use crate::hub::Hub;
 use crate::runtime::clock;
 use crate::runtime::in_process::Deed;
@@ -61,7 +61,12 @@ impl Reactor {
             Schedule::Unpaced { .. } => None,
         };
         // The turn may have had much to do before it came to this.
-        self.punctuality.begins(due, clock::now());
+        let begins = clock::now();
+        self.punctuality.begins(due, begins);
+        if let Some(due) = due {
+            let late = begins.saturating_duration_since(due);
+            self.tally.lateness.record(late);
+        }
         if let Schedule::Paced(pacer) = &mut self.schedule {
             pacer.begin(now);
             if let Some(lag) = pacer.lag_to_tell(now) {
@@ -91,6 +96,12 @@ impl Reactor {
         let began = clock::now();
         self.absorb_hub(tick);
         self.halves.absorb = clock::now().saturating_duration_since(began);
+        let Halves { advance, absorb } = self.halves;
+        self.tally.step.record(advance + absorb);
+        self.steps.record(advance + absorb, began);
+        if let Some(watch) = &self.phases {
+            self.tally.record_phases(&watch.take());
+        }
         self.lockstep.absorbed();
         self.process.liveness.ticked(self.own, tick);
         self.unheard = true;

@@ -1,0 +1,131 @@
+//! Asks the listener of operators of a server: one request a connection. Never prints.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// Which server, and what it must be shown.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct OperatorArgs {
+    /// Where the server answers operators: what its --admin says
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8081",
+        global = true,
+        help_heading = "Server"
+    )]
+    pub(crate) url: String,
+
+    /// The file with the token of operators; without, the variable WORLDSHARD_ADMIN_TOKEN_FILE names it
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Server")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// A server that is asked.
+pub(crate) struct Operators {
+    host: String,
+    token: String,
+}
+
+/// What it answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+impl Operators {
+    /// Reads the token; connects to nobody yet.
+    pub(crate) fn new(args: &OperatorArgs) -> Result<Self, Failure> {
+        let url = &args.url;
+        let host = url
+            .strip_prefix("http://")
+            .map(|rest| rest.trim_end_matches('/'));
+        let host = host.filter(|host| !host.is_empty() && !host.contains('/'));
+        let host = host.ok_or_else(|| {
+            Failure::usage(format!(
+                "--url {url}: http://HOST:PORT, without a path; it is not encrypted"
+            ))
+        })?;
+        let named = std::env::var_os(TOKEN_FILE_VARIABLE).map(PathBuf::from);
+        let path = args.token_file.clone().or(named).ok_or_else(|| {
+            Failure::usage(
+                "--token-file: missing; the file that the server's --admin-token-file names",
+            )
+        })?;
+        let read = fs::read_to_string(&path);
+        let token = read
+            .map_err(|error| Failure::usage(format!("--token-file {}: {error}", path.display())))?;
+        Ok(Self {
+            host: host.to_owned(),
+            token: token.trim_end_matches(['\r', '\n']).to_owned(),
+        })
+    }
+
+    /// One request, its method and its path with a query.
+    pub(crate) fn ask(&self, method: &str, target: &str) -> Result<Answer, Failure> {
+        let failed = |error: std::io::Error| Failure::runtime(format!("{}: {error}", self.host));
+        let answer = self.converse(method, target).map_err(failed)?;
+        let parsed = answer.split_once("\r\n\r\n").and_then(|(head, body)| {
+            let status = head.split(' ').nth(1)?.parse().ok()?;
+            Some(Answer {
+                status,
+                body: body.to_owned(),
+            })
+        });
+        parsed.ok_or_else(|| Failure::runtime(format!("{}: no HTTP is spoken there", self.host)))
+    }
+
+    /// The JSON of an answer that is good.
+    pub(crate) fn ask_json(&self, method: &str, target: &str) -> Result<Value, Failure> {
+        let Answer { status, body } = self.ask(method, target)?;
+        if !(200..300).contains(&status) {
+            return Err(Failure::runtime(format!("{status}: {}", body.trim_end())));
+        }
+        serde_json::from_str(&body)
+            .map_err(|_| Failure::runtime(format!("{}: no server of worldshard", self.host)))
+    }
+
+    fn converse(&self, method: &str, target: &str) -> std::io::Result<String> {
+        let mut addresses = self.host.to_socket_addrs()?;
+        let none = || std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+        let address = addresses.next().ok_or_else(none)?;
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let (host, token) = (&self.host, &self.token);
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+/// A value of a query, with all that is special escaped.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+const TOKEN_FILE_VARIABLE: &str = "WORLDSHARD_ADMIN_TOKEN_FILE";
+
+/// More than a server takes that waits for a shard which stands still.
+const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,129 @@
+//! `worldshard top`: a server that runs, second by second, in a terminal. Asks its listener of operators, and changes nothing.
+
+mod numbers;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use clap::Args;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use worldshard::runtime::since_1970;
+
+use crate::failure::Failure;
+use crate::operators::{OperatorArgs, Operators};
+use numbers::{Rates, Snapshot};
+use view::Screen;
+
+#[derive(Args, Debug)]
+pub(crate) struct TopArgs {
+    #[command(flatten)]
+    pub(crate) server: OperatorArgs,
+
+    /// Print one frame of 80 columns and end: for pipes
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+/// Watches until told to end.
+pub(crate) fn run(args: &TopArgs) -> Result<(), Failure> {
+    let server = Operators::new(&args.server)?;
+    let first = look(&server)?;
+    if args.once {
+        // Rates need two looks.
+        std::thread::park_timeout(EVERY);
+        let screen = Screen::of(&args.server.url, look(&server)?, Some(&first));
+        print!("{}", plain(&screen)?);
+        return Ok(());
+    }
+    if !std::io::stdout().is_terminal() {
+        return Err(Failure::usage(
+            "stdout is no terminal; --once prints one frame",
+        ));
+    }
+    let mut terminal = ratatui::init();
+    let watched = watch(
+        &mut terminal,
+        &server,
+        Screen::of(&args.server.url, first, None),
+    );
+    ratatui::restore();
+    watched
+}
+
+fn watch(
+    terminal: &mut ratatui::DefaultTerminal,
+    server: &Operators,
+    mut screen: Screen,
+) -> Result<(), Failure> {
+    let mut due = since_1970() + EVERY;
+    loop {
+        terminal
+            .draw(|frame| view::draw(frame, &screen))
+            .map_err(terminal_failed)?;
+        let left = due.saturating_sub(since_1970());
+        if event::poll(left).map_err(terminal_failed)? {
+            match event::read().map_err(terminal_failed)? {
+                Event::Key(key) if key.kind != KeyEventKind::Release => match key.code {
+                    KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
+                    KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+                        return Ok(());
+                    }
+                    KeyCode::Down => screen.scroll(1),
+                    KeyCode::Up => screen.scroll(-1),
+                    KeyCode::PageDown => screen.scroll(10),
+                    KeyCode::PageUp => screen.scroll(-10),
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        if since_1970() >= due {
+            due = since_1970() + EVERY;
+            match look(server) {
+                Ok(next) => screen.show(next),
+                Err(failure) => screen.trouble = Some(failure.to_string()),
+            }
+        }
+    }
+}
+
+fn look(server: &Operators) -> Result<Snapshot, Failure> {
+    let status = server.ask_json("GET", "/v1/status")?;
+    Ok(Snapshot::of(&status, since_1970()))
+}
+
+/// One frame as text.
+fn plain(screen: &Screen) -> Result<String, Failure> {
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).map_err(|error| match error {})?;
+    terminal
+        .draw(|frame| view::draw(frame, screen))
+        .map_err(|error| match error {})?;
+    let buffer = terminal.backend().buffer();
+    let mut text = String::new();
+    for y in 0..buffer.area.height {
+        let row = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol());
+        text.push_str(row.collect::<String>().trim_end());
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn terminal_failed(error: std::io::Error) -> Failure {
+    Failure::runtime(format!("the terminal: {error}"))
+}
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  worldshard top --token-file admin.token
+  worldshard top --token-file admin.token --once    one frame, for a pipe
+
+Keys: q ends, the arrows go through the shards.";

@@ -1,0 +1,149 @@
+//! `worldshard admin`: each command as an operator types it, on a server that runs.
+
+use rustix::process::Signal;
+use serde_json::Value;
+use worldshard_client::Event;
+
+use crate::operators::{TokenFile, admin, admin_says, start};
+use crate::server::{PROGRAM, WAIT, eventually, on_each_runtime};
+
+on_each_runtime!(
+    every_command_does_what_it_says,
+    what_cannot_be_is_refused_with_its_reason
+);
+
+fn every_command_does_what_it_says(runtime: &str) {
+    let token = TokenFile::new(&format!("admin-{runtime}"));
+    let args = ["--app", "echo", "--shards", "2", "--auth", "none"];
+    let mut server = start(runtime, &token, &["--log", "warn"], &args);
+    let says = |args: &[&str]| admin_says(&server, &token, args);
+    let mut clients = [server.raw(), server.raw(), server.raw()];
+
+    let list: Value = serde_json::from_str(&says(&["list", "--json"])).unwrap();
+    let sessions: Vec<u64> = list["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["session"].as_u64().unwrap())
+        .collect();
+    assert_eq!(sessions.len(), 3);
+    let table = says(&["list", "--max", "2"]);
+    assert!(table.starts_with("SESSION"), "{table}");
+    assert_eq!(table.lines().count(), 4, "{table}");
+    assert!(table.contains("there may be more: --after"), "{table}");
+
+    let one = sessions[0].to_string();
+    let looked = says(&["inspect", "session", &one]);
+    assert!(looked.contains("seconds_open"), "{looked}");
+    assert!(looked.contains("/ws"), "{looked}");
+
+    assert_eq!(
+        says(&["broadcast", "tea & cake? 50%"]),
+        "3 sessions were told\n"
+    );
+    for client in &mut clients {
+        let heard = client.receive(WAIT).unwrap();
+        assert_eq!(heard, Some(Event::Text("tea & cake? 50%".to_owned())));
+    }
+
+    let kicked = says(&["kick", &one, "--reason", "as asked"]);
+    assert_eq!(kicked, format!("session {one} is closed\n"));
+    let closed = clients
+        .iter_mut()
+        .find_map(|client| match client.try_receive().unwrap() {
+            Some(Event::Closed { code, reason }) => Some((code, reason)),
+            _ => None,
+        });
+    if let Some(closed) = closed {
+        assert_eq!(closed, (1008, "as asked".to_owned()));
+    }
+    eventually("it is gone", || {
+        admin(&server, &token, &["inspect", "session", &one])
+            .status
+            .code()
+            == Some(1)
+    });
+
+    assert_eq!(says(&["log-level"]), "warn\n");
+    assert_eq!(says(&["log-level", "debug"]), "debug\n");
+    assert_eq!(says(&["log-level"]), "debug\n");
+    let status = says(&["status"]);
+    assert!(status.contains("runtime"), "{status}");
+    assert_eq!(status.lines().count(), 4, "{status}");
+
+    assert_eq!(says(&["drain"]), "the server stops\n");
+    let told = clients.iter_mut().map(|client| {
+        client.until(WAIT, |event| match event {
+            Event::Closed { code, .. } => Some(*code),
+            _ => None,
+        })
+    });
+    let codes: Vec<u16> = told.map(Result::unwrap).collect();
+    assert_eq!(
+        codes.iter().filter(|code| **code == 1001).count(),
+        2,
+        "{codes:?}"
+    );
+    drop(clients);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+fn what_cannot_be_is_refused_with_its_reason(runtime: &str) {
+    let token = TokenFile::new(&format!("refused-{runtime}"));
+    let server = start(
+        runtime,
+        &token,
+        &["--log", "off"],
+        &["--shards", "1", "--entities", "100"],
+    );
+    let refused = |args: &[&str], code: i32, why: &str| {
+        let done = admin(&server, &token, args);
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains(why), "{args:?}: {said}");
+    };
+    refused(&["inspect", "session", "77"], 1, "404: no such session");
+    refused(
+        &["inspect", "entity", "9007199254740991"],
+        1,
+        "404: no such entity",
+    );
+    refused(
+        &["inspect", "room", "kitchen"],
+        1,
+        "404: this server has no rooms",
+    );
+    refused(&["kick", "77"], 1, "404");
+    refused(&["log-level", "=="], 1, "400: level");
+    refused(&["kick", "anna"], 2, "invalid value");
+    refused(
+        &["broadcast", "x", "--tenant", "nobody"],
+        1,
+        "404: no such tenant",
+    );
+    let entity = admin_says(&server, &token, &["inspect", "entity", "1", "--json"]);
+    let entity: Value = serde_json::from_str(&entity).unwrap();
+    assert_eq!(
+        (&entity["entity"], &entity["owner"]),
+        (&1.into(), &0.into())
+    );
+
+    let wrong = std::process::Command::new(PROGRAM)
+        .args([
+            "admin",
+            "--url",
+            "https://x",
+            "--token-file",
+            token.path(),
+            "status",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    let (_, body) = server.get("/v1/sessions");
+    assert!(
+        !body.contains("sessions\":"),
+        "clients reach the operators' paths: {body}"
+    );
+    server.signal(Signal::KILL);
+}
