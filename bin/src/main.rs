@@ -4,6 +4,8 @@ mod cli;
 
 #[cfg(feature = "wasm")]
 mod build;
+mod check;
+mod config;
 #[cfg(feature = "wasm")]
 mod dev;
 mod diff;
@@ -16,7 +18,6 @@ mod keys;
 mod project;
 mod replay;
 mod serve;
-mod tls;
 
 #[cfg(target_os = "linux")]
 mod bench;
@@ -38,7 +39,7 @@ mod failure;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command};
@@ -48,9 +49,11 @@ use failure::Failure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let done = start_log(cli.log.as_deref()).and_then(|()| match &cli.command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(args, given(&matches)),
+        Command::Check(args) => check::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Diff(args) => diff::run(args),
@@ -75,6 +78,12 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// What was given to the command itself.
+fn given(matches: &ArgMatches) -> &ArgMatches {
+    let (_, given) = matches.subcommand().expect("clap asks for a command");
+    given
 }
 
 /// Logs go to stderr: stdout is for what a command was asked for.

@@ -342,6 +342,11 @@ impl StopHandle {
     pub(crate) fn certificates(&self) -> Option<&Certificates> {
         self.process.certificates.as_deref()
     }
+
+    /// What clients may do now.
+    pub(crate) fn policies(&self) -> &Policies {
+        &self.process.policies
+    }
 }
 
 impl Berth {
