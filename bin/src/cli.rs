@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use worldshard::sim::FaultKind;
 use worldshard::sim::check::Check;
 use worldshard::worlds::WorldName;
 use worldshard::{Coalesce, Durability, Runtime};
 
+use crate::config::server::UnknownServices;
 use crate::identity::IdentityArgs;
 use crate::keys::{KeygenArgs, TokenArgs};
 use crate::logging::LogFormat;
@@ -49,6 +52,8 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Name the first tick, shard, entity and component in which two kept worlds differ
     Diff(DiffArgs),
+    /// Say whether serve would take a configuration, and if not, where it is wrong
+    Check(crate::check::CheckArgs),
     /// Put many clients on a server, check all they hear, and say what the server spent on them
     #[cfg(target_os = "linux")]
     #[command(after_help = crate::load::args::EXAMPLES)]
@@ -90,6 +95,19 @@ pub(crate) struct ServeArgs {
     #[cfg(feature = "wasm")]
     #[command(flatten)]
     pub(crate) guests: crate::guests::GuestArgs,
+
+    /// A file that says all of this and more; docs/configuration.md has its keys. A variable goes before the file, a flag
+    /// before both. Without, worldshard.yaml, if there is one in the working directory
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Print what holds, as such a file, and serve nothing
+    #[arg(long, help_heading = "Server")]
+    pub(crate) print_config: bool,
+
+    /// What becomes of an allowlist of the file that names a service which the application does not have
+    #[arg(long, value_enum, default_value = "refuse", help_heading = "Server")]
+    pub(crate) unknown_services: UnknownServices,
 
     /// Where to listen; port 0 takes any free one
     #[arg(
@@ -151,7 +169,7 @@ pub(crate) struct ServeArgs {
     pub(crate) identity: IdentityArgs,
 
     #[command(flatten)]
-    pub(crate) admin: crate::serve::AdminFlags,
+    pub(crate) admin: AdminFlags,
 
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
@@ -160,8 +178,8 @@ pub(crate) struct ServeArgs {
     pub(crate) world: WorldArgs,
 
     /// Ticks of the world a second, 0.1 to 1000
-    #[arg(long, value_name = "HZ", default_value = "20", value_parser = tick_interval, allow_negative_numbers = true, help_heading = "World")]
-    pub(crate) tick_rate: TickRate,
+    #[arg(long, value_name = "HZ", default_value = "20", value_parser = tick_rate, allow_negative_numbers = true, help_heading = "World")]
+    pub(crate) tick_rate: f64,
 
     /// How far a client sees, in metres, and the most it may ask for. The default depends on the world: flock 32
     /// of at most 40, crowd 24 of 30, swarm3d 20 of 24. The border between shards is a little wider
@@ -180,6 +198,32 @@ impl ServeArgs {
             None => self.bind.clone(),
         }
     }
+}
+
+/// Where operators look and command.
+#[derive(Args, Debug)]
+pub(crate) struct AdminFlags {
+    /// Answer operators here, not encrypted: for this machine or a network of operators alone; port 0 takes any free one
+    #[arg(
+        long,
+        value_name = "ADDR",
+        requires = "admin_token_file",
+        help_heading = "Operators"
+    )]
+    pub(crate) admin: Option<String>,
+
+    /// The file with the token that operators show: a line of at least 16 bytes
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "admin",
+        help_heading = "Operators"
+    )]
+    pub(crate) admin_token_file: Option<PathBuf>,
+
+    /// Answer /metrics where clients connect too, to whoever asks
+    #[arg(long, help_heading = "Operators")]
+    pub(crate) public_metrics: bool,
 }
 
 /// How connections are encrypted.
@@ -369,7 +413,8 @@ pub(crate) struct SimulateArgs {
     pub(crate) runs: u64,
 }
 
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(ValueEnum, Serialize, Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum AppName {
     /// The world at /world, its page at /
     World,
@@ -385,7 +430,8 @@ pub(crate) enum AppName {
     Space,
 }
 
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(ValueEnum, Serialize, Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum RuntimeName {
     Auto,
     Glommio,
@@ -420,22 +466,12 @@ impl DriverName {
     }
 }
 
-/// A tick rate as it was typed, and the interval it means.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TickRate {
-    pub(crate) hz: f64,
-    pub(crate) interval: Duration,
-}
-
-fn tick_interval(text: &str) -> Result<TickRate, String> {
+fn tick_rate(text: &str) -> Result<f64, String> {
     let hz: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if !(0.1..=1000.0).contains(&hz) {
         return Err("between 0.1 and 1000 ticks a second".to_owned());
     }
-    Ok(TickRate {
-        hz,
-        interval: Duration::from_secs_f64(hz.recip()),
-    })
+    Ok(hz)
 }
 
 fn durability(text: &str) -> Result<Durability, String> {
@@ -548,6 +584,7 @@ Examples:
   worldshard serve --files static --files /client=pkg  files of two folders, in place of the page
   worldshard serve --data world                     goes on where it ended, also after kill -9
   worldshard serve --tls-dev                        at https, for development
+  worldshard serve --config worldshard.yaml         what the file says
 
 One line on stdout says when it serves and where. Ctrl-c tells every client and ends; a second one ends at once.";
 

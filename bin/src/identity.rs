@@ -7,6 +7,9 @@ use clap::{Args, ValueEnum};
 use worldshard::identity::{AUDIENCE, PublicKey, SECRET_BYTES_MIN, SKEW_MAX, VERSION_BYTES_MAX};
 use worldshard::{Auth, OnExceed, OnExpiry, Secret, ServerOptions, TokenPolicy};
 
+use crate::config::number::Within;
+use crate::config::rules;
+use crate::config::security::{self as config, AuthMode};
 use crate::failure::Failure;
 
 /// Whom a server lets in.
@@ -63,86 +66,80 @@ enum AuthName {
 }
 
 impl IdentityArgs {
-    /// Reads the files that the flags name.
-    pub(crate) fn read(&self) -> Result<Identity, Failure> {
-        let unused = |given: bool, flag, wanted| {
-            let why = format!("{flag}: only with --auth {wanted}");
-            if given {
-                return Err(Failure::usage(why));
-            }
-            Ok(())
-        };
-        if self.auth != Some(AuthName::Secret) {
-            unused(
-                self.auth_secret_file.is_some(),
-                "--auth-secret-file",
-                "secret",
-            )?;
+    /// What the flags say, as the section of a configuration.
+    pub(crate) fn section(&self) -> config::Auth {
+        config::Auth {
+            mode: self.auth.map(|auth| match auth {
+                AuthName::None => AuthMode::None,
+                AuthName::Secret => AuthMode::Secret,
+                AuthName::Token => AuthMode::Token,
+            }),
+            secret_file: self.auth_secret_file.clone(),
+            key_files: self.auth_key.clone(),
+            audience: self.auth_audience.clone(),
+            skew_ms: Within::of_duration(self.auth_skew),
+            deadline_ms: Within::of_duration(self.auth_deadline),
+            on_expiry: self.auth_expired.into(),
+            sessions_per_user: Within::unchecked(self.sessions_per_user),
+            on_exceed: self.on_exceed.into(),
         }
-        if self.auth != Some(AuthName::Token) {
-            unused(!self.auth_key.is_empty(), "--auth-key", "token")?;
-        }
-        let auth = match self.auth {
-            None => None,
-            Some(AuthName::None) => Some(Auth::None),
-            Some(AuthName::Secret) => Some(Auth::Secret(self.secret()?)),
-            Some(AuthName::Token) => Some(Auth::Tokens(self.policy()?)),
-        };
-        Ok(Identity {
-            auth,
-            deadline: self.auth_deadline,
-            sessions_per_user: self.sessions_per_user,
-            on_exceed: self.on_exceed,
-            protocol_version: self.protocol_version.clone(),
-        })
     }
 
-    fn secret(&self) -> Result<Secret, Failure> {
-        let wanted = "--auth secret: say where it stands, by --auth-secret-file";
-        let path = self.auth_secret_file.as_deref();
-        let path = path.ok_or_else(|| Failure::usage(wanted))?;
-        let bytes =
-            std::fs::read(path).map_err(|error| failed("--auth-secret-file", path, &error))?;
-        let short = format!("shorter than {SECRET_BYTES_MIN} bytes");
-        Secret::from_file(&bytes).ok_or_else(|| failed("--auth-secret-file", path, &short))
+    pub(crate) fn protocol_version(&self) -> Option<&str> {
+        self.protocol_version.as_deref()
     }
 
-    fn policy(&self) -> Result<TokenPolicy, Failure> {
-        if self.auth_key.is_empty() {
-            let wanted = "--auth token: say whose tokens are good, by --auth-key";
-            return Err(Failure::usage(wanted));
-        }
-        let read = |path: &PathBuf| {
-            let text = std::fs::read_to_string(path);
-            let text = text.map_err(|error| failed("--auth-key", path, &error))?;
-            PublicKey::from_pem(&text).map_err(|why| failed("--auth-key", path, &why))
-        };
-        let keys: Result<Vec<PublicKey>, Failure> = self.auth_key.iter().map(read).collect();
-        let mut policy = TokenPolicy::new(keys?);
-        policy.audience.clone_from(&self.auth_audience);
-        policy.skew = self.auth_skew;
-        policy.on_expiry = self.auth_expired;
-        Ok(policy)
-    }
-}
-
-/// What the flags say, with the contents of their files.
-pub(crate) struct Identity {
-    auth: Option<Auth>,
-    deadline: Duration,
-    sessions_per_user: u32,
-    on_exceed: OnExceed,
-    protocol_version: Option<String>,
-}
-
-impl Identity {
-    pub(crate) fn apply(self, options: &mut ServerOptions) {
-        options.auth = self.auth;
-        options.on_exceed = self.on_exceed;
-        options.protocol_version = self.protocol_version;
-        options.limits.auth_deadline = self.deadline;
+    /// Says it to a server that takes nothing but flags, after reading the files that they name.
+    ///
+    /// # Errors
+    /// Names what does not go together, or the file that is wrong.
+    pub(crate) fn apply(&self, options: &mut ServerOptions) -> Result<(), Failure> {
+        let section = self.section();
+        rules::auth(&section)
+            .map_err(|broken| Failure::usage(format!("{}: {}", broken.key, broken.why)))?;
+        options.auth = read(&section)?;
+        options.limits.auth_deadline = self.auth_deadline;
         options.limits.sessions_per_user = self.sessions_per_user;
+        options.on_exceed = self.on_exceed;
+        options.protocol_version.clone_from(&self.protocol_version);
+        Ok(())
     }
+}
+
+/// What a client must show, with the contents of the files that are named.
+///
+/// # Errors
+/// Names the file that is wrong.
+pub(crate) fn read(auth: &config::Auth) -> Result<Option<Auth>, Failure> {
+    match auth.mode {
+        None => Ok(None),
+        Some(AuthMode::None) => Ok(Some(Auth::None)),
+        Some(AuthMode::Secret) => {
+            let path = auth.secret_file.as_deref().expect("rules ask for it");
+            Ok(Some(Auth::Secret(secret(path)?)))
+        }
+        Some(AuthMode::Token) => Ok(Some(Auth::Tokens(policy(auth)?))),
+    }
+}
+
+fn secret(path: &Path) -> Result<Secret, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| failed("--auth-secret-file", path, &error))?;
+    let short = format!("shorter than {SECRET_BYTES_MIN} bytes");
+    Secret::from_file(&bytes).ok_or_else(|| failed("--auth-secret-file", path, &short))
+}
+
+fn policy(auth: &config::Auth) -> Result<TokenPolicy, Failure> {
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|error| failed("--auth-key", path, &error))?;
+        PublicKey::from_pem(&text).map_err(|why| failed("--auth-key", path, &why))
+    };
+    let keys: Result<Vec<PublicKey>, Failure> = auth.key_files.iter().map(read).collect();
+    let mut policy = TokenPolicy::new(keys?);
+    policy.audience.clone_from(&auth.audience);
+    policy.skew = auth.skew_ms.ms();
+    policy.on_expiry = auth.on_expiry.into();
+    Ok(policy)
 }
 
 /// Files that cannot be read, or are not what they should be, are no slip of the command line.

@@ -7,41 +7,36 @@ use std::time::Duration;
 
 use worldshard::prelude::App;
 use worldshard::runtime::{Recording, manifest_of};
+use worldshard::worlds::WorldName;
 use worldshard::{AppRecipe, DataOptions, worlds};
 
-use crate::cli::{DataArgs, ServeArgs};
+use crate::config::Config;
+use crate::config::server::World;
 use crate::failure::Failure;
 
 /// How `serve` keeps its world, if it is to.
-pub(crate) fn options(args: &ServeArgs) -> Option<DataOptions> {
-    let DataArgs {
-        data,
-        durability,
-        checkpoint_every,
-        checkpoints_kept,
-        accept_loss,
-        digest,
-    } = &args.data;
-    let mut options = DataOptions::new(data.as_ref()?);
-    options.durability = *durability;
-    options.checkpoint_every = Duration::from_secs_f64(*checkpoint_every);
-    options.checkpoints_kept = *checkpoints_kept as usize;
-    options.accept_loss = *accept_loss;
-    options.digest_file.clone_from(digest);
-    options.launch = launch(args);
+pub(crate) fn options(config: &Config) -> Option<DataOptions> {
+    let data = &config.data;
+    let mut options = DataOptions::new(data.folder.as_ref()?);
+    options.durability = data.durability.into();
+    options.checkpoint_every = data.checkpoint_every_ms.ms();
+    options.checkpoints_kept = data.checkpoints_kept.size();
+    options.accept_loss = data.accept_loss;
+    options.digest_file.clone_from(&data.digest_file);
+    options.launch = launch(&config.world);
     Some(options)
 }
 
-fn launch(args: &ServeArgs) -> BTreeMap<String, String> {
-    let wanted = &args.world;
-    let radius = args.interest_radius.map(|radius_m| radius_m.to_string());
+fn launch(wanted: &World) -> BTreeMap<String, String> {
+    let radius = wanted.interest_radius_m;
+    let radius = radius.map(|radius_m| (radius_m.get() as f32).to_string());
     [
-        ("world", Some(wanted.world.to_string())),
-        ("entities", Some(wanted.entities.to_string())),
+        ("world", Some(WorldName::from(wanted.name).to_string())),
+        ("entities", Some(wanted.entities.get().to_string())),
         ("seed", Some(wanted.seed.to_string())),
         (
             "tick_interval_s",
-            Some(args.tick_rate.interval.as_secs_f64().to_string()),
+            Some(wanted.tick_interval().as_secs_f64().to_string()),
         ),
         ("interest_radius", radius),
     ]

@@ -4,6 +4,8 @@ mod cli;
 
 #[cfg(feature = "wasm")]
 mod build;
+mod check;
+mod config;
 #[cfg(feature = "wasm")]
 mod dev;
 mod diff;
@@ -16,7 +18,6 @@ mod keys;
 mod project;
 mod replay;
 mod serve;
-mod tls;
 
 mod admin;
 mod logging;
@@ -42,7 +43,7 @@ mod failure;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
 use cli::{Cli, Command};
 use failure::Failure;
@@ -51,10 +52,12 @@ use failure::Failure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let log = logging::start(cli.log.as_deref(), cli.log_format);
     let done = log.and_then(|()| match &cli.command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(args, given(&matches)),
+        Command::Check(args) => check::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Diff(args) => diff::run(args),
@@ -81,4 +84,10 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// What was given to the command itself.
+fn given(matches: &ArgMatches) -> &ArgMatches {
+    let (_, given) = matches.subcommand().expect("clap asks for a command");
+    given
 }

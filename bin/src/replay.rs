@@ -30,12 +30,13 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<(), Failure> {
     if !args.serve {
         return Ok(());
     }
-    let identity = args.identity.read()?;
+    let mut applied = Ok(());
     let mut app = App::new();
     app.plugin(WebSocketPlugin::bind(args.bind.clone()))
         .plugin((kept::setup(&args.data)?, PagePlugin))
         .still()
-        .options(|options| identity.apply(options));
+        .options(|options| applied = args.identity.apply(options));
+    applied?;
     let running = start_from(&app.build()?, replay);
     let running = running.map_err(|error| Failure::start(error, &args.bind))?;
     let announce = |running: &Running| {

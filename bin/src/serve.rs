@@ -1,100 +1,44 @@
 //! `worldshard serve`: one application on one port, until a signal.
 
-use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use clap::Args;
+use clap::ArgMatches;
 use worldshard::prelude::{App, Update, WebSocketPlugin};
 use worldshard::runtime::{Recovery, one_per_core, shards_kept};
-use worldshard::{AdminOptions, Secret};
-use worldshard::{MessagesPagePlugin, PagePlugin, Running, TourPagePlugin, worlds};
+use worldshard::worlds::WorldName;
+use worldshard::{Auth, MessagesPagePlugin, PagePlugin, Running, TourPagePlugin, worlds};
 
-use crate::apps;
 use crate::cli::{AppName, RuntimeName, ServeArgs};
+use crate::config::outside::Admin;
+use crate::config::reload::Reloading;
+use crate::config::server::World;
+use crate::config::{self, Config, Layers, check_services};
 use crate::failure::Failure;
-use crate::{kept, logging, tls};
-
-/// Where operators look and command.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct AdminFlags {
-    /// Answer operators here, not encrypted: for this machine or a network of operators alone; port 0 takes any free one
-    #[arg(
-        long,
-        value_name = "ADDR",
-        requires = "admin_token_file",
-        help_heading = "Operators"
-    )]
-    pub(crate) admin: Option<String>,
-
-    /// The file with the token that operators show: a line of at least 16 bytes
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "admin",
-        help_heading = "Operators"
-    )]
-    pub(crate) admin_token_file: Option<PathBuf>,
-
-    /// Answer /metrics where clients connect too, to whoever asks
-    #[arg(long, help_heading = "Operators")]
-    pub(crate) public_metrics: bool,
-}
-
-impl AdminFlags {
-    fn read(&self) -> Result<Option<AdminOptions>, Failure> {
-        let (Some(listen), Some(path)) = (&self.admin, &self.admin_token_file) else {
-            return Ok(None);
-        };
-        let refused =
-            |why: String| Failure::usage(format!("--admin-token-file {}: {why}", path.display()));
-        let bytes = fs::read(path).map_err(|error| refused(error.to_string()))?;
-        let short = || refused("too short to be a secret; at least 16 bytes".to_owned());
-        let token = Secret::from_file(&bytes).ok_or_else(short)?;
-        let mut options = AdminOptions::new(listen.clone(), token);
-        options.log = logging::hand();
-        Ok(Some(options))
-    }
-}
+use crate::{apps, identity, kept};
 
 /// Serves; returns when told to stop and all is said.
-pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
-    if args.heartbeat_timeout <= args.heartbeat_interval {
-        return Err(Failure::usage(format!(
-            "--heartbeat-timeout {}: longer than --heartbeat-interval, {}, or nobody has the time to answer",
-            args.heartbeat_timeout, args.heartbeat_interval
-        )));
+pub(crate) fn run(args: &ServeArgs, given: &ArgMatches) -> Result<(), Failure> {
+    let file = config::file(args.config.as_deref());
+    let layers = Layers::new(file)?.flags(args, given);
+    let config = layers.read()?;
+    if args.print_config {
+        // Whoever does not want it may have closed stdout.
+        let _ = write!(std::io::stdout(), "{}", config.yaml());
+        return Ok(());
     }
-    let data = kept::options(args);
-    if data.is_some() && args.app != AppName::World {
-        return Err(Failure::usage(
-            "--data: only a world can be kept; leave it out, or take --app world",
-        ));
-    }
-    let shards = shards(args)?;
-    let identity = args.identity.read()?;
-    let admin = args.admin.read()?;
-    let address = args.address();
-    let mut app = App::new();
-    app.plugin(WebSocketPlugin::bind(address.clone()))
-        .shards(shards)
-        .runtime(args.runtime.into())
-        .coalesce(args.coalesce)
-        .options(|options| {
-            options.data = data;
-            options.tls = tls::options(args);
-            options.limits.resume_grace = args.resume_grace;
-            options.limits.ping_interval = Duration::from_secs(args.heartbeat_interval.into());
-            options.limits.silence_max = Duration::from_secs(args.heartbeat_timeout.into());
-            identity.apply(options);
-            options.admin = admin;
-            options.public_metrics = args.admin.public_metrics;
-        });
-    add(&mut app, args)?;
-    let running = app
-        .start()
-        .map_err(|error| Failure::start(error, &address))?;
+    let identity = identity::read(&config.auth)?;
+    let recipe = app(&config, identity, Some(args))?.build()?;
+    check_services(&config, &layers, &recipe)?;
+    let running = worldshard::runtime::start(&recipe);
+    let running = running.map_err(|error| Failure::start(error, config.listen()))?;
+    let line = ready_line(
+        args,
+        &config,
+        layers.file.as_deref(),
+        recipe.options().shards,
+        &running,
+    );
     let announce = |running: &Running| {
         // Whoever does not want the line may have closed stdout; the server is there for its clients.
         let mut out = std::io::stdout();
@@ -104,26 +48,58 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         for note in notes {
             tracing::warn!(note, "while the world was opened");
         }
-        let _ = writeln!(out, "{}", ready_line(args, shards, running));
+        let _ = writeln!(out, "{line}");
         if let Some(addr) = running.admin_addr() {
             let _ = writeln!(out, "worldshard: operators at http://{addr}/");
         }
     };
+    if layers.file.is_none() {
+        return running
+            .join_or_signal_after(announce)
+            .map_err(Failure::from);
+    }
+    let reloading = Reloading::new(layers, config, recipe, running.reloader());
+    let wishes = reloading.start()?;
+    let hung_up = move || {
+        // Full: it is about to be read anyway.
+        let _ = wishes.try_send(());
+    };
     running
-        .join_or_signal_after(announce)
+        .join_or_signal_reloading(announce, hung_up)
         .map_err(Failure::from)
 }
 
-/// Adds what is served: a module, a world, or a small application, and the page at `/` unless files are there.
-fn add(app: &mut App, args: &ServeArgs) -> Result<(), Failure> {
-    for (path, folder) in &args.files {
+/// The application that a configuration means, or the module that a flag names, ready to be built.
+pub(crate) fn app(
+    config: &Config,
+    identity: Option<Auth>,
+    args: Option<&ServeArgs>,
+) -> Result<App, Failure> {
+    let is_module = args.and_then(module).is_some();
+    if is_module && config.data.folder.is_some() {
+        return Err(Failure::usage(
+            "data.folder: only a world can be kept, not the rooms of a module",
+        ));
+    }
+    let shards = shards(config, is_module)?;
+    let admin = config.admin.as_ref().map(Admin::options).transpose()?;
+    let mut app = App::new();
+    app.plugin(WebSocketPlugin::bind(config.listen()))
+        .shards(shards)
+        .options(|options| {
+            config.apply(options);
+            options.shards = shards;
+            options.auth = identity;
+            options.data = kept::options(config);
+            options.admin = admin;
+        });
+    for (path, folder) in &config.server.files {
         app.files(path, folder);
     }
-    let has_page = args.files.iter().any(|(path, _)| path == "/");
     #[cfg(feature = "wasm")]
-    if let Some(served) = args.guests.read()? {
+    if let Some(served) = args.map(|args| args.guests.read()).transpose()?.flatten() {
         match &served.files {
-            _ if has_page => {}
+            _ if has_page(config) => {}
             Some(folder) => {
                 app.files("/", folder);
             }
@@ -131,19 +107,30 @@ fn add(app: &mut App, args: &ServeArgs) -> Result<(), Failure> {
                 app.plugin(MessagesPagePlugin);
             }
         }
-        served.add(app, args.tick_rate.interval, args.world.seed);
-        return Ok(());
+        served.add(&mut app, config.world.tick_interval(), config.world.seed);
+        return Ok(app);
     }
-    match args.app {
-        AppName::World => app.plugin(world(args)),
+    add(&mut app, config);
+    Ok(app)
+}
+
+fn has_page(config: &Config) -> bool {
+    config.server.files.contains_key("/")
+}
+
+/// Adds what is served: a world, or a small application, and the page at `/` unless files are there.
+fn add(app: &mut App, config: &Config) {
+    let name = config.server.app;
+    match name {
+        AppName::World => app.plugin(world(&config.world)),
         AppName::Echo => app.system(Update, apps::echo),
         AppName::Broadcast => app.system(Update, apps::broadcast),
         AppName::Rooms => app.rooms(apps::rooms()),
         AppName::Tour => apps::tour(app),
         AppName::Space => apps::space(app),
     };
-    match args.app {
-        _ if has_page => {}
+    match name {
+        _ if has_page(config) => {}
         AppName::World => {
             app.plugin(PagePlugin);
         }
@@ -154,50 +141,53 @@ fn add(app: &mut App, args: &ServeArgs) -> Result<(), Failure> {
             app.plugin(TourPagePlugin);
         }
     }
-    Ok(())
 }
 
 /// Tells where the server is and what it runs.
-fn ready_line(args: &ServeArgs, shards: u16, running: &Running) -> String {
+fn ready_line(
+    args: &ServeArgs,
+    config: &Config,
+    file: Option<&Path>,
+    shards: u16,
+    running: &Running,
+) -> String {
     let addr = running
         .local_addr()
         .expect("an address to listen on was given");
-    let (wanted, hz) = (&args.world, args.tick_rate.hz);
+    let (wanted, hz) = (&config.world, config.world.tick_rate_hz.get());
     let mut runtime = running.runtime_name().to_owned();
-    if args.runtime == RuntimeName::Auto {
+    if config.server.runtime == RuntimeName::Auto {
         runtime = format!("{runtime}: {}", running.runtime_reason());
     }
-    let (scheme, certificate) = match running.certificate_fingerprint() {
-        None => ("http", String::new()),
-        Some(fingerprint) => ("https", format!(", certificate SHA-256 {fingerprint}")),
+    let fingerprint = running.certificate_fingerprint();
+    let scheme = if fingerprint.is_some() {
+        "https"
+    } else {
+        "http"
     };
-    let at = format!("worldshard: {scheme}://{addr}/ ");
-    if let Some(module) = module(args) {
-        let module = module.display();
-        return format!(
-            "{at} {module} at /ws/{{room}} and /ws, {shards} shards, {hz} Hz, runtime {runtime}{certificate}"
-        );
-    }
-    match args.app {
-        AppName::World => format!(
-            "{at} world {}, {} entities, {shards} shards, {hz} Hz, runtime {runtime}{}{certificate}",
-            wanted.world,
-            wanted.entities,
-            running.recovery().map_or(String::new(), came_back),
+    let what = match (module(args), config.server.app) {
+        (Some(module), _) => format!(
+            "{} at /ws/{{room}} and /ws, {shards} shards, {hz} Hz",
+            module.display()
         ),
-        AppName::Echo => {
-            format!("{at} echo at /ws, {shards} shards, runtime {runtime}{certificate}")
-        }
-        AppName::Broadcast => {
-            format!("{at} broadcast at /ws, {shards} shards, runtime {runtime}{certificate}")
-        }
-        AppName::Rooms => {
-            format!("{at} rooms at /ws/ROOM, {shards} shards, runtime {runtime}{certificate}")
-        }
-        AppName::Tour | AppName::Space => {
-            format!("{at} examples, {shards} shards, runtime {runtime}{certificate}")
-        }
-    }
+        (None, AppName::World) => format!(
+            "world {}, {} entities, {shards} shards, {hz} Hz",
+            WorldName::from(wanted.name),
+            wanted.entities.get()
+        ),
+        (None, AppName::Echo) => format!("echo at /ws, {shards} shards"),
+        (None, AppName::Broadcast) => format!("broadcast at /ws, {shards} shards"),
+        (None, AppName::Rooms) => format!("rooms at /ws/ROOM, {shards} shards"),
+        (None, AppName::Tour | AppName::Space) => format!("examples, {shards} shards"),
+    };
+    let recovered = running.recovery().map(came_back);
+    let certificate = fingerprint.map(|one| format!(", certificate SHA-256 {one}"));
+    let file = file.map(|file| format!(", configured by {}", file.display()));
+    let more: String = [recovered, certificate, file]
+        .into_iter()
+        .flatten()
+        .collect();
+    format!("worldshard: {scheme}://{addr}/  {what}, runtime {runtime}{more}")
 }
 
 /// How a world that was kept came back.
@@ -211,12 +201,11 @@ fn came_back(recovery: &Recovery) -> String {
     format!(", goes on after tick {tick} (checkpoint of {checkpoint}, {took:.0?})")
 }
 
-fn world(args: &ServeArgs) -> worlds::WorldSetup {
-    let wanted = &args.world;
-    let setup = worlds::world(wanted.world, wanted.entities, wanted.seed)
-        .tick_interval(args.tick_rate.interval);
-    match args.interest_radius {
-        Some(radius_m) => setup.interest_radius_m(radius_m),
+fn world(wanted: &World) -> worlds::WorldSetup {
+    let setup = worlds::world(wanted.name.into(), wanted.entities.get(), wanted.seed)
+        .tick_interval(wanted.tick_interval());
+    match wanted.interest_radius_m {
+        Some(radius_m) => setup.interest_radius_m(radius_m.get() as f32),
         None => setup,
     }
 }
@@ -233,15 +222,16 @@ fn module(_: &ServeArgs) -> Option<&Path> {
 }
 
 /// A world on one core has two shards, so that there is a border to see; one that is kept has as many as it had.
-fn shards(args: &ServeArgs) -> Result<u16, Failure> {
-    if args.shards > 0 {
-        return Ok(args.shards);
+fn shards(config: &Config, is_module: bool) -> Result<u16, Failure> {
+    let said = u16::try_from(config.server.shards.get()).expect("its range is that of shards");
+    if said > 0 {
+        return Ok(said);
     }
-    let folder = args.data.data.as_deref();
+    let folder = config.data.folder.as_deref();
     if let Some(kept) = folder.map(shards_kept).transpose()?.flatten() {
         return Ok(kept);
     }
-    let is_world = args.app == AppName::World && module(args).is_none();
+    let is_world = config.server.app == AppName::World && !is_module;
     let least = if is_world { 2 } else { 1 };
     Ok(one_per_core().max(least))
 }

@@ -58,9 +58,9 @@ pub mod worlds;
 mod page;
 
 pub use app::{
-    AdminOptions, App, AppRecipe, BIND_VARIABLE, CertificateSource, Coalesce, Creation, DataOptions,
-    Durability, ExtSaid, Framing, HotSaid, LogControl, Rooms, Runtime, Screened, ServerLimits, ServerOptions,
-    TlsOptions, WhenEmpty,
+    AdminOptions, App, AppRecipe, BIND_VARIABLE, CertificateSource, Coalesce, Creation,
+    DataOptions, Durability, ExtSaid, Framing, HotSaid, LogControl, Rooms, Runtime, Screened,
+    ServerLimits, ServerOptions, TlsOptions, WhenEmpty,
 };
 pub use audience::Audience;
 pub use context::Context;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use worldshard_protocol::hot::{APP_SVC, ECHO_SVC, WORLD_SVC};
 use worldshard_shard::Recipe;
 use worldshard_transport::{RequestHead, Response};
 
 use crate::app::binary_command::BinaryCommand;
-use crate::app::ext_service::ExtService;
+use crate::app::ext_service::{ExtService, RESERVED};
 use crate::app::hot_service::HotService;
 use crate::app::http::Site;
 use crate::app::options::ServerOptions;
@@ -78,6 +79,18 @@ impl AppRecipe {
     pub fn framing(&self, path: &str) -> Option<Framing> {
         let of_room = || self.room_kind(path).map(|rooms| rooms.framing);
         self.paths.get(path).copied().or_else(of_room)
+    }
+
+    /// The services of the ext lane: the server's own, and the application's.
+    pub fn ext_services(&self) -> impl Iterator<Item = &str> {
+        RESERVED
+            .into_iter()
+            .chain(self.ext_services.keys().copied())
+    }
+
+    /// The services of the hot lane, by their numbers.
+    pub fn hot_services(&self) -> impl Iterator<Item = u8> {
+        [ECHO_SVC, WORLD_SVC, APP_SVC].into_iter()
     }
 
     /// The rooms that are reached at `path`.

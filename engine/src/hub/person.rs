@@ -125,19 +125,6 @@ impl Hub {
         }
     }
 
-    /// Ends a session of this home because an operator says so; false when there is none.
-    pub fn kick(&mut self, session: SessionId, reason: &str) -> bool {
-        if self.desk.path(session).is_none() {
-            return false;
-        }
-        let envelope = format!(
-            r#"{{"v":1,"svc":"sys","type":"kicked","data":{{"reason":{}}}}}"#,
-            serde_json::Value::from(reason)
-        );
-        self.turn_out(session, &envelope, Cow::Owned(reason.to_owned()));
-        true
-    }
-
     /// Ends a session of this home that gave way to a newer one.
     pub(crate) fn displaced(&mut self, session: SessionId) {
         self.turn_out(session, KICKED, Cow::Borrowed("kicked"));

@@ -5,14 +5,14 @@ use worldshard_protocol::app::SYS_SVC_NAME;
 use worldshard_protocol::ext::EXT_NAME_BYTES_MAX;
 
 /// The services and types of the ext lane that clients may say.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ExtAllowed {
     /// Ascending by service, each once.
     services: Vec<(Box<str>, Types)>,
 }
 
 /// Which types of a service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Types {
     All,
     /// Ascending.
@@ -20,7 +20,7 @@ enum Types {
 }
 
 /// The services and opcodes of the hot lane that clients may say: one bit for each pair of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct HotAllowed {
     opcodes: Box<[[u64; WORDS]; SERVICES]>,
 }

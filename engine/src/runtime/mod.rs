@@ -56,7 +56,7 @@ pub use cores::one_per_core;
 pub use in_process::{ClientFactory, InProcessClient};
 pub use keeping::{Difference, Recording, Recovery, first_difference, manifest_of, shards_kept};
 pub use phase_times::{Phase, PhaseTimes};
-pub use running::{Running, start, start_from, start_placed};
+pub use running::{Reloader, Running, start, start_from, start_placed};
 pub use secret::fresh as fresh_bytes;
 pub use simulated::{SimReport, run_simulated};
 pub use unpaced::{RunReport, ShardTick, UnpacedRun, run_unpaced};

@@ -1,13 +1,11 @@
 //! What the threads of one server share, and what is said between them.
 
 use std::os::fd::OwnedFd;
-use std::sync::mpsc::SyncSender;
 use std::sync::atomic::AtomicU16;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
-use worldshard_protocol::SessionId;
 use worldshard_shard::Envelope;
 use worldshard_spatial::ShardId;
 use worldshard_transport::RequestHead;
@@ -103,8 +101,6 @@ pub(crate) enum Mail {
         /// What it says.
         letter: Letter,
     },
-    /// Closes a session of this home, because whoever runs the server says so.
-    Kick(Box<Kick>),
     /// What another thread has to ask of a hub, or to have it do. The thread waits for no longer than it says itself.
     Errand(Errand),
     /// Panics in the next first half of a tick, so that a test sees the shard come back.
@@ -113,15 +109,6 @@ pub(crate) enum Mail {
     Freeze(Duration),
 }
 
-/// A session that is to be closed.
-pub(crate) struct Kick {
-    /// Which one.
-    pub(crate) session: SessionId,
-    /// What it is told.
-    pub(crate) reason: String,
-    /// Learns whether there was one.
-    pub(crate) answer: SyncSender<bool>,
-}
 /// What is done to a hub, on its thread.
 pub(crate) type Errand = Box<dyn FnOnce(&mut Hub) + Send>;
 

@@ -59,6 +59,22 @@ pub fn start_placed(recipe: &Arc<AppRecipe>, place: Place) -> Result<Running> {
     start_wired(recipe, place, None)
 }
 
+/// Says anew what holds for the clients of a server that runs, from any thread; when it has ended, to nobody.
+#[derive(Clone)]
+pub struct Reloader {
+    server: StopHandle,
+}
+
+impl Reloader {
+    /// As [`Running::reload`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn reload(&self, options: &ServerOptions) -> Result<()> {
+        self.server.policies().replace(options)
+    }
+}
+
 fn start_wired(
     recipe: &Arc<AppRecipe>,
     place: Place,
@@ -179,13 +195,34 @@ impl Running {
     /// # Errors
     /// As [`join_or_signal`](Self::join_or_signal).
     pub fn join_or_signal_after(self, announce: impl FnOnce(&Self)) -> Result<()> {
+        self.join_or_signals(announce, None::<fn()>)
+    }
+
+    /// As [`join_or_signal_after`](Self::join_or_signal_after), but SIGHUP never ends the process: it has `hung_up` called,
+    /// after the certificate was read again. That is on the thread that waits for signals, so it returns soon.
+    ///
+    /// # Errors
+    /// As [`join_or_signal`](Self::join_or_signal).
+    pub fn join_or_signal_reloading(
+        self,
+        announce: impl FnOnce(&Self),
+        hung_up: impl FnMut() + Send + 'static,
+    ) -> Result<()> {
+        self.join_or_signals(announce, Some(hung_up))
+    }
+
+    fn join_or_signals(
+        self,
+        announce: impl FnOnce(&Self),
+        mut hung_up: Option<impl FnMut() + Send + 'static>,
+    ) -> Result<()> {
         let refused = |source| Error::Io {
             what: "catching signals".to_owned(),
             source,
         };
         let mut caught = vec![SIGINT, SIGTERM];
-        // Without a certificate to read again it ends the process, as it does unless it is caught.
-        if self.server.certificates().is_some() {
+        // With nothing to read again it ends the process, as it does unless it is caught.
+        if self.server.certificates().is_some() || hung_up.is_some() {
             caught.push(SIGHUP);
         }
         let mut signals = Signals::new(caught).map_err(refused)?;
@@ -198,6 +235,9 @@ impl Running {
                 for signal in signals.forever() {
                     if signal == SIGHUP {
                         reload(&stop);
+                        if let Some(hung_up) = &mut hung_up {
+                            hung_up();
+                        }
                         continue;
                     }
                     tracing::info!(?urgency, "stopping");
@@ -279,6 +319,14 @@ impl Running {
     #[must_use]
     pub fn tenants(&self) -> Vec<TenantStatus> {
         self.server.policies().rules().statuses()
+    }
+
+    /// What does the same while this waits for the server's end.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        Reloader {
+            server: self.server.handle(),
+        }
     }
 
     /// The SHA-256 of the certificate that new connections are shown, in pairs of hexadecimal digits; none without TLS.

@@ -26,7 +26,7 @@ use super::mailbox::{Mailbox, mailboxes};
 use super::metrics::Refused;
 use super::pacing::Pacer;
 use super::probe::Chosen;
-use super::process::{Kick, Mail, Place, Process};
+use super::process::{Mail, Place, Process};
 use super::reactor::{Reactor, Schedule};
 use super::rereading::Rereading;
 use super::secret;
@@ -276,12 +276,12 @@ impl Server {
             return false;
         }
         let (answer, answered) = sync_channel(1);
-        let kick = Kick {
-            session,
-            reason: reason.to_owned(),
-            answer,
+        let reason = reason.to_owned();
+        let kick = move |hub: &mut Hub| {
+            // Whoever asked may not wait any more.
+            let _ = answer.try_send(hub.kick(session, &reason));
         };
-        let sent = self.process.post.letter(home, Mail::Kick(Box::new(kick)));
+        let sent = self.process.post.letter(home, Mail::Errand(Box::new(kick)));
         sent.is_ok() && answered.recv_timeout(KICK_WAIT).unwrap_or(false)
     }
 
@@ -392,6 +392,11 @@ impl StopHandle {
     /// What it stops.
     pub(crate) fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// What clients may do now.
+    pub(crate) fn policies(&self) -> &Policies {
+        &self.process.policies
     }
 }
 

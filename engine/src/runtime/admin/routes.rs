@@ -136,7 +136,13 @@ fn room(process: &Process, head: &RequestHead) -> Result<Response, Response> {
     if process.recipe.rooms.is_empty() {
         return Err(missing("this server has no rooms"));
     }
+    let rules = process.policies.rules();
+    let tenant = match head.query_value("tenant") {
+        None => 0,
+        Some(id) => rules.index(&id).ok_or_else(|| missing("no such tenant"))?,
+    };
     let id = RoomId {
+        tenant,
         kind,
         name: name.as_ref().into(),
     };

@@ -14,7 +14,6 @@ use super::{Reactor, Slot};
 use crate::hub::banned_text;
 use crate::policy::Refused;
 use crate::runtime::acceptor::TLS_REFUSAL;
-use crate::runtime::process::Kick;
 use crate::runtime::{clock, socket};
 
 impl Reactor {
@@ -115,17 +114,6 @@ impl Reactor {
                 self.turn_away(slot, proving.arriving, code, &why, now);
             }
         }
-    }
-
-    /// Closes a session because whoever runs the server says so.
-    pub(super) fn kick(&mut self, kick: &Kick) {
-        let Kick {
-            session, reason, ..
-        } = kick;
-        self.unheard = true;
-        let kicked = self.hub.call("kick", |hub| hub.kick(*session, reason));
-        // Who asked may have waited long enough.
-        let _ = kick.answer.try_send(kicked == Some(true));
     }
 }
 

@@ -244,7 +244,7 @@ impl Reactor {
         {
             return self.respond(slot, &refusal.response(), true, now);
         }
-let address = self.address(slot, head);
+        let address = self.address(slot, head);
         let arriving = Arriving::new(head, framing, answer).of(&claim, address);
         self.log_arrival(slot, &arriving);
         match &offer {

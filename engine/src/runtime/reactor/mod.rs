@@ -501,7 +501,6 @@ impl Reactor {
                 self.unheard = true;
                 self.hub.call("letter", |hub| hub.letter(from, letter));
             }
-            Mail::Kick(kick) => self.kick(&kick),
             Mail::Errand(errand) => {
                 self.unheard = true;
                 self.hub.call("errand", errand);
