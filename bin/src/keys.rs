@@ -30,6 +30,10 @@ pub(crate) struct TokenArgs {
     #[arg(long, value_name = "USER", value_parser = user)]
     user: UserId,
 
+    /// The tenant whose clients it is good for: without, those of all
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
+
     /// For how many seconds, from now on
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=TTL_MAX_S))]
     ttl: u64,
@@ -71,6 +75,7 @@ pub(crate) fn token(args: &TokenArgs) -> Result<(), Failure> {
     let issued = since_1970();
     let grant = Grant {
         user: args.user.clone(),
+        tenant: args.tenant.clone(),
         audience: args.audience.clone(),
         issued,
         expires: issued + Duration::from_secs(args.ttl),

@@ -11,7 +11,7 @@ use worldshard_spatial::Point;
 pub enum Audience {
     /// One session, wherever its home is.
     One(SessionId),
-    /// Every session that is open on any shard when the message is sent.
+    /// Every session that is open on any shard when the message is sent, whatever its tenant: they share the world.
     All,
     /// All but one.
     AllBut(SessionId),
@@ -19,11 +19,11 @@ pub enum Audience {
     Group(Vec<SessionId>),
     /// All but the listed sessions.
     AllButGroup(Vec<SessionId>),
-    /// Every session of a user, wherever its home is, that has not ended when the message is sent. Of a user without any
+    /// Every session of a user, of the first tenant unless a system [speaks of](crate::Context::speak_of) another, wherever its home is, that has not ended when the message is sent. Of a user without any
     /// nobody is told: [`Context::sessions_of`](crate::Context::sessions_of) says whether there is one.
     User(UserId),
     /// The members of a room that [`Rooms::named`](crate::Rooms::named) has, who are told without its service. Of a room
-    /// that is none nobody is told.
+    /// that is none nobody is told. Of the same tenant as a user.
     Room {
         /// Of which kind it is.
         kind: String,

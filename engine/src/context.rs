@@ -146,7 +146,25 @@ impl<'a> Context<'a> {
     /// Takes the lock around the users' seats, which others share who ask or send to a user.
     #[must_use]
     pub fn sessions_of(&self, user: &UserId) -> Vec<SessionId> {
-        self.desk.commons.seats.sessions_of(user)
+        let tenant = self.desk.spoken_of;
+        self.desk.commons.seats.sessions_of(tenant, user)
+    }
+
+    /// The id of the tenant that a session homed on this shard is of: `default` where none are named. Another one for a
+    /// session that is not here is not told: it is of the first.
+    #[must_use]
+    pub fn tenant(&self, session: SessionId) -> String {
+        self.desk.tenant_id(session)
+    }
+
+    /// Has the names of users and rooms be those of a tenant, from here to the end of this system: in
+    /// [`sessions_of`](Self::sessions_of), [`list_rooms`](Self::list_rooms), [`Audience::User`] and [`Audience::Room`].
+    /// False when there is no such tenant. A system begins with the first one. What names a session besides is about the
+    /// tenant of that.
+    pub fn speak_of(&mut self, tenant: &str) -> bool {
+        let index = self.desk.commons.policies.rules().index(tenant);
+        self.desk.spoken_of = index.unwrap_or(self.desk.spoken_of);
+        index.is_some()
     }
 
     /// What a session homed on this shard runs in, as it says.

@@ -90,6 +90,13 @@ impl Room<'_> {
         &self.state.name
     }
 
+    /// The id of the tenant whose room it is: `default` where none are named.
+    #[must_use]
+    pub fn tenant(&self) -> String {
+        let rules = self.desk.commons.policies.rules();
+        rules.tenant(self.state.tenant).id.to_string()
+    }
+
     /// Its members, ascending.
     pub fn members(&self) -> impl ExactSizeIterator<Item = SessionId> + '_ {
         self.state.sessions()
@@ -169,7 +176,7 @@ impl Room<'_> {
         name: &str,
         request: impl Into<Payload>,
     ) {
-        let Some(to) = self.desk.room_named(kind, name) else {
+        let Some(to) = self.desk.room_named(self.state.tenant, kind, name) else {
             tracing::error!(kind, "a member is to be moved to a room of no kind");
             return;
         };

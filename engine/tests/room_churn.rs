@@ -179,7 +179,7 @@ impl Hubs {
         let how = self.draw(3);
         if how == 0 {
             let path = format!("/{kind}/{name}");
-            let home = self.recipe.room_host(&path, SHARDS).unwrap();
+            let home = self.recipe.room_host(0, &path, SHARDS).unwrap();
             let session = self.open(home, path);
             self.say(session, "hello");
             return there.push(Guest::OfRoom(session));
@@ -357,7 +357,7 @@ fn taken(sessions: usize, path: impl Fn(usize) -> String) -> usize {
     let before = live();
     for session in 0..sessions {
         let path = path(session);
-        let home = hubs.recipe.room_host(&path, 8);
+        let home = hubs.recipe.room_host(0, &path, 8);
         let home = home.unwrap_or(ShardId((session % 8) as u16));
         hubs.open(home, path);
         if session % 100 == 0 {

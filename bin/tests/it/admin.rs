@@ -55,7 +55,7 @@ fn every_command_does_what_it_says(runtime: &str) {
             _ => None,
         });
     if let Some(closed) = closed {
-        assert_eq!(closed, (1008, "as asked".to_owned()));
+        assert_eq!(closed, (1008, "kicked".to_owned()));
     }
     eventually("it is gone", || {
         admin(&server, &token, &["inspect", "session", &one])

@@ -1,6 +1,7 @@
 //! How a server runs: where it listens, on how many shards, within which bounds. Never what the world is.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::admin::AdminOptions;
 use super::tls::TlsOptions;
 use crate::error::{Error, Result};
 use crate::identity::{Auth, OnExceed, SKEW_MAX, VERSION_BYTES_MAX};
-use crate::policy::{Ban, HandshakeLimit, TenantOptions};
+use crate::policy::{self, Ban, HandshakeLimit, TenantOptions};
 
 /// How a server runs.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct ServerOptions {
     pub handshakes: Option<HandshakeLimit>,
     /// Who may not come.
     pub bans: Vec<Ban>,
+    /// The proxies before the server, which say in `X-Forwarded-For` for whom they connect. Nobody else is believed.
+    pub proxies: Vec<IpAddr>,
     /// The version of the application's protocol: a client whose query has another `v`, or none, is answered
     /// 400. Not said: nobody is asked.
     pub protocol_version: Option<String>,
@@ -223,6 +226,7 @@ impl Default for ServerOptions {
             tenants: Vec::new(),
             handshakes: None,
             bans: Vec::new(),
+            proxies: Vec::new(),
             protocol_version: None,
             limits: ServerLimits::default(),
             data: None,
@@ -294,6 +298,7 @@ impl ServerOptions {
             }
         }
         self.validate_identity()?;
+        policy::check(self)?;
         if let Some(tls) = &self.tls
             && tls.turn_handshake_steps_max == 0
         {

@@ -8,6 +8,7 @@ use worldshard_spatial::ShardId;
 use worldshard_transport::decode_path;
 
 use crate::app::Framing;
+use crate::policy::TenantIndex;
 use crate::service::Service;
 
 /// Rooms of one kind. Each lives on one shard, where the connections to its path have their home.
@@ -58,9 +59,11 @@ pub enum WhenEmpty {
     EndAfter(Duration),
 }
 
-/// A room that a path names.
+/// A room of a tenant. The same name in two tenants is two rooms.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct RoomId {
+    /// Whose clients come to it.
+    pub(crate) tenant: TenantIndex,
     /// Of which kind: the first that was added is 0.
     pub(crate) kind: u16,
     pub(crate) name: Arc<str>,
@@ -200,10 +203,11 @@ impl Rooms {
 }
 
 impl RoomId {
-    /// A number that follows from the room's kind and name alone: the same in every process.
+    /// A number that follows from the room's tenant, kind and name alone: the same in every process.
     pub(crate) fn hash(&self) -> u64 {
         // FNV-1a, and a finish that moves what differs at the end into all bits.
-        let bytes = self.kind.to_le_bytes().into_iter().chain(self.name.bytes());
+        let numbers = [self.tenant, self.kind].map(u16::to_le_bytes);
+        let bytes = numbers.into_iter().flatten().chain(self.name.bytes());
         let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });

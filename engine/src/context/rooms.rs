@@ -20,7 +20,7 @@ impl Context<'_> {
         name: &str,
         request: impl Into<Payload>,
     ) {
-        let Some(room) = self.desk.room_named(kind, name) else {
+        let Some(room) = self.desk.room_named(self.desk.tenant(session), kind, name) else {
             panic!("there are no rooms of the kind {kind:?}");
         };
         self.desk
@@ -29,7 +29,7 @@ impl Context<'_> {
 
     /// Has a session leave a room; false when it is not in it.
     pub fn leave(&mut self, session: SessionId, kind: &str, name: &str) -> bool {
-        let room = self.desk.room_named(kind, name);
+        let room = self.desk.room_named(self.desk.tenant(session), kind, name);
         room.is_some_and(|room| self.desk.leave_room(session, &room, None))
     }
 
@@ -41,7 +41,7 @@ impl Context<'_> {
         name: &str,
         payload: impl Into<Payload>,
     ) -> bool {
-        let room = self.desk.room_named(kind, name);
+        let room = self.desk.room_named(self.desk.tenant(session), kind, name);
         room.is_some_and(|room| self.desk.say_in_room(session, &room, payload.into()))
     }
 
@@ -49,7 +49,7 @@ impl Context<'_> {
     /// no answer yet.
     #[must_use]
     pub fn may_tell_room(&self, session: SessionId, kind: &str, name: &str) -> bool {
-        let room = self.desk.room_named(kind, name);
+        let room = self.desk.room_named(self.desk.tenant(session), kind, name);
         room.is_some_and(|room| self.desk.memberships.has(session, &room))
     }
 

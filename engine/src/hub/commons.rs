@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::hub::rooms::Directory;
 use crate::hub::token::ResumeKey;
 use crate::identity::Seats;
-use crate::policy::Policies;
+use crate::policy::{Policies, TenantStatus};
 
 /// What all hubs of a process share. A clone shares it.
 #[derive(Clone)]
@@ -26,8 +26,6 @@ pub struct Commons {
     pub(crate) policies: Arc<Policies>,
     pub(crate) rooms: RoomCount,
     pub(crate) directory: Directory,
-    /// How many names for rooms were made.
-    pub(crate) names: Arc<AtomicU64>,
     /// Counters of sessions up to here are of processes before.
     pub(crate) sessions_before: u64,
     /// Signs resume tokens; without one, no session is resumed.
@@ -63,10 +61,8 @@ impl Commons {
         let population = recipe.world.population_by_cell(&grid);
         let cell_map = CellMap::balanced(grid, shards, population.as_deref())
             .map_err(worldshard_shard::ConfigError::Space)?;
-        let options = &recipe.options;
-        let seats = Seats::new(options.limits.sessions_per_user, options.on_exceed);
-        let policies = Arc::new(Policies::new(options));
-        Ok(Self::over(Arc::new(cell_map), seats, policies))
+        let policies = Arc::new(Policies::new(&recipe.options));
+        Ok(Self::over(Arc::new(cell_map), policies))
     }
 
     /// As the process with this number for its world, the first being 0: no session gets the id of one of a process
@@ -80,11 +76,11 @@ impl Commons {
     /// For the hubs of the process with this number, over the same map: nothing that was counted is known to them.
     pub(crate) fn begun_anew(&self, number: u32) -> Self {
         let cell_map = Arc::clone(&self.cell_map);
-        let policies = Arc::clone(&self.policies);
-        Self::over(cell_map, self.seats.begun_anew(), policies).of_process(number)
+        let policies = Arc::new(self.policies.begun_anew());
+        Self::over(cell_map, policies).of_process(number)
     }
 
-    fn over(cell_map: Arc<CellMap>, seats: Seats, policies: Arc<Policies>) -> Self {
+    fn over(cell_map: Arc<CellMap>, policies: Arc<Policies>) -> Self {
         let shards = 0..cell_map.shard_count();
         let directory = Directory::new(cell_map.shard_count());
         Self {
@@ -92,11 +88,10 @@ impl Commons {
             census: Census {
                 counts: shards.map(|_| AtomicU64::new(0)).collect(),
             },
-            seats: Arc::new(seats),
+            seats: Arc::default(),
             policies,
             rooms: RoomCount::default(),
             directory,
-            names: Arc::default(),
             sessions_before: 0,
             key: None,
             cell_map,
@@ -108,6 +103,12 @@ impl Commons {
     pub fn resuming(mut self, key: [u8; 32]) -> Self {
         self.key = Some(Arc::new(ResumeKey::new(key)));
         self
+    }
+
+    /// The tenants in numbers, in the order of the options.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<TenantStatus> {
+        self.policies.rules().statuses()
     }
 
     /// How many hubs there are.

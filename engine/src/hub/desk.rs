@@ -18,16 +18,17 @@ use crate::hub::commons::Commons;
 use crate::hub::convoy::Convoy;
 use crate::hub::detached::DetachedSessions;
 use crate::hub::fanout::Post;
-use crate::hub::person::Environments;
+use crate::hub::person::{Environments, NotOpened};
 use crate::hub::requests::OpenRequests;
 use crate::hub::rooms::{Memberships, OutsideTray};
 use crate::hub::session::{Connection, Egress, Session, Standing, State};
 use crate::hub::status::HubStats;
 use crate::hub::unsent::UnsentMessages;
 use crate::hub::{Opening, Output};
-use crate::identity::{Identity, TooManySessions, TraceId};
+use crate::identity::{Identity, TraceId};
 use crate::letter::{Delivery, Letter};
 use crate::message::CloseReason;
+use crate::policy::{Refused, TenantIndex};
 
 /// The sessions of a home and everything on its way to them or to other hubs.
 pub(crate) struct Desk {
@@ -71,6 +72,8 @@ pub(crate) struct Desk {
     pub(crate) memberships: Memberships,
     /// What services count.
     pub(crate) room_totals: BTreeMap<&'static str, u64>,
+    /// The tenant whose users and rooms a system means by their names.
+    pub(crate) spoken_of: TenantIndex,
     last_session: u64,
 }
 
@@ -105,6 +108,7 @@ impl Desk {
             recipe: Arc::clone(recipe),
             memberships: Memberships::default(),
             room_totals: BTreeMap::new(),
+            spoken_of: 0,
             last_session: commons.sessions_before,
             commons,
         }
@@ -115,21 +119,32 @@ impl Desk {
         self.tells_of = self.tells_of.max(tick);
     }
 
-    /// Opens a session, and names the one that gives way to it.
+    /// Opens a session, and names those that give way to it.
     ///
     /// # Errors
-    /// The user has as many sessions as allowed.
+    /// Its tenant or its user has as many sessions as allowed.
     pub(crate) fn open(
         &mut self,
         opening: Opening,
         identity: Identity,
         trace: Option<TraceId>,
-    ) -> Result<(SessionId, Option<SessionId>), TooManySessions> {
+    ) -> Result<(SessionId, Vec<SessionId>), NotOpened> {
         let session = SessionId::new(self.own.0, self.last_session + 1);
+        let rules = self.commons.policies.rules();
+        let tenant = rules.tenant(identity.tenant);
+        let place = tenant.usage.take_session(tenant.limits.sessions_max);
+        let place = place.ok_or(NotOpened::TenantFull).inspect_err(|_| {
+            tenant.usage.refused(Refused::Capacity);
+        })?;
         let displaced = match &identity.user {
-            Some(user) => self.commons.seats.take(user, session)?,
-            None => None,
+            Some(user) => {
+                let seats = &self.commons.seats;
+                let taken = seats.take(identity.tenant, user, session, &tenant.policy);
+                taken.inspect_err(|_| tenant.usage.refused(Refused::Sessions))?
+            }
+            None => Vec::new(),
         };
+        tenant.usage.opened();
         self.last_session += 1;
         self.environments.enter(identity.environment);
         let lanes = opening.framing == Framing::Lanes;
@@ -143,6 +158,8 @@ impl Desk {
             egress: Egress::default(),
             standing: lanes.then(|| Box::new(Standing::new())),
             identity: (!identity.is_nobodys()).then(|| Box::new(identity)),
+            place: Some(place),
+            address: None,
         };
         let known = self.sessions.insert(session, entry);
         assert!(known.is_none(), "session {session} opened twice");

@@ -220,10 +220,13 @@ impl Hub {
         let generation = entry.standing.as_deref()?.resumption.generation;
         let identity = entry.identity.as_deref();
         let of = identity.and_then(|one| Some((one.user.clone()?, one.expires)));
+        let is_named = self.desk.commons.policies.rules().named;
+        let tenant = is_named.then(|| self.desk.tenant_id(session));
         let key = self.desk.commons.key.as_deref()?;
         Some(key.sign(&Token {
             session,
             generation,
+            tenant,
             of,
         }))
     }
@@ -250,8 +253,9 @@ impl Hub {
     /// The same for a connection of which this is known.
     ///
     /// # Errors
-    /// As [`resume`](Self::resume); 401 too when the visitor proved to be another user than the session's, and when the
-    /// session's time is over.
+    /// As [`resume`](Self::resume); 401 too when the visitor proved to be another user than the session's or is of another
+    /// tenant, and when the session's time is over; 503 when its tenant has as many sessions as allowed without one that
+    /// came back from disk.
     pub fn resume_as(
         &mut self,
         token: &str,
@@ -343,6 +347,8 @@ impl Hub {
                 egress: Egress::default(),
                 standing: Some(Box::new(standing)),
                 identity: None,
+                place: None,
+                address: None,
             };
             let known = self.desk.sessions.insert(one.session, entry);
             assert!(known.is_none(), "session {} came back twice", one.session);

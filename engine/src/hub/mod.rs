@@ -56,8 +56,8 @@ pub use egress::FRAME_OVERHEAD_BYTES;
 pub use fanout::Post;
 pub use ingress::CUSTOM_PAYLOAD_BYTES_MAX;
 pub(crate) use inspection::{SessionFilter, SessionInfo};
-pub use person::Visitor;
-pub(crate) use person::unproven;
+pub use person::{NotOpened, Visitor};
+pub(crate) use person::{TENANT_FULL, banned_text, unproven};
 pub use status::{LaneTraffic, SLOWEST_MAX, ShardStatus, SlowSession};
 
 pub(crate) use desk::Desk;
@@ -195,10 +195,10 @@ impl Hub {
     /// first frame.
     ///
     /// # Panics
-    /// Never: only sessions of users are counted.
+    /// When the first tenant has as many sessions as allowed.
     pub fn open(&mut self, opening: Opening) -> SessionId {
         let opened = self.open_as(opening, Identity::default(), None);
-        opened.expect("nobody's sessions have no limit")
+        opened.expect("nobody's sessions have no limit where no tenants are named")
     }
 
     /// Takes a whole message of a session. Nothing in it can panic; a text that is not UTF-8 closes with 1007.
@@ -579,6 +579,7 @@ impl Hub {
         events: &[Event],
         run: impl FnOnce(&mut Context<'_>),
     ) -> Option<String> {
+        self.desk.spoken_of = 0;
         let mut context = Context::new(events, &mut self.desk, self.shard.resources_mut());
         let panic = catch_unwind(AssertUnwindSafe(|| run(&mut context))).err()?;
         self.desk.requests.interrupt();

@@ -2,6 +2,7 @@
 //!
 //! Never looks at what members say, and never runs a service: that is `room_desk`.
 
+mod denial;
 mod directory;
 mod lanes;
 mod letters;
@@ -36,6 +37,7 @@ pub(crate) use room_desk::RoomDesk;
 use crate::app::{AppRecipe, NAME_RULE, RoomId, Rooms, is_name};
 use crate::hub::Hub;
 use crate::message::Payload;
+use crate::policy::TenantIndex;
 use room_desk::Turn;
 
 /// The rooms of a shard in numbers.
@@ -47,32 +49,34 @@ pub(crate) struct RoomCounts {
 }
 
 impl Hub {
-    /// Whether a room that `path` names takes another member; what its client is answered if not. A path that names none
+    /// Whether a room of a tenant that `path` names takes another member; what its client is answered if not. A path that names none
     /// is not refused.
     ///
     /// # Errors
     /// No such room and none begins by itself, a name that no room may have, too many members or rooms, a room that failed.
-    pub fn admits(&self, path: &str) -> Result<(), Refusal> {
-        let Some(id) = self.recipe.room_of(path).transpose()? else {
+    pub fn admits(&self, tenant: u16, path: &str) -> Result<(), Refusal> {
+        let Some(id) = self.recipe.room_of(tenant, path).transpose()? else {
             return Ok(());
         };
-        self.rooms.admits(&id, &self.recipe, &self.desk)
+        Ok(self.rooms.admits(&id, &self.recipe, &self.desk)?)
     }
 
     /// The path of a room that is to begin, of the kind that the server names; `random` are 16 bytes that nobody can guess.
-    pub(crate) fn path_of_new_room(&self, random: [u8; 16]) -> Option<String> {
+    pub(crate) fn path_of_new_room(&self, tenant: u16, random: [u8; 16]) -> Option<String> {
+        let rules = self.desk.commons.policies.rules();
+        let made = &rules.tenant(tenant).usage.names;
         let rooms = self.recipe.rooms.iter().find(|rooms| rooms.names_them())?;
-        let name = names::make(rooms.creation, &self.desk.commons, random)?;
+        let name = names::make(rooms.creation, made, random)?;
         Some(format!("{}{name}", rooms.prefix.as_ref()?))
     }
 
-    /// Begins the room that `path` names, and says its name.
+    /// Begins the room of a tenant that `path` names, and says its name.
     ///
     /// # Errors
     /// 404 when the path names none, 409 when there is one, 503 when there are too many, or it failed.
-    pub fn create_room(&mut self, path: &str) -> Result<Arc<str>, Refusal> {
+    pub fn create_room(&mut self, tenant: u16, path: &str) -> Result<Arc<str>, Refusal> {
         let no_room = || Refusal::new(404, "no room is reached at this path");
-        let id = self.recipe.room_of(path).ok_or_else(no_room)??;
+        let id = self.recipe.room_of(tenant, path).ok_or_else(no_room)??;
         if self.rooms.by_id.contains_key(&id) {
             return Err(match self.recipe.rooms_of(&id).names_them() {
                 true => Refusal::new(503, "the name that was drawn is taken: ask again"),
@@ -90,7 +94,7 @@ impl Hub {
     /// A session that opened comes into the room of its path, if that names one.
     pub(crate) fn enter_room(&mut self, session: SessionId) {
         let path = self.desk.path(session).unwrap_or_default();
-        match self.recipe.room_of(path) {
+        match self.recipe.room_of(self.desk.tenant(session), path) {
             None => {}
             Some(Ok(room)) => {
                 let nothing = Payload::from("");
@@ -181,11 +185,11 @@ impl Hub {
 }
 
 impl AppRecipe {
-    /// The shard on which the room lives that a path names, of so many; none when it names none. Whoever connects to the
+    /// The shard on which the room of a tenant lives that a path names, of so many; none when it names none. Whoever connects to the
     /// path has its home there.
     #[must_use]
-    pub fn room_host(&self, path: &str, shards: u16) -> Option<ShardId> {
-        let id = self.room_of(path)?.ok()?;
+    pub fn room_host(&self, tenant: u16, path: &str, shards: u16) -> Option<ShardId> {
+        let id = self.room_of(tenant, path)?.ok()?;
         Some(id.host(shards))
     }
 
@@ -211,14 +215,18 @@ impl AppRecipe {
         &self.rooms[usize::from(id.kind)]
     }
 
-    /// The room that a path names; an error when no room may have the name. None when it names none.
-    pub(crate) fn room_of(&self, path: &str) -> Option<Result<RoomId, Refusal>> {
+    /// The room of a tenant that a path names; an error when no room may have the name. None when it names none.
+    pub(crate) fn room_of(
+        &self,
+        tenant: TenantIndex,
+        path: &str,
+    ) -> Option<Result<RoomId, Refusal>> {
         let mut kinds = self.rooms.iter().zip(0..);
         let (name, kind) = kinds.find_map(|(rooms, kind)| Some((rooms.name_of(path)?, kind)))?;
         if !is_name(&name) {
             return Some(Err(Refusal::new(400, NAME_RULE)));
         }
         let name = Arc::from(&*name);
-        Some(Ok(RoomId { kind, name }))
+        Some(Ok(RoomId { tenant, kind, name }))
     }
 }

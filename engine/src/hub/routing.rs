@@ -39,10 +39,10 @@ impl Desk {
             Audience::AllBut(session) => self.send_to_all_but(vec![session], payload),
             Audience::AllButGroup(sessions) => self.send_to_all_but(sorted(sessions), payload),
             Audience::User(user) => {
-                let sessions = self.commons.seats.sessions_of(&user);
+                let sessions = self.commons.seats.sessions_of(self.spoken_of, &user);
                 self.send_to(room, sorted(sessions), payload);
             }
-            Audience::Room { kind, name } => match self.room_named(&kind, &name) {
+            Audience::Room { kind, name } => match self.room_named(self.spoken_of, &kind, &name) {
                 None => tracing::error!(kind, "a message for a room of no kind was dropped"),
                 Some(room) => {
                     let payload = payload.clone();

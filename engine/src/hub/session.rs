@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 
 use worldshard_protocol::{EntityId, Tick};
 use worldshard_shard::CommandBody;
@@ -13,6 +14,7 @@ use crate::app::Framing;
 use crate::hub::convoy::Place;
 use crate::identity::{Identity, TraceId};
 use crate::letter::DeltaFrame;
+use crate::policy;
 use crate::unsent::UnsentCause;
 
 /// One session. It outlives its connection until the world has let go of its viewpoint.
@@ -31,6 +33,10 @@ pub(crate) struct Session {
     pub(crate) standing: Option<Box<Standing>>,
     /// Whose it is; none when nothing is known of that.
     pub(crate) identity: Option<Box<Identity>>,
+    /// Among the sessions of its tenant. None of one that came back from disk, and of one that has ended.
+    pub(crate) place: Option<policy::Place>,
+    /// Where its connection comes from, or came from.
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// Whether anything can still be said.
@@ -155,11 +161,6 @@ enum OverviewPart {
 impl Session {
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.connection, Connection::Open)
-    }
-
-    /// Whether it has a connection, be it one that is closed just now.
-    pub(crate) fn is_connected(&self) -> bool {
-        matches!(self.connection, Connection::Open | Connection::Closing(..))
     }
 
     pub(crate) fn is_gone(&self) -> bool {

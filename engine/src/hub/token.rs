@@ -18,6 +18,8 @@ pub(crate) struct Token {
     pub(crate) session: SessionId,
     /// How often the session had been resumed when it was made.
     pub(crate) generation: u32,
+    /// The id of its tenant, where those are named.
+    pub(crate) tenant: Option<String>,
     /// Whose session it is, and when it is to end, since 1970: a process after this one knows it by that.
     pub(crate) of: Option<(UserId, Option<Duration>)>,
 }
@@ -56,9 +58,14 @@ impl Token {
         let mut bytes = Vec::with_capacity(SAID_BYTES_MAX);
         bytes.extend(self.session.value().to_be_bytes());
         bytes.extend(self.generation.to_be_bytes());
+        if let Some(id) = &self.tenant {
+            bytes.extend(TENANT_FOLLOWS);
+            bytes.push(u8::try_from(id.len()).expect("ids are at most 64 bytes"));
+            bytes.extend(id.as_bytes());
+        }
         if let Some((user, expires)) = &self.of {
-            // No session is to end in 1970.
-            let expires = expires.map_or(0, |at| at.as_secs().max(1));
+            // No session is to end in 1970, or at the end of time.
+            let expires = expires.map_or(0, |at| at.as_secs().clamp(1, u64::MAX - 1));
             bytes.extend(expires.to_be_bytes());
             bytes.extend(user.as_str().as_bytes());
         }
@@ -68,6 +75,14 @@ impl Token {
     fn read(bytes: &[u8]) -> Option<Self> {
         let (session, rest) = bytes.split_first_chunk::<8>()?;
         let (generation, rest) = rest.split_first_chunk::<4>()?;
+        let (tenant, rest) = match rest.strip_prefix(&TENANT_FOLLOWS) {
+            None => (None, rest),
+            Some(rest) => {
+                let (len, rest) = rest.split_first()?;
+                let (id, rest) = rest.split_at_checked(usize::from(*len))?;
+                (Some(std::str::from_utf8(id).ok()?.to_owned()), rest)
+            }
+        };
         let of = if rest.is_empty() {
             None
         } else {
@@ -79,6 +94,7 @@ impl Token {
         Some(Self {
             session: SessionId::from_value(u64::from_be_bytes(*session))?,
             generation: u32::from_be_bytes(*generation),
+            tenant,
             of,
         })
     }
@@ -92,8 +108,11 @@ fn bytes_of(text: &str) -> Option<Vec<u8>> {
 
 const PURPOSE: &[u8] = b"worldshard resume 1";
 
-/// Session, generation, end and user.
-const SAID_BYTES_MAX: usize = 8 + 4 + 8 + UserId::BYTES_MAX;
+/// Where a session's end could stand: behind it stands the tenant's id, its length before it.
+const TENANT_FOLLOWS: [u8; 8] = [0xff; 8];
+
+/// Session, generation, tenant, end and user.
+const SAID_BYTES_MAX: usize = 8 + 4 + (8 + 1 + UserId::BYTES_MAX) + 8 + UserId::BYTES_MAX;
 
 const SIGNATURE_BYTES: usize = 32;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use worldshard_protocol::{JsonText, UserId};
 
-use super::claim::Claim;
+use super::claim::{Claim, Credential, DEV_TICKET};
 use super::key::PublicKey;
 use super::secret::Secret;
 use super::token::{self, Granted};
@@ -98,6 +98,8 @@ pub enum Unproven {
     NoUser,
     /// It is another user's than the one named beside it, or the one whose session is to go on.
     OtherUser,
+    /// It is another tenant's than the one that the request names, or the one whose session is to go on.
+    OtherTenant,
 }
 
 impl TokenPolicy {
@@ -122,7 +124,7 @@ impl Auth {
     /// Who a client is, given what it shows and says, at `now`, since 1970.
     pub(crate) fn prove(&self, claim: Claim, now: Duration) -> Result<Identity, Unproven> {
         let mut identity = Identity {
-            tenant: 0,
+            tenant: claim.tenant.index,
             user: claim.user,
             environment: claim.environment,
             connect: claim.connect,
@@ -130,7 +132,15 @@ impl Auth {
         };
         let shown = claim.credential.as_ref().map(|one| one.text());
         match self {
-            Self::None => {}
+            Self::None => {
+                let ticket = claim
+                    .credential
+                    .as_ref()
+                    .is_some_and(Credential::is_dev_ticket);
+                if ticket && identity.user.is_none() {
+                    identity.user = UserId::new(DEV_TICKET).ok();
+                }
+            }
             Self::Secret(secret) => {
                 if !secret.is(shown.ok_or(Unproven::Missing)?) {
                     return Err(Unproven::Secret);
@@ -138,7 +148,15 @@ impl Auth {
             }
             Self::Tokens(policy) => {
                 let shown = shown.ok_or(Unproven::Missing)?;
-                let Granted { user, expires } = token::read(shown, policy, now)?;
+                let granted = token::read(shown, policy, now)?;
+                let Granted {
+                    user,
+                    tenant,
+                    expires,
+                } = granted;
+                if tenant.is_some_and(|one| one != *claim.tenant.id) {
+                    return Err(Unproven::OtherTenant);
+                }
                 if identity.user.is_some_and(|said| said != user) {
                     return Err(Unproven::OtherUser);
                 }
@@ -199,6 +217,7 @@ impl fmt::Display for Unproven {
             Self::NotYet => "the token is not good yet",
             Self::NoUser => "the token names no user",
             Self::OtherUser => "the token is another user's",
+            Self::OtherTenant => "the token is another tenant's",
         })
     }
 }

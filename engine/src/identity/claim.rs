@@ -3,6 +3,7 @@
 //! Believes nothing of it: that is `auth`. Never shows a credential.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,14 +12,23 @@ use worldshard_transport::{Refusal, RequestHead};
 
 use super::CONNECT_BYTES_MAX;
 use super::auth::{Environment, Unproven};
+use crate::policy::TenantIndex;
 
 /// What a client shows and says of itself.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Claim {
+    pub(crate) tenant: ClaimedTenant,
     pub(crate) credential: Option<Credential>,
     pub(crate) user: Option<UserId>,
     pub(crate) environment: Option<Environment>,
     pub(crate) connect: Option<JsonText>,
+}
+
+/// Whose client it says it is: which of those who share the server, and its id.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct ClaimedTenant {
+    pub(crate) index: TenantIndex,
+    pub(crate) id: Arc<str>,
 }
 
 /// A secret or a token, and where it stood.
@@ -35,8 +45,10 @@ pub(crate) enum Place {
     Header,
     /// A subprotocol.
     Protocol,
-    /// The query.
+    /// The query, as `token`.
     Query,
+    /// The query, as `ticket`.
+    Ticket,
     /// The first message.
     Message,
 }
@@ -63,10 +75,12 @@ impl Claim {
             .offered_protocols()
             .filter_map(|one| one.strip_prefix(PROTOCOL_PREFIX));
         let in_query = head.query_values("token");
+        let tickets = head.query_values("ticket");
         let mut shown = in_header
             .map(|text| Credential::new(text, Place::Header))
             .chain(in_protocol.map(|text| Credential::new(text, Place::Protocol)))
-            .chain(in_query.map(|text| Credential::new(&text, Place::Query)));
+            .chain(in_query.map(|text| Credential::new(&text, Place::Query)))
+            .chain(tickets.map(|text| Credential::new(&text, Place::Ticket)));
         let credential = shown.next();
         if shown.next().is_some() {
             return Err(Refusal::new(400, "more than one credential"));
@@ -76,6 +90,7 @@ impl Claim {
         let connect = head.query_value("connect");
         let connect = connect.map(|text| JsonText::parse(&text, CONNECT_BYTES_MAX));
         Ok(Self {
+            tenant: ClaimedTenant::default(),
             credential,
             user: user.map_err(|why| refusal("user", &why))?,
             environment: environment(head)?,
@@ -85,6 +100,13 @@ impl Claim {
                     .map_err(|why| refusal("connect", &why))?,
             ),
         })
+    }
+
+    /// The same of a client of this tenant.
+    pub(crate) fn in_tenant(self, index: TenantIndex, id: &Arc<str>) -> Self {
+        let id = Arc::clone(id);
+        let tenant = ClaimedTenant { index, id };
+        Self { tenant, ..self }
     }
 
     /// The same with what the first message says, which counts for more.
@@ -108,6 +130,7 @@ impl Claim {
             .map(|raw| JsonText::parse(raw.get(), CONNECT_BYTES_MAX));
         let connect = connect.transpose().map_err(drop);
         Ok(Self {
+            tenant: self.tenant,
             credential: data
                 .token
                 .map(|text| Credential::new(&text, Place::Message)),
@@ -142,6 +165,11 @@ impl Credential {
 
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether it is the ticket by which wsPrism's clients are let in while they are developed.
+    pub(crate) fn is_dev_ticket(&self) -> bool {
+        self.place == Place::Ticket && *self.text == *DEV_TICKET
     }
 }
 
@@ -196,6 +224,9 @@ impl fmt::Debug for Credential {
         write!(f, "Credential({:?}, ..)", self.place)
     }
 }
+
+/// This ticket, and the user that it stands for where nobody is asked.
+pub(crate) const DEV_TICKET: &str = "dev";
 
 /// The subprotocol of this engine.
 const PROTOCOL: &str = "worldshard.1";

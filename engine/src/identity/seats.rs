@@ -1,4 +1,5 @@
-//! Which sessions each user has, over all shards: one table of the process, which decides who may open another.
+//! Which sessions each user of each tenant has, over all shards: one table of the process, which decides who may open
+//! another.
 //!
 //! Changed when a session opens, breaks, goes on or ends, read when a message is for a user, and touched at no other time.
 //! Never closes a session: it names the one that gives way.
@@ -8,6 +9,8 @@ use std::fmt;
 use std::sync::{PoisonError, RwLock};
 
 use worldshard_protocol::{SessionId, UserId};
+
+use crate::policy::{Policy, TenantIndex};
 
 /// What becomes of a user's session that is one too many.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -27,13 +30,14 @@ pub struct TooManySessions {
 }
 
 /// The sessions of users.
+#[derive(Default)]
 pub(crate) struct Seats {
-    /// For each user; 0 for no limit.
-    max: u32,
-    on_exceed: OnExceed,
     /// Of each user that has any, the oldest first.
-    taken: RwLock<BTreeMap<UserId, Vec<Seat>>>,
+    taken: RwLock<SeatsByUser>,
 }
+
+/// The same name in two tenants is two users.
+type SeatsByUser = BTreeMap<(TenantIndex, UserId), Vec<Seat>>;
 
 struct Seat {
     session: SessionId,
@@ -42,37 +46,32 @@ struct Seat {
 }
 
 impl Seats {
-    pub(crate) fn new(max: u32, on_exceed: OnExceed) -> Self {
-        Self {
-            max,
-            on_exceed,
-            taken: RwLock::default(),
-        }
-    }
-
-    /// By the same rules, with nobody in it.
-    pub(crate) fn begun_anew(&self) -> Self {
-        Self::new(self.max, self.on_exceed)
-    }
-
-    /// Counts a session that is to open. The session named has lost its seat by that, and is to end.
+    /// Counts a session that is to open, by the policy of its tenant. The sessions named have lost their seats by that, and
+    /// are to end: one, or more where fewer are allowed than before.
     pub(crate) fn take(
         &self,
+        tenant: TenantIndex,
         user: &UserId,
         session: SessionId,
-    ) -> Result<Option<SessionId>, TooManySessions> {
+        policy: &Policy,
+    ) -> Result<Vec<SessionId>, TooManySessions> {
+        let max = policy.sessions_per_user as usize;
         self.with(|taken| {
-            let seats = taken.entry(user.clone()).or_default();
+            let seats = taken.entry((tenant, user.clone())).or_default();
             debug_assert!(seats.iter().all(|seat| seat.session != session));
-            let mut displaced = None;
-            if self.max > 0 && seats.len() >= self.max as usize {
+            let over = match max {
+                0 => 0,
+                max => (seats.len() + 1).saturating_sub(max),
+            };
+            let waiting = seats.iter().filter(|seat| seat.detached).count();
+            if over > waiting && policy.on_exceed == OnExceed::Deny {
+                let max = policy.sessions_per_user;
+                return Err(TooManySessions { max });
+            }
+            let mut displaced = Vec::new();
+            for _ in 0..over {
                 let waits = seats.iter().position(|seat| seat.detached);
-                let gives_way = match self.on_exceed {
-                    OnExceed::Deny => waits,
-                    OnExceed::KickOldest => waits.or(Some(0)),
-                };
-                let gives_way = gives_way.ok_or(TooManySessions { max: self.max })?;
-                displaced = Some(seats.remove(gives_way).session);
+                displaced.push(seats.remove(waits.unwrap_or(0)).session);
             }
             seats.push(Seat {
                 session,
@@ -83,35 +82,42 @@ impl Seats {
     }
 
     /// Notes that a session lost its connection, or has one again; false when it has lost its seat meanwhile.
-    pub(crate) fn set_detached(&self, user: &UserId, session: SessionId, detached: bool) -> bool {
+    pub(crate) fn set_detached(
+        &self,
+        tenant: TenantIndex,
+        user: &UserId,
+        session: SessionId,
+        detached: bool,
+    ) -> bool {
         self.with(|taken| {
-            let seats = taken.get_mut(user).into_iter().flatten();
+            let seats = taken.get_mut(&(tenant, user.clone())).into_iter().flatten();
             let seat = seats.into_iter().find(|seat| seat.session == session);
             seat.map(|seat| seat.detached = detached).is_some()
         })
     }
 
     /// A session has ended.
-    pub(crate) fn leave(&self, user: &UserId, session: SessionId) {
+    pub(crate) fn leave(&self, tenant: TenantIndex, user: &UserId, session: SessionId) {
+        let user = (tenant, user.clone());
         self.with(|taken| {
-            let Some(seats) = taken.get_mut(user) else {
+            let Some(seats) = taken.get_mut(&user) else {
                 return;
             };
             seats.retain(|seat| seat.session != session);
             if seats.is_empty() {
-                taken.remove(user);
+                taken.remove(&user);
             }
         });
     }
 
     /// The sessions of a user that have not ended, the oldest first.
-    pub(crate) fn sessions_of(&self, user: &UserId) -> Vec<SessionId> {
+    pub(crate) fn sessions_of(&self, tenant: TenantIndex, user: &UserId) -> Vec<SessionId> {
         let taken = self.taken.read().unwrap_or_else(PoisonError::into_inner);
-        let seats = taken.get(user).into_iter().flatten();
+        let seats = taken.get(&(tenant, user.clone())).into_iter().flatten();
         seats.map(|seat| seat.session).collect()
     }
 
-    fn with<R>(&self, run: impl FnOnce(&mut BTreeMap<UserId, Vec<Seat>>) -> R) -> R {
+    fn with<R>(&self, run: impl FnOnce(&mut SeatsByUser) -> R) -> R {
         // Whoever panicked while it was held left each user's list whole.
         run(&mut self.taken.write().unwrap_or_else(PoisonError::into_inner))
     }

@@ -17,6 +17,8 @@ use super::key::PrivateKey;
 pub struct Grant {
     /// Who shows it.
     pub user: UserId,
+    /// The tenant whose clients it is good for; none for all.
+    pub tenant: Option<String>,
     /// Where it is good.
     pub audience: String,
     /// When it was made, since 1970.
@@ -28,6 +30,8 @@ pub struct Grant {
 /// What a token that was proven says.
 pub(crate) struct Granted {
     pub(crate) user: UserId,
+    /// The only tenant that it is good for.
+    pub(crate) tenant: Option<String>,
     /// When it is not good any more, the clocks' difference included.
     pub(crate) expires: Duration,
 }
@@ -47,6 +51,8 @@ struct Header<'a> {
 #[derive(Serialize)]
 struct Made<'a> {
     sub: &'a UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
     aud: &'a str,
     iat: u64,
     exp: u64,
@@ -55,6 +61,7 @@ struct Made<'a> {
 #[derive(Deserialize)]
 struct Claims {
     sub: Option<String>,
+    tenant: Option<String>,
     aud: Option<Audience>,
     exp: Option<f64>,
     nbf: Option<f64>,
@@ -82,6 +89,7 @@ impl Grant {
         };
         let claims = Made {
             sub: &self.user,
+            tenant: self.tenant.as_deref(),
             aud: &self.audience,
             iat: self.issued.as_secs(),
             exp: self.expires.as_secs(),
@@ -142,7 +150,12 @@ impl Claims {
         }
         let user = self.sub.and_then(|name| UserId::new(&name).ok());
         let user = user.ok_or(Unproven::NoUser)?;
-        Ok(Granted { user, expires })
+        let tenant = self.tenant;
+        Ok(Granted {
+            user,
+            tenant,
+            expires,
+        })
     }
 }
 

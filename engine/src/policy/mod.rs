@@ -2,12 +2,20 @@
 //!
 //! Never closes or answers anybody: who asks does that.
 
+mod bans;
+mod handshakes;
 mod options;
 mod rules;
+mod usage;
 
 pub use options::{
     Ban, Banned, HandshakeLimit, HotErrors, Policy, RateAction, RateLimit, RateScope, RateUnit,
     TenantLimits, TenantOptions,
 };
 
-pub(crate) use rules::{Policies, Rules, Tenant, TenantIndex};
+pub use bans::{BAN_REASON_BYTES_MAX, BANS_MAX};
+pub use rules::TENANTS_MAX;
+pub use usage::TenantStatus;
+
+pub(crate) use rules::{Policies, TenantIndex, check};
+pub(crate) use usage::{Place, Refused, RoomClaim};

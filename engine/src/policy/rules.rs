@@ -1,9 +1,18 @@
 //! The rules as they are now: one table for all shards, replaced as a whole.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
+use worldshard_protocol::UserId;
+use worldshard_transport::{Refusal, RequestHead};
+
+use super::bans::{self, BANS_MAX, Bans};
+use super::handshakes::{Handshakes, TooFast};
 use super::options::{HandshakeLimit, Policy, TenantLimits, TenantOptions};
+use super::usage::{Refused, TenantStatus, Usage};
 use crate::app::ServerOptions;
 use crate::error::{Error, Result};
 
@@ -14,9 +23,14 @@ pub(crate) type TenantIndex = u16;
 pub(crate) struct Policies {
     edition: AtomicU64,
     rules: RwLock<Arc<Rules>>,
+    /// Who was refused and is of no tenant that there is.
+    strangers: Usage,
+    handshakes: Mutex<Handshakes>,
+    pub(crate) bans: Bans,
 }
 
 /// All rules of one edition.
+#[derive(Clone)]
 pub(crate) struct Rules {
     /// At least one.
     pub(crate) tenants: Vec<Tenant>,
@@ -26,10 +40,13 @@ pub(crate) struct Rules {
 }
 
 /// The rules of one tenant.
+#[derive(Clone)]
 pub(crate) struct Tenant {
     pub(crate) id: Arc<str>,
     pub(crate) limits: TenantLimits,
     pub(crate) policy: Policy,
+    /// What it has now; the same in all editions.
+    pub(crate) usage: Arc<Usage>,
 }
 
 impl Policies {
@@ -38,6 +55,24 @@ impl Policies {
         Self {
             edition: AtomicU64::new(0),
             rules: RwLock::new(Arc::new(Rules::of(options))),
+            strangers: Usage::default(),
+            handshakes: Mutex::default(),
+            bans: Bans::new(&options.bans),
+        }
+    }
+
+    /// By the same rules, for a process that nobody uses yet.
+    pub(crate) fn begun_anew(&self) -> Self {
+        let mut rules = Rules::clone(&self.rules());
+        for tenant in &mut rules.tenants {
+            tenant.usage = Arc::default();
+        }
+        Self {
+            edition: AtomicU64::new(self.edition()),
+            rules: RwLock::new(Arc::new(rules)),
+            strangers: Usage::default(),
+            handshakes: Mutex::default(),
+            bans: self.bans.begun_anew(),
         }
     }
 
@@ -55,9 +90,11 @@ impl Policies {
     /// From now on these hold, for sessions that are open too.
     ///
     /// # Errors
-    /// Tenants were taken away or changed places: that needs another start. Nothing has changed then.
+    /// A value is none that may be; or tenants were taken away or changed places, which needs another start. Nothing has
+    /// changed then.
     pub(crate) fn replace(&self, options: &ServerOptions) -> Result<()> {
-        let next = Rules::of(options);
+        check(options)?;
+        let mut next = Rules::of(options);
         let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let names = |rules: &Rules| -> Vec<Arc<str>> {
             rules
@@ -73,14 +110,95 @@ impl Policies {
                     .to_owned(),
             });
         }
+        for (next, before) in next.tenants.iter_mut().zip(&rules.tenants) {
+            next.usage = Arc::clone(&before.usage);
+        }
         *rules = Arc::new(next);
         drop(rules);
+        self.bans.configure(&options.bans);
         self.edition.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// Counts a handshake of an address.
+    ///
+    /// # Errors
+    /// It is one too many, of its address or of all together.
+    pub(crate) fn take_handshake(&self, address: IpAddr, now: Instant) -> Result<(), TooFast> {
+        match &self.rules().handshakes {
+            None => Ok(()),
+            Some(limit) => self.handshakes().take(limit, address, now),
+        }
+    }
+
+    /// Whether an address could not begin a handshake now.
+    pub(crate) fn is_too_fast(&self, address: IpAddr, now: Instant) -> bool {
+        let rules = self.rules();
+        let limit = rules.handshakes.as_ref();
+        limit.is_some_and(|limit| self.handshakes().is_over(limit, address, now))
+    }
+
+    fn handshakes(&self) -> MutexGuard<'_, Handshakes> {
+        // Nothing in it panics half way.
+        self.handshakes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whose of those who share the server the sender of a request is.
+    ///
+    /// # Errors
+    /// 400 for who names none where tenants are named, or one that there is not. Its words are wsPrism's.
+    pub(crate) fn tenant_of(&self, head: &RequestHead) -> Result<TenantIndex, Refusal> {
+        let found = self.rules().tenant_of(head);
+        found.inspect_err(|_| self.strangers.refused(Refused::Tenant))
+    }
+
+    /// Counts somebody who was refused: for the tenant that its request names, if there is one.
+    pub(crate) fn refused(&self, head: &RequestHead, why: Refused) {
+        match self.rules().tenant_of(head) {
+            Ok(tenant) => self.refused_to(tenant, why),
+            Err(_) => self.strangers.refused(why),
+        }
+    }
+
+    /// Counts somebody of a tenant who was refused.
+    pub(crate) fn refused_to(&self, tenant: TenantIndex, why: Refused) {
+        self.rules().tenant(tenant).usage.refused(why);
+    }
+
+    /// Who was refused and is of no tenant that there is, by a word for the reason.
+    pub(crate) fn strangers(&self) -> std::collections::BTreeMap<&'static str, u64> {
+        self.strangers.refusals()
     }
 }
 
 impl Rules {
+    fn tenant_of(&self, head: &RequestHead) -> Result<TenantIndex, Refusal> {
+        if !self.named {
+            return Ok(0);
+        }
+        let missing = || Refusal::new(400, "the query names no tenant: say tenant=ID");
+        let id = head.query_value(TENANT_KEY).ok_or_else(missing)?;
+        self.index(&id).ok_or(Refusal::new(400, "Unknown Tenant"))
+    }
+
+    /// The place of the tenant with this id.
+    pub(crate) fn index(&self, id: &str) -> Option<TenantIndex> {
+        let mut tenants = self.tenants.iter().zip(0..);
+        tenants.find_map(|(one, index)| (*one.id == *id).then_some(index))
+    }
+
+    /// All tenants in numbers, in their order.
+    pub(crate) fn statuses(&self) -> Vec<TenantStatus> {
+        let status = |one: &Tenant| {
+            let limits = &one.limits;
+            one.usage
+                .status(&one.id, limits.sessions_max, limits.rooms_max)
+        };
+        self.tenants.iter().map(status).collect()
+    }
+
     fn of(options: &ServerOptions) -> Self {
         let nameless = [TenantOptions::nameless(options)];
         let tenants = match options.tenants.is_empty() {
@@ -100,12 +218,52 @@ impl Rules {
     }
 }
 
+/// Refuses what could not hold.
+///
+/// # Errors
+/// Names the option and what it may be.
+pub(crate) fn check(options: &ServerOptions) -> Result<()> {
+    let refuse = |name, detail: String| Err(Error::Option { name, detail });
+    let mut ids = BTreeSet::new();
+    for tenant in &options.tenants {
+        if UserId::new(&tenant.id).is_err() {
+            let detail = format!("{:?}; 1 to 64 of A-Z a-z 0-9 . _ @ -", tenant.id);
+            return refuse("tenants", detail);
+        }
+        if !ids.insert(&tenant.id) {
+            return refuse("tenants", format!("two are called {:?}", tenant.id));
+        }
+    }
+    if options.tenants.len() > TENANTS_MAX {
+        let detail = format!("{}; at most {TENANTS_MAX}", options.tenants.len());
+        return refuse("tenants", detail);
+    }
+    if let Some(limit) = &options.handshakes {
+        let counts = [
+            limit.global_per_second,
+            limit.global_burst,
+            limit.per_ip_per_second,
+            limit.per_ip_burst,
+            limit.ip_entries_max,
+        ];
+        if counts.contains(&0) {
+            return refuse("handshakes", "a 0; each is at least 1".to_owned());
+        }
+    }
+    if options.bans.len() > BANS_MAX {
+        let detail = format!("{}; at most {BANS_MAX}", options.bans.len());
+        return refuse("bans", detail);
+    }
+    options.bans.iter().try_for_each(bans::check)
+}
+
 impl Tenant {
     fn of(options: &TenantOptions) -> Self {
         Self {
             id: options.id.as_str().into(),
             limits: options.limits.clone(),
             policy: options.policy.clone(),
+            usage: Arc::default(),
         }
     }
 }
@@ -119,6 +277,12 @@ impl TenantOptions {
         tenant
     }
 }
+
+/// Tenants of one server; with more it does not start.
+pub const TENANTS_MAX: usize = 10_000;
+
+/// The value of the query that names a tenant.
+const TENANT_KEY: &str = "tenant";
 
 /// The id of the tenant of a server without named ones.
 const NAMELESS: &str = "default";

@@ -153,11 +153,13 @@ impl Accepting {
 
     fn give(&mut self, stream: TcpStream) {
         let limits = &self.process.recipe.options().limits;
-        if self.process.liveness.connections() >= limits.connections_max {
+        let liveness = &self.process.liveness;
+        if !liveness.connection_admitted(limits.connections_max) {
             self.process.refused.count(Unaccepted::Full);
             return self.refuse(stream, busy("no connection is left; come back later"));
         }
         let Some(shard) = self.live_shard() else {
+            self.process.liveness.connection_ended();
             if self.process.control.stop() != Stop::No {
                 return self.refuse(stream, busy("the server stops"));
             }
@@ -171,6 +173,7 @@ impl Accepting {
         if let Err(Mail::Accepted(socket)) = self.process.post.letter(shard, mail) {
             self.process.liveness.connection_gone(shard);
             self.process.refused.count(Unaccepted::Overload);
+            self.process.liveness.connection_ended();
             self.refuse(
                 TcpStream::from(socket),
                 busy("the server is overloaded; come back later"),
@@ -261,7 +264,7 @@ const LISTENER: Token = Token(0);
 const WAKE: Token = Token(1);
 
 /// A record of TLS: the fatal alert `internal_error`.
-const TLS_REFUSAL: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
+pub(super) const TLS_REFUSAL: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
 
 /// Descriptors kept to refuse newcomers with. All taken by others: newcomers wait until one is free.
 const RESERVED: usize = 4;

@@ -14,6 +14,8 @@ pub(crate) struct Liveness {
     epoch: Instant,
     /// When a session was last open.
     busy_ms: AtomicU64,
+    /// Connections of the process, those included that are on their way from one shard to another.
+    connections: AtomicU32,
     shards: Vec<Place>,
 }
 
@@ -32,6 +34,7 @@ impl Liveness {
         Liveness {
             epoch: now,
             busy_ms: AtomicU64::new(0),
+            connections: AtomicU32::new(0),
             shards: (0..shards).map(|_| Place::default()).collect(),
         }
     }
@@ -52,6 +55,21 @@ impl Liveness {
     pub(crate) fn has_ended(&self) -> bool {
         let mut shards = self.shards.iter();
         shards.any(|place| place.ended.load(Ordering::Relaxed))
+    }
+
+    /// Counts a connection of the process, unless there are `max`.
+    pub(crate) fn connection_admitted(&self, max: u32) -> bool {
+        let more = |count| (count < max).then_some(count + 1);
+        let admitted = self
+            .connections
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        admitted.is_ok()
+    }
+
+    /// Takes it back: the connection has ended.
+    pub(crate) fn connection_ended(&self) {
+        let before = self.connections.fetch_sub(1, Ordering::Relaxed);
+        debug_assert!(before > 0, "more connections ended than began");
     }
 
     /// Counts a connection that was given to `shard`; whoever gives it counts, so that a rush spreads at once.
@@ -93,12 +111,9 @@ impl Liveness {
         Duration::from_millis(self.millis(now).saturating_sub(busy_ms))
     }
 
-    /// Connections of all shards.
+    /// Connections of the process.
     pub(crate) fn connections(&self) -> u32 {
-        let counts = self.shards.iter();
-        counts
-            .map(|place| place.connections.load(Ordering::Relaxed))
-            .sum()
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Shards that have not turned their loop for more than [`STALE_AFTER`].

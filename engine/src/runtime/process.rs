@@ -2,10 +2,12 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicU16;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use worldshard_protocol::SessionId;
 use worldshard_shard::Envelope;
 use worldshard_spatial::ShardId;
 use worldshard_transport::RequestHead;
@@ -103,6 +105,8 @@ pub(crate) enum Mail {
     },
     /// What another thread has to ask of a hub, or to have it do. The thread waits for no longer than it says itself.
     Errand(Errand),
+    /// Closes a session of this home, because whoever runs the server says so.
+    Kick(Box<Kick>),
     /// Panics in the next first half of a tick, so that a test sees the shard come back.
     Kill,
     /// Stands still for so long, so that a test sees what a stuck shard does to the others.
@@ -111,6 +115,15 @@ pub(crate) enum Mail {
 
 /// What is done to a hub, on its thread.
 pub(crate) type Errand = Box<dyn FnOnce(&mut Hub) + Send>;
+/// A session that is to be closed.
+pub(crate) struct Kick {
+    /// Which one.
+    pub(crate) session: SessionId,
+    /// What it is told.
+    pub(crate) reason: String,
+    /// Learns whether there was one.
+    pub(crate) answer: SyncSender<bool>,
+}
 
 /// A connection handed over, between its head and its first frame.
 pub(crate) struct Adopt {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use worldshard_protocol::SessionId;
 use worldshard_shard::Shard;
 use worldshard_spatial::ShardId;
 
@@ -15,10 +16,11 @@ use super::keeping::Recovery;
 use super::probe::Chosen;
 use super::process::Place;
 use super::server::{Server, StopHandle, Wiring};
-use super::{cores, listen, probe};
+use super::{clock, cores, listen, probe};
 use crate::app::{AdminOptions, AppRecipe, Runtime, ServerOptions};
 use crate::durable::Replay;
 use crate::error::{Error, Result};
+use crate::policy::{Ban, Banned, TenantStatus};
 
 /// A server that runs. Dropped, it stops at once and without a word to its clients.
 pub struct Running {
@@ -229,7 +231,43 @@ impl Running {
     /// # Errors
     /// Names what is wrong; then nothing has changed.
     pub fn reload(&self, options: &ServerOptions) -> Result<()> {
-        self.server.policies().replace(options)
+        self.server.policies().replace(options)?;
+        self.server.ring_all();
+        Ok(())
+    }
+
+    /// From now on somebody may not come, and whoever is there is told and closed, on all shards and also where it waits for
+    /// another connection.
+    ///
+    /// # Errors
+    /// There are [`BANS_MAX`](crate::policy::BANS_MAX) already, the reason has more than
+    /// [`BAN_REASON_BYTES_MAX`](crate::policy::BAN_REASON_BYTES_MAX) bytes, or there is no such tenant.
+    pub fn ban(&self, ban: &Ban) -> Result<()> {
+        self.server.handle().ban(ban)
+    }
+
+    /// Lets somebody come again; whom the options ban, until they are [read again](Self::reload). False when it was not
+    /// banned.
+    pub fn unban(&self, whom: &Banned) -> bool {
+        self.server.policies().bans.remove(whom)
+    }
+
+    /// Who may not come now.
+    #[must_use]
+    pub fn bans(&self) -> Vec<Ban> {
+        self.server.policies().bans.all(clock::since_1970())
+    }
+
+    /// Closes a session, wherever its home is, connected or not; its client is told that it is kicked, and why. False when
+    /// there is none, and when its shard has not said within a second that there was: then it may be closed later.
+    pub fn kick(&self, session: SessionId, reason: &str) -> bool {
+        self.server.kick(session, reason)
+    }
+
+    /// The tenants in numbers, in the order of the options.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<TenantStatus> {
+        self.server.policies().rules().statuses()
     }
 
     /// The SHA-256 of the certificate that new connections are shown, in pairs of hexadecimal digits; none without TLS.

@@ -3,10 +3,12 @@
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU16;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use worldshard_protocol::SessionId;
 use worldshard_shard::{Envelope, Shard};
 use worldshard_spatial::ShardId;
 
@@ -24,7 +26,7 @@ use super::mailbox::{Mailbox, mailboxes};
 use super::metrics::Refused;
 use super::pacing::Pacer;
 use super::probe::Chosen;
-use super::process::{Mail, Place, Process};
+use super::process::{Kick, Mail, Place, Process};
 use super::reactor::{Reactor, Schedule};
 use super::rereading::Rereading;
 use super::secret;
@@ -33,7 +35,7 @@ use crate::app::{AdminOptions, AppRecipe, Durability};
 use crate::error::{Error, Result};
 use crate::hub::{Commons, Hub, Returning};
 use crate::panic::panic_text;
-use crate::policy::Policies;
+use crate::policy::{Ban, Banned, Policies};
 
 /// The threads of one server.
 pub(crate) struct Server {
@@ -262,6 +264,27 @@ impl Server {
         &self.process.policies
     }
 
+    /// Has every shard look at what changed.
+    pub(crate) fn ring_all(&self) {
+        self.process.post.ring_all();
+    }
+
+    /// Has the home of a session close it; says whether there was one, as far as that is known within a second.
+    pub(crate) fn kick(&self, session: SessionId, reason: &str) -> bool {
+        let home = ShardId(session.home());
+        if home.0 >= self.process.shards {
+            return false;
+        }
+        let (answer, answered) = sync_channel(1);
+        let kick = Kick {
+            session,
+            reason: reason.to_owned(),
+            answer,
+        };
+        let sent = self.process.post.letter(home, Mail::Kick(Box::new(kick)));
+        sent.is_ok() && answered.recv_timeout(KICK_WAIT).unwrap_or(false)
+    }
+
     /// How the world came back from disk.
     pub(crate) fn recovery(&self) -> Option<&Recovery> {
         self.recovery.as_ref()
@@ -366,6 +389,22 @@ impl StopHandle {
         self.process.certificates.as_deref()
     }
 
+    /// As [`Running::ban`](super::Running::ban).
+    pub(crate) fn ban(&self, ban: &Ban) -> Result<()> {
+        let policies = &self.process.policies;
+        if let Banned::User { tenant, .. } = &ban.whom
+            && policies.rules().index(tenant).is_none()
+        {
+            return Err(Error::Option {
+                name: "bans",
+                detail: format!("there is no tenant {tenant:?}"),
+            });
+        }
+        policies.bans.add(ban, clock::since_1970())?;
+        self.process.post.ring_all();
+        Ok(())
+    }
+
     /// What it stops.
     pub(crate) fn process(&self) -> &Process {
         &self.process
@@ -457,3 +496,6 @@ fn refused(what: &'static str) -> impl Fn(std::io::Error) -> Error {
         source,
     }
 }
+
+/// How long somebody who kicks a session waits for the word of its shard.
+const KICK_WAIT: Duration = Duration::from_secs(1);

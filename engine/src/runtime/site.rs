@@ -82,6 +82,8 @@ pub(crate) fn status(process: &Process, now: Instant) -> Response {
         "idle_seconds": process.liveness.idle(now).as_secs(),
         "tick": process.liveness.tick().0,
         "runtime": process.runtime,
+        "tenants": process.policies.rules().statuses(),
+        "refused_strangers": process.policies.strangers(),
         "shards": process.statuses(),
     });
     Response::json(200, status.to_string())

@@ -1,7 +1,7 @@
 //! The system calls on a connected socket, all of them non-blocking. Knows nothing of what the bytes mean.
 
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -44,6 +44,12 @@ pub(crate) fn end_output(socket: &dyn AsFd) {
 pub(crate) fn reset_on_close(socket: &dyn AsFd) {
     // It fails only when the peer is gone already.
     let _ = SockRef::from(&socket.as_fd()).set_linger(Some(Duration::ZERO));
+}
+
+/// The address of who is at the other end; none when the system does not say.
+pub(crate) fn peer(socket: &dyn AsFd) -> Option<IpAddr> {
+    let address = SockRef::from(&socket.as_fd()).peer_addr().ok()?;
+    Some(address.as_socket()?.ip().to_canonical())
 }
 
 /// A second descriptor of the same connection, to hand over.

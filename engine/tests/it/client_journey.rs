@@ -75,6 +75,7 @@ fn token(key: &PrivateKey, user: &str, seconds: u64) -> String {
     let issued = since_1970();
     let grant = Grant {
         user: UserId::new(user).unwrap(),
+        tenant: None,
         audience: AUDIENCE.to_owned(),
         issued,
         expires: issued + Duration::from_secs(seconds),

@@ -106,6 +106,7 @@ fn members(directory: &Path) {
         let issued = since_1970();
         let grant = Grant {
             user: UserId::new("ann").unwrap(),
+            tenant: None,
             audience: AUDIENCE.to_owned(),
             issued,
             expires: issued + Duration::from_secs(600),

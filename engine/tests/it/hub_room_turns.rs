@@ -238,11 +238,11 @@ fn a_room_that_was_created_outlives_who_is_not_let_in() {
     app.rooms(rooms);
     let mut pump = Pump::new(&mut app, 2, 5);
     let host = pump.room_host("/ws/a");
-    pump.hub(host).create_room("/ws/a").unwrap();
+    pump.hub(host).create_room(0, "/ws/a").unwrap();
     let stranger = pump.open(host.0, "/ws/a");
     pump.settle();
     assert!(pump.clients[&stranger].closed.is_some());
-    assert!(pump.hub(host).admits("/ws/a").is_ok());
+    assert!(pump.hub(host).admits(0, "/ws/a").is_ok());
 }
 
 struct Locked;

@@ -298,12 +298,12 @@ fn a_room_that_panics_again_and_again_is_closed_for_a_minute() {
             pump.close(session, CloseReason::Lost);
         }
         let host = pump.room_host("/p/cursed");
-        let refusal = pump.hub(host).admits("/p/cursed").unwrap_err();
+        let refusal = pump.hub(host).admits(0, "/p/cursed").unwrap_err();
         assert_eq!(refusal.status, 503);
         let status = pump.hub(host).status();
         assert_eq!((status.rooms, status.rooms_failed), (0, 1));
         pump.run(1201);
-        assert!(pump.hub(host).admits("/p/cursed").is_ok());
+        assert!(pump.hub(host).admits(0, "/p/cursed").is_ok());
         assert_eq!(pump.hub(host).status().rooms_failed, 0);
     }
 }
@@ -398,16 +398,21 @@ fn a_room_that_was_created_waits_a_minute_for_somebody() {
     let mut app = app(rooms);
     let mut pump = Pump::new(&mut app, 2, 5);
     let host = pump.room_host("/ws/a");
-    let status = |pump: &mut Pump| pump.hub(host).admits("/ws/a").err().map(|one| one.status);
+    let status = |pump: &mut Pump| {
+        pump.hub(host)
+            .admits(0, "/ws/a")
+            .err()
+            .map(|one| one.status)
+    };
     assert_eq!(status(&mut pump), Some(404));
-    pump.hub(host).create_room("/ws/a").unwrap();
-    let again = pump.hub(host).create_room("/ws/a").unwrap_err();
+    pump.hub(host).create_room(0, "/ws/a").unwrap();
+    let again = pump.hub(host).create_room(0, "/ws/a").unwrap_err();
     assert_eq!(again.status, 409);
     pump.run(1199);
     assert_eq!(status(&mut pump), None);
     pump.run(2);
     assert_eq!(status(&mut pump), Some(404));
-    pump.hub(host).create_room("/ws/a").unwrap();
+    pump.hub(host).create_room(0, "/ws/a").unwrap();
     let session = enter(&mut pump, "/ws/a");
     pump.run(1300);
     assert_eq!(status(&mut pump), None, "somebody is in it");
@@ -424,7 +429,7 @@ fn bounds_of_members_rooms_and_names_hold_with_their_consequence() {
     let mut pump = Pump::new(&mut app, 2, 5);
     let status = |pump: &mut Pump, path: &str| {
         let host = pump.room_host(path);
-        pump.hub(host).admits(path).err().map(|one| one.status)
+        pump.hub(host).admits(0, path).err().map(|one| one.status)
     };
     let first = enter(&mut pump, "/ws/a");
     enter(&mut pump, "/ws/a");
@@ -446,10 +451,10 @@ fn bounds_of_members_rooms_and_names_hold_with_their_consequence() {
     assert_eq!(status(&mut pump, "/ws/a"), None);
     for name in ["", "a%2Fb", "a%0Ab", "%FF", &"x".repeat(129)] {
         let path = format!("/ws/{name}");
-        let refused = pump.hubs[0].admits(&path).unwrap_err();
+        let refused = pump.hubs[0].admits(0, &path).unwrap_err();
         assert_eq!(refused.status, 400, "{name:?}");
     }
-    assert!(pump.hubs[0].admits("/elsewhere").is_ok());
+    assert!(pump.hubs[0].admits(0, "/elsewhere").is_ok());
 }
 
 /// Random joins, leaves and words: each word is heard by who is in the room then, once, and by nobody else.

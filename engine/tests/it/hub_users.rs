@@ -66,8 +66,8 @@ fn however_letters_wander_a_user_has_as_many_sessions_as_allowed() {
                             opened += 1;
                             open.push(session);
                         }
-                        Err(TooManySessions { max }) => {
-                            assert_eq!(max, 3);
+                        Err(why) => {
+                            assert_eq!(why, TooManySessions { max: 3 }.into());
                             denied += 1;
                         }
                     }
@@ -152,7 +152,7 @@ fn a_session_that_comes_back_from_disk_is_its_users() {
     assert_eq!(hub.resume_as(&token, "/world", &at(999)).unwrap(), session);
     assert_eq!(hub.expires(session), Some(expires));
     let denied = hub.open_as(opening(), annas(None), None);
-    assert_eq!(denied, Err(TooManySessions { max: 1 }));
+    assert_eq!(denied, Err(TooManySessions { max: 1 }.into()));
 
     // Another session of hers has the seat.
     let mut hub = of_the_process_after(&mut app(1, OnExceed::Deny), session);

@@ -45,6 +45,7 @@ mod hub_room_turns;
 mod hub_rooms;
 mod hub_screens;
 mod hub_sessions;
+mod hub_tenants;
 mod hub_users;
 mod hub_world;
 mod hub_zones;

@@ -67,6 +67,7 @@ fn token(number: u8, audience: &str, seconds: i64) -> String {
     let expires = issued.as_secs().checked_add_signed(seconds).unwrap();
     let grant = Grant {
         user: UserId::new("anna").unwrap(),
+        tenant: None,
         audience: audience.to_owned(),
         issued,
         expires: Duration::from_secs(expires),

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use worldshard::hub::{Commons, Hub, Opening, Output, Returning};
-use worldshard::identity::{Identity, TooManySessions};
+use worldshard::hub::{Commons, Hub, NotOpened, Opening, Output, Returning};
+use worldshard::identity::Identity;
 use worldshard::prelude::*;
 use worldshard::{AppRecipe, Letter};
 use worldshard_shard::{Envelope, Shard};
@@ -94,7 +94,7 @@ impl Pump {
 
     /// Where the room lives that a path names.
     pub(crate) fn room_host(&self, path: &str) -> ShardId {
-        self.recipe.room_host(path, self.shards()).unwrap()
+        self.recipe.room_host(0, path, self.shards()).unwrap()
     }
 
     /// Opens a session with this home; nothing is handled yet.
@@ -116,7 +116,7 @@ impl Pump {
         home: u16,
         path: &str,
         identity: Identity,
-    ) -> Result<SessionId, TooManySessions> {
+    ) -> Result<SessionId, NotOpened> {
         let framing = self.recipe.framing(path).unwrap();
         let opening = Opening {
             path: path.to_owned(),

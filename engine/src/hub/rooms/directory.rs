@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use worldshard_spatial::ShardId;
 
 use crate::app::RoomId;
+use crate::policy::TenantIndex;
 
 /// What lists say of a room.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,9 +51,15 @@ impl Directory {
         }
     }
 
-    /// The first `max` rooms of a kind whose names come after `after`, by name.
-    pub(crate) fn list(&self, kind: u16, after: Option<&str>, max: usize) -> Vec<ListedRoom> {
+    /// The first `max` rooms of a tenant and kind whose names come after `after`, by name.
+    pub(crate) fn list(
+        &self,
+        (tenant, kind): (TenantIndex, u16),
+        after: Option<&str>,
+        max: usize,
+    ) -> Vec<ListedRoom> {
         let of = |name: &str| RoomId {
+            tenant,
             kind,
             name: Arc::from(name),
         };
@@ -62,7 +69,8 @@ impl Directory {
         for part in &*self.parts {
             let rooms = part.lock().unwrap_or_else(PoisonError::into_inner);
             let behind = rooms.range((after.clone(), Bound::Unbounded));
-            let of_kind = behind.take_while(|(room, _)| room.kind == kind);
+            let is_meant = |room: &RoomId| (room.tenant, room.kind) == (tenant, kind);
+            let of_kind = behind.take_while(|(room, _)| is_meant(room));
             listed.extend(of_kind.take(max).map(|(room, (members, note))| ListedRoom {
                 name: Arc::clone(&room.name),
                 members: *members,

@@ -9,6 +9,7 @@ use worldshard_protocol::app::SYS_SVC_NAME;
 use worldshard_protocol::{ErrorCode, ExtEnvelope, SessionId, UserId, WireError};
 use worldshard_transport::{MessageKind, data_frame};
 
+use super::denial::Denial;
 use super::memberships::{TOO_MANY_WISHES, Wish};
 use crate::app::{ExtSaid, Framing, RoomId};
 use crate::hub::Hub;
@@ -57,7 +58,8 @@ impl Hub {
                 let name = named.or(default).unwrap_or(DEFAULT_ROOM).into();
                 let request = Payload::Text(said.data.clone());
                 let wish = Wish::Client(seq);
-                let room = RoomId { kind, name };
+                let tenant = self.desk.tenant(session);
+                let room = RoomId { tenant, kind, name };
                 self.desk.join_room(session, room, request, wish);
                 Ok(())
             }
@@ -96,6 +98,7 @@ impl Hub {
     ) -> Result<RoomId, WireError> {
         let room = match named {
             Some(name) => Some(RoomId {
+                tenant: self.desk.tenant(session),
                 kind,
                 name: name.into(),
             }),
@@ -150,13 +153,13 @@ impl Desk {
         &mut self,
         session: SessionId,
         room: &RoomId,
-        reason: &str,
+        denial: &Denial,
         seqs: &[Option<u32>],
     ) {
         if self.framing_if_open(session) == Some(Framing::Lanes) {
-            let detail = format!("room {}: {reason}", room.name);
+            let detail = denial.detail(room);
             for seq in seqs {
-                self.refuse(session, ErrorCode::NotAllowed, &detail, *seq);
+                self.refuse(session, denial.code, &detail, *seq);
             }
         }
     }
@@ -190,7 +193,8 @@ impl Desk {
             return Err(WireError::new(ErrorCode::BadRequest, detail));
         }
         let directory = &self.commons.directory;
-        let rooms = directory.list(kind, wish.after.as_deref(), max);
+        let of = (self.tenant(session), kind);
+        let rooms = directory.list(of, wish.after.as_deref(), max);
         let lines = rooms.iter().map(|listed| ListedLine {
             room: &listed.name,
             members: listed.members,

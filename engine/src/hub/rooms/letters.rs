@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use worldshard_protocol::{SessionId, UserId};
 
+use super::denial::Denial;
 use crate::app::RoomId;
 use crate::message::Payload;
 
@@ -60,7 +61,7 @@ pub(crate) struct Joining {
 #[derive(Debug)]
 pub(crate) enum Word {
     Joined,
-    Refused(Cow<'static, str>),
+    Refused(Denial),
     /// It is over, because the service says so.
     Ended(Cow<'static, str>),
     /// It is none: the room failed, over the session that asks to come in or again and again.

@@ -8,12 +8,14 @@ use worldshard_protocol::SessionId;
 use worldshard_spatial::ShardId;
 use worldshard_transport::close_code;
 
+use super::denial::{Denial, USER_ROOMS};
 use super::directory::ListedRoom;
 use super::letters::{Joining, RoomCall, RoomLetter, RoomMail, Word};
 use crate::app::{NAME_RULE, RoomId, is_name};
 use crate::hub::desk::Desk;
 use crate::letter::Letter;
 use crate::message::Payload;
+use crate::policy::{RoomClaim, TenantIndex};
 
 /// What became of a membership of a session that is homed on this shard.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,6 +60,8 @@ struct Seat {
     is_in: bool,
     /// The connection came for this room alone.
     by_path: bool,
+    /// It is one of its user's rooms; none when the session is nobody's. Held until the seat is no more.
+    _claim: Option<RoomClaim>,
     /// The numbers of its client's wishes to be in it that were not answered yet.
     joins: Vec<Option<u32>>,
     /// The same of its questions who is in it.
@@ -180,7 +184,7 @@ impl Desk {
             Wish::Path | Wish::System => Vec::new(),
         };
         if !is_name(&room.name) {
-            return self.refuse_room(session, &room, NAME_RULE.into(), &joins);
+            return self.refuse_room(session, &room, Denial::new(400, NAME_RULE), &joins);
         }
         // Most sessions are in one room.
         let one = || Vec::with_capacity(1);
@@ -193,15 +197,31 @@ impl Desk {
             if is_in {
                 self.tell_joined(session, &room);
             } else if !kept {
-                self.tell_refused(session, &room, TOO_MANY_WISHES, &joins);
+                self.tell_refused(session, &room, &Denial::new(503, TOO_MANY_WISHES), &joins);
             }
             return;
         }
         let rooms_max = self.recipe.options.limits.rooms_per_session_max as usize;
         if seats.len() >= rooms_max {
-            let reason = format!("a session is in at most {rooms_max} rooms").into();
-            return self.refuse_room(session, &room, reason, &joins);
+            let reason = format!("a session is in at most {rooms_max} rooms");
+            return self.refuse_room(session, &room, Denial::new(503, reason), &joins);
         }
+        let rules = self.commons.policies.rules();
+        let tenant = rules.tenant(room.tenant);
+        let rooms_max = tenant.limits.rooms_per_user_max;
+        let claim = match &user {
+            Some(user) => tenant
+                .usage
+                .take_room_of_user(user, session, &room, rooms_max)
+                .map(Some),
+            None => (rooms_max == 0 || seats.len() < rooms_max as usize).then_some(None),
+        };
+        let Some(claim) = claim else {
+            if seats.is_empty() {
+                self.memberships.of.remove(&session);
+            }
+            return self.refuse_room(session, &room, Denial::exhausted(USER_ROOMS), &joins);
+        };
         let number = self.memberships.last_number + 1;
         self.memberships.last_number = number;
         seats.push(Seat {
@@ -209,6 +229,7 @@ impl Desk {
             number,
             is_in: false,
             by_path: wish == Wish::Path,
+            _claim: claim,
             joins,
             asks: Vec::new(),
         });
@@ -234,7 +255,7 @@ impl Desk {
         };
         let number = seat.number;
         self.log_room(session, room, "left", "left");
-        self.refuse_wishes(session, &seat, "left");
+        self.refuse_wishes(session, &seat, &Denial::new(403, "left"));
         self.call_room(seat.room, RoomCall::Leave { session, number });
         self.tell_left(session, room, "left".into(), seq);
         true
@@ -297,14 +318,14 @@ impl Desk {
         self.output.letters.push((host, self.room_mail(letter)));
     }
 
-    /// The room of a kind with this label.
-    pub(crate) fn room_named(&self, kind: &str, name: &str) -> Option<RoomId> {
+    /// The room of a tenant, of the kind with this label.
+    pub(crate) fn room_named(&self, tenant: TenantIndex, kind: &str, name: &str) -> Option<RoomId> {
         let kind = self.recipe.kind_named(kind)?;
         let name = name.into();
-        Some(RoomId { kind, name })
+        Some(RoomId { tenant, kind, name })
     }
 
-    /// The first `max` rooms of a kind that are listed, by name, from behind `after`.
+    /// The first `max` rooms of the tenant that systems speak of, of a kind that are listed, by name, from behind `after`.
     pub(crate) fn list_rooms(
         &self,
         kind: &str,
@@ -313,7 +334,9 @@ impl Desk {
     ) -> Vec<ListedRoom> {
         let kind = self.recipe.kind_named(kind);
         let directory = &self.commons.directory;
-        kind.map_or(Vec::new(), |kind| directory.list(kind, after, max))
+        kind.map_or(Vec::new(), |kind| {
+            directory.list((self.spoken_of, kind), after, max)
+        })
     }
 
     /// Tells the home of a session what becomes of a membership of it, behind what it was sent before.
@@ -350,20 +373,28 @@ impl Desk {
                     self.tell_joined(session, room);
                 }
             }
-            Word::Refused(reason) => self.end_membership(session, room, is_it, reason, |reason| {
+            Word::Refused(denial) => self.end_membership(session, room, is_it, denial, |reason| {
                 (close_code::POLICY, format!("no room: {reason}").into())
             }),
-            Word::Ended(reason) => self.end_membership(session, room, is_it, reason, |reason| {
-                (close_code::NORMAL, reason)
-            }),
-            Word::Failed => self.end_membership(session, room, is_it, FAILED, |reason| {
-                (close_code::INTERNAL, reason)
-            }),
+            Word::Ended(reason) => {
+                let denial = Denial::new(403, reason);
+                self.end_membership(session, room, is_it, denial, |reason| {
+                    (close_code::NORMAL, reason)
+                });
+            }
+            Word::Failed => {
+                let denial = Denial::new(503, FAILED);
+                self.end_membership(session, room, is_it, denial, |reason| {
+                    (close_code::INTERNAL, reason)
+                });
+            }
             Word::Moved { to, request } => {
                 if let Some(seat) = self.memberships.take_seat(session, is_it) {
                     self.log_room(session, room, "left", "moved");
-                    self.refuse_wishes(session, &seat, "moved");
+                    self.refuse_wishes(session, &seat, &Denial::new(403, "moved"));
                     self.tell_left(session, room, "moved".into(), None);
+                    // The room that it leaves is none of its user's any more.
+                    drop(seat);
                     self.join_room(session, to, request, Wish::System);
                 }
             }
@@ -383,24 +414,24 @@ impl Desk {
         session: SessionId,
         room: &RoomId,
         is_it: impl Fn(&Seat) -> bool,
-        reason: Cow<'static, str>,
+        denial: Denial,
         close: impl FnOnce(Cow<'static, str>) -> (u16, Cow<'static, str>),
     ) {
         let Some(seat) = self.memberships.take_seat(session, is_it) else {
             return;
         };
         let what = if seat.is_in { "left" } else { "refused" };
-        self.log_room(session, room, what, &reason);
+        self.log_room(session, room, what, &denial.reason);
         if seat.by_path {
-            self.refuse_wishes(session, &seat, &reason);
-            let (code, reason) = close(reason);
+            self.refuse_wishes(session, &seat, &denial);
+            let (code, reason) = close(denial.reason);
             self.close(session, code, reason);
         } else if seat.is_in {
-            self.refuse_wishes(session, &seat, &reason);
-            self.tell_left(session, room, reason, None);
+            self.refuse_wishes(session, &seat, &denial);
+            self.tell_left(session, room, denial.reason, None);
         } else {
-            self.tell_refused(session, room, &reason, &seat.asks);
-            self.refuse_room(session, room, reason, &seat.joins);
+            self.tell_refused(session, room, &denial, &seat.asks);
+            self.refuse_room(session, room, denial, &seat.joins);
         }
     }
 
@@ -409,13 +440,14 @@ impl Desk {
         &mut self,
         session: SessionId,
         room: &RoomId,
-        reason: Cow<'static, str>,
+        denial: Denial,
         joins: &[Option<u32>],
     ) {
         match joins {
-            [] => self.tell_refused(session, room, &reason, &[None]),
-            joins => self.tell_refused(session, room, &reason, joins),
+            [] => self.tell_refused(session, room, &denial, &[None]),
+            joins => self.tell_refused(session, room, &denial, joins),
         }
+        let reason = denial.reason;
         self.note_membership(session, room, MembershipChange::Refused(reason));
     }
 
@@ -435,9 +467,9 @@ impl Desk {
     }
 
     /// A membership ends before its client's wishes were answered.
-    fn refuse_wishes(&mut self, session: SessionId, seat: &Seat, reason: &str) {
-        self.tell_refused(session, &seat.room, reason, &seat.joins);
-        self.tell_refused(session, &seat.room, reason, &seat.asks);
+    fn refuse_wishes(&mut self, session: SessionId, seat: &Seat, denial: &Denial) {
+        self.tell_refused(session, &seat.room, denial, &seat.joins);
+        self.tell_refused(session, &seat.room, denial, &seat.asks);
     }
 
     fn tell_left(

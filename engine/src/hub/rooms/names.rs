@@ -1,17 +1,16 @@
 //! Names for rooms that the server makes. Never knows which are taken.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::app::Creation;
-use crate::hub::Commons;
 
-/// A new name for a room of this kind; `random` are 16 bytes that nobody can guess. None for kinds that name themselves.
-pub(crate) fn make(creation: Creation, commons: &Commons, random: [u8; 16]) -> Option<String> {
+/// A new name for a room of this kind, of which as many were `made`; `random` are 16 bytes that nobody can guess. None for kinds that name themselves.
+pub(crate) fn make(creation: Creation, made: &AtomicU64, random: [u8; 16]) -> Option<String> {
     match creation {
         Creation::Implicit | Creation::Explicit => None,
         Creation::Uuid => Some(uuid(random)),
         Creation::Short(letters) => {
-            let count = commons.names.fetch_add(1, Ordering::Relaxed);
+            let count = made.fetch_add(1, Ordering::Relaxed);
             Some(short(count, letters))
         }
     }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use worldshard_protocol::{SessionId, Tick, UserId};
 
-use super::letters::Word;
+use super::letters::{Joining, Word};
 use super::outside::{OutsideTray, RoomEnd, RoomSender};
 use crate::app::RoomId;
+use crate::policy::{Place, TenantIndex};
 use crate::service::{ROOM_TIMERS_MAX, Service};
 
 /// One room.
@@ -23,10 +24,13 @@ pub(crate) struct RoomEntry {
     /// When it is woken, as those know who wake it.
     pub(crate) alarm: Option<Tick>,
     pub(crate) panics: Panics,
+    /// Among the rooms of its tenant. Held until it ends.
+    pub(super) _place: Place,
 }
 
 /// What the service of a room reaches.
 pub(crate) struct RoomState {
+    pub(crate) tenant: TenantIndex,
     pub(crate) name: Arc<str>,
     pub(crate) hash: u64,
     /// Which room of its shard it is: none has the same ever again.
@@ -37,6 +41,10 @@ pub(crate) struct RoomState {
     pub(crate) is_joined: bool,
     /// Ascending by session.
     pub(crate) members: Vec<Member>,
+    /// How many members each user has; those that are nobody's are not among them.
+    users: BTreeMap<UserId, u32>,
+    /// Members that are nobody's.
+    nobodys: u32,
     /// Members that the service has sent away, to be done once it returns.
     pub(crate) partings: Vec<Parting>,
     /// What lists say of it; none when it is not listed.
@@ -107,6 +115,7 @@ impl RoomState {
         tick_interval: Duration,
     ) -> Self {
         Self {
+            tenant: id.tenant,
             name: Arc::clone(&id.name),
             hash: id.hash(),
             number,
@@ -114,6 +123,8 @@ impl RoomState {
             tick_interval,
             is_joined,
             members: Vec::new(),
+            users: BTreeMap::new(),
+            nobodys: 0,
             partings: Vec::new(),
             note: Some(Arc::from("")),
             relist: true,
@@ -147,12 +158,39 @@ impl RoomState {
         self.find(session).is_ok()
     }
 
+    /// Whether somebody would be one user more than `max` in it, who each count once. Those that are nobody's count one
+    /// each; 0 for no limit.
+    pub(crate) fn is_one_too_many(&self, joining: &Joining, max: u32) -> bool {
+        let counts_already = match &joining.user {
+            Some(user) => self.users.contains_key(user),
+            None => self.is_member(joining.session),
+        };
+        let users = u32::try_from(self.users.len()).unwrap_or(u32::MAX);
+        max > 0 && !counts_already && users.saturating_add(self.nobodys) >= max
+    }
+
     /// Takes in a member. One that was a member before is so by its newer number.
     pub(crate) fn enter(&mut self, member: Member) {
         self.relist = true;
+        self.count(&member, true);
         match self.find(member.session) {
-            Ok(at) => self.members[at] = member,
+            Ok(at) => {
+                let before = std::mem::replace(&mut self.members[at], member);
+                self.count(&before, false);
+            }
             Err(at) => self.members.insert(at, member),
+        }
+    }
+
+    /// Counts whose member it is.
+    fn count(&mut self, member: &Member, comes: bool) {
+        let count = match member.user.as_deref() {
+            Some(user) => self.users.entry(user.clone()).or_default(),
+            None => &mut self.nobodys,
+        };
+        *count = if comes { *count + 1 } else { *count - 1 };
+        if let Some(user) = member.user.as_deref().filter(|_| *count == 0) {
+            self.users.remove(user);
         }
     }
 
@@ -161,7 +199,9 @@ impl RoomState {
         let at = self.find(session).ok()?;
         let is_it = number == self.members[at].number;
         self.relist |= is_it;
-        is_it.then(|| self.members.remove(at))
+        let member = is_it.then(|| self.members.remove(at))?;
+        self.count(&member, false);
+        Some(member)
     }
 
     /// Has a member sent away once the service returns; of who is none, nothing comes.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use worldshard_protocol::Tick;
 use worldshard_spatial::ShardId;
-use worldshard_transport::Refusal;
 
+use super::denial::{Denial, ROOM_USERS, TENANT_ROOMS};
 use super::letters::{Joining, RoomCall, Word};
 use super::outside::{OutsideTray, Parcel};
 use super::room::{Member, Panics, Parting, RoomEntry, RoomState, ticks_of};
@@ -67,26 +67,23 @@ impl RoomDesk {
         id: &RoomId,
         recipe: &AppRecipe,
         desk: &Desk,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Denial> {
         let rooms = recipe.rooms_of(id);
         let Some(entry) = self.by_id.get(id).and_then(|room| self.rooms.get(room)) else {
             return self.begins(id, recipe, desk);
         };
         if entry.population() >= rooms.members_max {
-            return Err(Refusal {
-                status: 503,
-                reason: full(rooms.members_max),
-            });
+            return Err(Denial::new(503, full(rooms.members_max)));
         }
         Ok(())
     }
 
     /// Whether a room that is not there begins when somebody comes.
-    fn begins(&self, id: &RoomId, recipe: &AppRecipe, desk: &Desk) -> Result<(), Refusal> {
+    fn begins(&self, id: &RoomId, recipe: &AppRecipe, desk: &Desk) -> Result<(), Denial> {
         self.may_begin(id, recipe, desk)?;
         match recipe.rooms_of(id).creation == Creation::Implicit {
             true => Ok(()),
-            false => Err(Refusal::new(404, "there is no such room")),
+            false => Err(Denial::new(404, "there is no such room")),
         }
     }
 
@@ -95,16 +92,21 @@ impl RoomDesk {
         id: &RoomId,
         recipe: &AppRecipe,
         desk: &Desk,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Denial> {
         if self.failed.get(id).is_some_and(|until| *until > desk.tick) {
             let reason = "the room failed again and again; come back in a minute";
-            return Err(Refusal::new(503, reason));
+            return Err(Denial::new(503, reason));
         }
         let rooms_max = recipe.options.limits.rooms_max;
         if desk.commons.rooms.total() >= u64::from(rooms_max) {
             return Err(too_many(rooms_max));
         }
-        Ok(())
+        let rules = desk.commons.policies.rules();
+        let tenant = rules.tenant(id.tenant);
+        match tenant.usage.has_rooms(tenant.limits.rooms_max) {
+            true => Err(Denial::exhausted(TENANT_ROOMS)),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn begin(
@@ -112,7 +114,11 @@ impl RoomDesk {
         id: RoomId,
         recipe: &AppRecipe,
         desk: &Desk,
-    ) -> Result<u64, Refusal> {
+    ) -> Result<u64, Denial> {
+        let rules = desk.commons.policies.rules();
+        let tenant = rules.tenant(id.tenant);
+        let place = tenant.usage.take_room(tenant.limits.rooms_max);
+        let place = place.ok_or_else(|| Denial::exhausted(TENANT_ROOMS))?;
         let rooms_max = recipe.options.limits.rooms_max;
         if !desk.commons.rooms.take(rooms_max.into()) {
             return Err(too_many(rooms_max));
@@ -133,6 +139,7 @@ impl RoomDesk {
             ends: None,
             alarm: None,
             panics: Panics::default(),
+            _place: place,
         };
         self.last_room += 1;
         self.rooms.insert(self.last_room, entry);
@@ -168,9 +175,9 @@ impl RoomDesk {
             }
         };
         match begun {
-            Err(refusal) => {
+            Err(denial) => {
                 let (session, number) = (joining.session, joining.number);
-                desk.say_word(&id, session, number, Word::Refused(refusal.reason));
+                desk.say_word(&id, session, number, Word::Refused(denial));
             }
             Ok(room) => {
                 let entry = self.rooms.get_mut(&room).expect("rooms have ids");
@@ -256,10 +263,16 @@ impl RoomDesk {
         // None where the service panics over it.
         let mut verdict = None;
         if entry.state.members.len() >= members_max as usize {
-            verdict = Some(Err(full(members_max)));
+            verdict = Some(Err(Denial::new(503, full(members_max))));
+        } else if entry
+            .state
+            .is_one_too_many(&joining, users_max(&id, turn.desk))
+        {
+            verdict = Some(Err(Denial::exhausted(ROOM_USERS)));
         } else {
             self.tell(room, turn, |service, room| {
-                verdict = Some(service.admit(room, session, &joining.request));
+                let admitted = service.admit(room, session, &joining.request);
+                verdict = Some(admitted.map_err(|reason| Denial::new(403, reason)));
             });
         }
         // A room that failed over it is none any more.
@@ -268,7 +281,7 @@ impl RoomDesk {
             entry.coming -= 1;
             match verdict {
                 None => Err(Word::Failed),
-                Some(Err(reason)) => Err(Word::Refused(reason)),
+                Some(Err(denial)) => Err(Word::Refused(denial)),
                 Some(Ok(())) => Ok(entry),
             }
         });
@@ -533,11 +546,14 @@ fn full(members_max: u32) -> Cow<'static, str> {
     format!("the room is full: {members_max} members").into()
 }
 
-fn too_many(rooms_max: u32) -> Refusal {
-    Refusal {
-        status: 503,
-        reason: format!("there are {rooms_max} rooms; no other begins").into(),
-    }
+/// Users in this room, as its tenant allows; 0 for no limit.
+fn users_max(id: &RoomId, desk: &Desk) -> u32 {
+    let rules = desk.commons.policies.rules();
+    rules.tenant(id.tenant).limits.users_per_room_max
+}
+
+fn too_many(rooms_max: u32) -> Denial {
+    Denial::new(503, format!("there are {rooms_max} rooms; no other begins"))
 }
 
 /// For so long a room that was created waits for somebody, and one that failed for people to look at it.

@@ -6,6 +6,7 @@ fn token() -> Token {
     Token {
         session: SessionId::new(3, 77),
         generation: 2,
+        tenant: None,
         of: None,
     }
 }
@@ -28,7 +29,13 @@ fn a_token_is_read_by_its_own_key_only() {
     let text = key.sign(&of_a_user());
     assert_eq!(key.read(&text), Some(of_a_user()));
     assert_eq!(other.read(&text), None);
+    let acmes = Token {
+        tenant: Some("acme".to_owned()),
+        ..token()
+    };
+    assert_eq!(key.read(&key.sign(&acmes)), Some(acmes));
     let longest = Token {
+        tenant: Some("b".repeat(64)),
         of: Some((UserId::new(&"a".repeat(64)).unwrap(), None)),
         ..token()
     };

@@ -51,6 +51,7 @@ fn a_token_says_whose_session_it_is_and_until_when() {
     let key = PrivateKey::from_seed([7; 32]);
     let grant = Grant {
         user: user("anna"),
+        tenant: None,
         audience: AUDIENCE.to_owned(),
         issued: NOW,
         expires: NOW + Duration::from_secs(60),

@@ -12,6 +12,7 @@ fn key(number: u8) -> PrivateKey {
 fn grant(ttl_s: u64) -> Grant {
     Grant {
         user: UserId::new("anna").unwrap(),
+        tenant: None,
         audience: "worldshard".to_owned(),
         issued: NOW,
         expires: NOW + Duration::from_secs(ttl_s),

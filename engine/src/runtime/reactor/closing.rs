@@ -97,6 +97,7 @@ impl Reactor {
     /// Ends the connection; a session that is still open learns `told`.
     pub(super) fn finish(&mut self, slot: Slot, told: CloseReason) {
         if let Some(mut connection) = self.let_go(slot, told) {
+            self.process.liveness.connection_ended();
             self.sealing.say_goodbye(&mut connection);
         }
     }

@@ -14,7 +14,7 @@ use super::resuming::Offer;
 use super::{Reactor, Slot};
 use crate::app::Framing;
 use crate::hub::Hub;
-use crate::identity::{Claim, answered_protocol, check_version};
+use crate::identity::{answered_protocol, check_version};
 use crate::message::CloseReason;
 use crate::runtime::process::{Adopt, Mail};
 use crate::runtime::{site, socket};
@@ -99,9 +99,16 @@ impl Reactor {
             let response = self.plain_answer(head, framing, now);
             return self.respond(slot, &response, head.method != "HEAD", now);
         }
+        if let Err(response) = self.let_through(slot, head, now) {
+            return self.respond(slot, &response, true, now);
+        }
+        let tenant = match self.process.policies.tenant_of(head) {
+            Ok(tenant) => tenant,
+            Err(refusal) => return self.respond(slot, &refusal.response(), true, now),
+        };
         let offer = framing.and_then(|framing| Offer::of(head, framing));
         let home = match offer {
-            None => match self.room_host(head) {
+            None => match self.room_host(tenant, head) {
                 Some(Ok(host)) => Some(host),
                 Some(Err(refusal)) => return self.respond(slot, &refusal.response(), true, now),
                 None => (self.process.place)(head),
@@ -207,7 +214,11 @@ impl Reactor {
         if let Err(answer) = check_version(head, options.protocol_version.as_deref()) {
             return self.respond(slot, &answer, true, now);
         }
-        let claim = match Claim::of(head) {
+        // Somebody may have been banned on the way from another shard.
+        let claim = match self
+            .check_address(slot, head)
+            .and_then(|()| self.claim(head))
+        {
             Ok(claim) => claim,
             Err(refusal) => return self.respond(slot, &refusal.response(), true, now),
         };
@@ -223,11 +234,15 @@ impl Reactor {
             return self.respond(slot, &response, true, now);
         }
         if offer.is_none()
-            && let Some(Err(refusal)) = self.hub.call("admits", |hub| hub.admits(&head.path))
+            && let tenant = claim.tenant.index
+            && let Some(Err(refusal)) = self
+                .hub
+                .call("admits", |hub| hub.admits(tenant, &head.path))
         {
             return self.respond(slot, &refusal.response(), true, now);
         }
-        let arriving = Arriving::new(head, framing, answer);
+        let address = self.address(slot, head);
+        let arriving = Arriving::new(head, framing, answer).of(&claim, address);
         self.log_arrival(slot, &arriving);
         match &offer {
             Some(offer) => self.go_on(slot, offer, claim, arriving, now),

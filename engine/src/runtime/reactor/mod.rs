@@ -2,6 +2,7 @@
 //!
 //! Synchronous: the driver brings bytes, readiness and the time, and asks what to wait for. Never waits itself.
 
+mod admission;
 mod alarms;
 mod batch;
 mod closing;
@@ -121,6 +122,8 @@ pub(crate) struct Reactor {
     /// Since sessions are closed for it: when patience with connections ends.
     draining: Option<Instant>,
     status_due: Instant,
+    /// The edition of the list of bans by which all who are here may be.
+    bans_seen: u64,
 }
 
 /// Which messages were read since this was last asked.
@@ -265,6 +268,7 @@ impl Reactor {
             stopping: None,
             draining: None,
             status_due: clock::now(),
+            bans_seen: process.policies.bans.edition(),
             process,
         }
     }
@@ -287,6 +291,7 @@ impl Reactor {
         self.go_on_with_handshakes(now);
         self.resume_waiting(now);
         self.ring_alarms(now);
+        self.end_banned(now);
         self.run_ticks(now);
         self.stop_if_asked(now);
         self.give_up_commits_if_due(now);
@@ -380,7 +385,7 @@ impl Reactor {
         let Process {
             liveness, recipe, ..
         } = &*self.process;
-        let has_room = liveness.connections() < recipe.options().limits.connections_max;
+        let has_room = liveness.connection_admitted(recipe.options().limits.connections_max);
         if has_room {
             liveness.connection_given(self.own);
         }
@@ -390,6 +395,7 @@ impl Reactor {
     /// Takes back the room: nobody came.
     pub(crate) fn give_room_back(&mut self) {
         self.process.liveness.connection_gone(self.own);
+        self.process.liveness.connection_ended();
     }
 
     /// Sockets of connections that moved to other shards, for the driver to forget.
@@ -427,9 +433,12 @@ impl Reactor {
         connection.tls = tls;
         let slot = self.slots.insert(connection);
         self.set_alarm(slot);
-        if let Some((head, mut leftover)) = adopted {
-            self.open(slot, &head, &mut leftover, now);
-            self.after_plaintext(slot, now);
+        match adopted {
+            Some((head, mut leftover)) => {
+                self.open(slot, &head, &mut leftover, now);
+                self.after_plaintext(slot, now);
+            }
+            None => self.refuse_fast_tls(slot, now),
         }
         slot
     }
@@ -494,6 +503,7 @@ impl Reactor {
                 self.unheard = true;
                 self.hub.call("errand", errand);
             }
+            Mail::Kick(kick) => self.kick(&kick),
             Mail::Kill => self.killed = true,
             Mail::Freeze(duration) => {
                 tracing::warn!(shard = self.own.0, ?duration, "frozen on request");

@@ -3,20 +3,24 @@
 //!
 //! Judges no credential: that is `identity`. Only names, paths and codes are logged, because credentials pass through.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use worldshard_protocol::{ErrorCode, SessionId, error_envelope};
 use worldshard_transport::{
-    Limits, MessageKind, Reader, RequestHead, Role, close_code, close_frame, data_frame,
+    Limits, MessageKind, Reader, Refusal, RequestHead, Response, Role, close_code, close_frame,
+    data_frame,
 };
 
+use super::admission::forbidden;
 use super::connection::Phase;
 use super::{Reactor, Slot};
 use crate::app::Framing;
-use crate::hub::{Hub, Opening, Visitor, unproven};
+use crate::hub::{Hub, NotOpened, Opening, TENANT_FULL, Visitor, banned_text, unproven};
 use crate::identity::{Auth, Claim, Identity, TraceId, Unproven};
 use crate::message::CloseReason;
+use crate::policy::{Refused, TenantIndex};
 use crate::runtime::{clock, secret, socket};
 
 /// A connection whose request was taken, and that has no session yet.
@@ -27,6 +31,12 @@ pub(crate) struct Arriving {
     trace: Option<TraceId>,
     /// The answer to its request; empty once it was given.
     answer: Bytes,
+    /// Where it comes from.
+    address: Option<IpAddr>,
+    /// Whose client it says it is.
+    tenant: TenantIndex,
+    /// Whether it is refused before the upgrade: a program reads the answer to that.
+    in_header: bool,
 }
 
 /// A WebSocket of who has yet to show a credential.
@@ -34,7 +44,7 @@ pub(crate) struct Proving {
     pub(super) reader: Reader,
     /// The latest that it may do so.
     pub(super) until: Instant,
-    arriving: Arriving,
+    pub(super) arriving: Arriving,
     /// What its request said.
     claim: Claim,
 }
@@ -46,12 +56,35 @@ impl Arriving {
             framing,
             trace: TraceId::of(head).or_else(|| Some(TraceId::new(secret::fresh().ok()?))),
             answer,
+            address: None,
+            tenant: 0,
+            in_header: false,
         }
+    }
+
+    /// The same of who claims this and comes from there.
+    pub(super) fn of(self, claim: &Claim, address: Option<IpAddr>) -> Arriving {
+        Arriving {
+            address,
+            tenant: claim.tenant.index,
+            in_header: claim.is_in_header(),
+            ..self
+        }
+    }
+
+    /// Where it comes from.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// What it asked for.
     pub(super) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whether its request has its answer.
+    fn is_answered(&self) -> bool {
+        self.answer.is_empty()
     }
 
     fn speaks_lanes(&self) -> bool {
@@ -78,11 +111,18 @@ impl Reactor {
         );
     }
 
+    /// What a request shows and says of its sender.
+    pub(super) fn claim(&self, head: &RequestHead) -> Result<Claim, Refusal> {
+        let policies = &self.process.policies;
+        let tenant = policies.tenant_of(head)?;
+        let rules = policies.rules();
+        Ok(Claim::of(head)?.in_tenant(tenant, &rules.tenant(tenant).id))
+    }
+
     /// Opens a session for who shows enough with its request, or waits for its first message.
     pub(super) fn admit(&mut self, slot: Slot, claim: Claim, mut arriving: Arriving, now: Instant) {
         let options = self.process.recipe.options();
         let auth = options.auth.as_ref().unwrap_or(&Auth::None);
-        let in_header = claim.is_in_header();
         let waits = auth.asks() && claim.credential.is_none();
         if waits {
             let limits = Limits {
@@ -103,33 +143,19 @@ impl Reactor {
         }
         match auth.prove(claim, clock::since_1970()) {
             Ok(identity) => self.enter(slot, identity, arriving, now),
-            Err(why) if in_header => self.unauthorized(slot, &why, now),
+            Err(why) if arriving.in_header => self.unauthorized(slot, arriving.tenant, &why, now),
             Err(why) => {
-                self.answer_upgrade(slot, &mut arriving);
-                let lanes = arriving.speaks_lanes();
-                self.turn_away(slot, lanes, ErrorCode::AuthFailed, &why.to_string(), now);
+                self.turn_away(slot, arriving, ErrorCode::AuthFailed, &why.to_string(), now);
             }
         }
     }
 
     /// Takes the first message of who has yet to prove itself; none when it was no text.
     pub(super) fn prove(&mut self, slot: Slot, said: Option<&str>, now: Instant) {
-        let Some(connection) = self.slots.find_mut(slot) else {
+        let Some(proving) = self.stop_proving(slot, now) else {
             return;
         };
-        // Until it is told what became of it, which is before anything more is read.
-        let between = Phase::Closing {
-            ended_output: false,
-            until: now,
-        };
-        let proving = match std::mem::replace(&mut connection.phase, between) {
-            Phase::Proving(proving) => *proving,
-            other @ (Phase::Head { .. } | Phase::Open { .. } | Phase::Closing { .. }) => {
-                connection.phase = other;
-                return;
-            }
-        };
-        let lanes = proving.arriving.speaks_lanes();
+        let arriving = proving.arriving;
         let auth = self.process.recipe.options().auth.as_ref();
         let claim = said
             .ok_or(Unproven::FirstMessage("it is not a text"))
@@ -139,8 +165,10 @@ impl Reactor {
             auth.prove(claim, clock::since_1970())
         };
         match claim.and_then(prove) {
-            Ok(identity) => self.enter(slot, identity, proving.arriving, now),
-            Err(why) => self.turn_away(slot, lanes, ErrorCode::AuthFailed, &why.to_string(), now),
+            Ok(identity) => self.enter(slot, identity, arriving, now),
+            Err(why) => {
+                self.turn_away(slot, arriving, ErrorCode::AuthFailed, &why.to_string(), now);
+            }
         }
     }
 
@@ -150,6 +178,7 @@ impl Reactor {
         let now = clock::since_1970();
         let auth = auth.filter(|auth| auth.asks() && claim.credential.is_some());
         Ok(Visitor {
+            tenant: Some(claim.tenant.index),
             now,
             trace: arriving.trace(),
             identity: auth.map(|auth| auth.prove(claim, now)).transpose()?,
@@ -158,23 +187,55 @@ impl Reactor {
 
     /// Opens a session for who may have one.
     fn enter(&mut self, slot: Slot, identity: Identity, mut arriving: Arriving, now: Instant) {
+        if let Some(reason) = self.is_banned(&identity) {
+            self.process
+                .policies
+                .refused_to(identity.tenant, Refused::Banned);
+            if arriving.in_header && !arriving.is_answered() {
+                return self.respond(slot, &forbidden(&reason).response(), true, now);
+            }
+            let code = ErrorCode::NotAllowed;
+            return self.turn_away(slot, arriving, code, &banned_text(&reason), now);
+        }
         let trace = arriving.trace();
         let framing = arriving.framing;
-        self.answer_upgrade(slot, &mut arriving);
         let opening = Opening {
-            path: arriving.path,
+            path: std::mem::take(&mut arriving.path),
             framing,
         };
         let open = |hub: &mut Hub| hub.open_as(opening, identity, trace);
         match self.hub.call("open", open) {
-            Some(Ok(session)) => self.seat(slot, session, framing, now),
-            Some(Err(full)) => {
-                let lanes = framing == Framing::Lanes;
+            Some(Ok(session)) => {
+                self.answer_upgrade(slot, &mut arriving);
+                let address = arriving.address;
+                self.hub
+                    .call("address", |hub| hub.set_address(session, address));
+                self.seat(slot, session, framing, now);
+            }
+            Some(Err(NotOpened::TooManySessions(full))) => {
                 let code = ErrorCode::TooManySessions;
-                self.turn_away(slot, lanes, code, &full.to_string(), now);
+                self.turn_away(slot, arriving, code, &full.to_string(), now);
+            }
+            Some(Err(NotOpened::TenantFull)) if arriving.is_answered() => {
+                let code = ErrorCode::ResourceExhausted;
+                self.turn_away(slot, arriving, code, TENANT_FULL, now);
+            }
+            Some(Err(NotOpened::TenantFull)) => {
+                let mut response = Response::text(503, TENANT_FULL);
+                response.headers.push(("Retry-After", "1".to_owned()));
+                self.respond(slot, &response, true, now);
             }
             None => self.finish(slot, CloseReason::Lost),
         }
+    }
+
+    /// Why a user may not come, if so.
+    pub(super) fn is_banned(&self, identity: &Identity) -> Option<String> {
+        let policies = &self.process.policies;
+        let user = identity.user.as_ref()?;
+        let rules = policies.rules();
+        let tenant = &rules.tenant(identity.tenant).id;
+        policies.bans.of_user(tenant, user, clock::since_1970())
     }
 
     /// From now on the connection is that of a session.
@@ -219,7 +280,16 @@ impl Reactor {
     }
 
     /// Answers a request whose credential is not taken, before the upgrade.
-    pub(super) fn unauthorized(&mut self, slot: Slot, why: &Unproven, now: Instant) {
+    pub(super) fn unauthorized(
+        &mut self,
+        slot: Slot,
+        tenant: TenantIndex,
+        why: &Unproven,
+        now: Instant,
+    ) {
+        self.process
+            .policies
+            .refused_to(tenant, Refused::Credential);
         let mut response = unproven(why).response();
         response
             .headers
@@ -228,8 +298,24 @@ impl Reactor {
     }
 
     /// Ends a connection that has no session, so that even a browser reads why.
-    fn turn_away(&mut self, slot: Slot, lanes: bool, code: ErrorCode, detail: &str, now: Instant) {
-        if lanes && let Some(connection) = self.slots.find_mut(slot) {
+    pub(super) fn turn_away(
+        &mut self,
+        slot: Slot,
+        mut arriving: Arriving,
+        code: ErrorCode,
+        detail: &str,
+        now: Instant,
+    ) {
+        if code == ErrorCode::AuthFailed {
+            let tenant = arriving.tenant;
+            self.process
+                .policies
+                .refused_to(tenant, Refused::Credential);
+        }
+        self.answer_upgrade(slot, &mut arriving);
+        if arriving.speaks_lanes()
+            && let Some(connection) = self.slots.find_mut(slot)
+        {
             let envelope = error_envelope(code, detail, None);
             connection.push_own(data_frame(MessageKind::Text, envelope.as_bytes()));
         }
@@ -244,13 +330,26 @@ impl Reactor {
     /// It has shown no credential in time.
     pub(super) fn ran_out_of_time(&mut self, slot: Slot, now: Instant) {
         let deadline: Duration = self.process.recipe.options().limits.auth_deadline;
-        let phase = self.slots.find(slot).map(|connection| &connection.phase);
-        let Some(Phase::Proving(proving)) = phase else {
-            return;
+        if let Some(proving) = self.stop_proving(slot, now) {
+            let detail = format!("no credential within {} s", deadline.as_secs_f64());
+            self.turn_away(slot, proving.arriving, ErrorCode::Timeout, &detail, now);
+        }
+    }
+
+    /// What is known of who has yet to prove itself. It is told what becomes of it before anything more is read.
+    pub(super) fn stop_proving(&mut self, slot: Slot, now: Instant) -> Option<Proving> {
+        let connection = self.slots.find_mut(slot)?;
+        let between = Phase::Closing {
+            ended_output: false,
+            until: now,
         };
-        let lanes = proving.arriving.speaks_lanes();
-        let detail = format!("no credential within {} s", deadline.as_secs_f64());
-        self.turn_away(slot, lanes, ErrorCode::Timeout, &detail, now);
+        match std::mem::replace(&mut connection.phase, between) {
+            Phase::Proving(proving) => Some(*proving),
+            other @ (Phase::Head { .. } | Phase::Open { .. } | Phase::Closing { .. }) => {
+                connection.phase = other;
+                None
+            }
+        }
     }
 
     /// The token of an open session has expired.

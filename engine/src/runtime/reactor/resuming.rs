@@ -53,9 +53,10 @@ impl Reactor {
         mut arriving: Arriving,
         now: Instant,
     ) {
+        let tenant = claim.tenant.index;
         let visitor = match self.visitor(claim, &arriving) {
             Ok(visitor) => visitor,
-            Err(why) => return self.unauthorized(slot, &why, now),
+            Err(why) => return self.unauthorized(slot, tenant, &why, now),
         };
         let resume = |hub: &mut Hub| hub.resume_as(&offer.token, arriving.path(), &visitor);
         let session = match self.hub.call("resume", resume) {
@@ -68,6 +69,9 @@ impl Reactor {
             self.end_with(before, close_frame(REPLACED, REPLACED_REASON), now);
         }
         self.answer_upgrade(slot, &mut arriving);
+        let address = arriving.address();
+        self.hub
+            .call("address", |hub| hub.set_address(session, address));
         // Only who speaks lanes is resumed.
         self.seat(slot, session, Framing::Lanes, now);
     }
