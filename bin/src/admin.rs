@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::operators::{Operators, escape};
 pub(crate) use args::{AdminArgs, AdminCommand, EXAMPLES};
-use args::{InspectWhat, ListArgs};
+use args::{BannedArgs, InspectWhat, ListArgs};
 
 /// Asks, and prints the answer.
 pub(crate) fn run(args: &AdminArgs) -> Result<(), Failure> {
@@ -29,6 +29,21 @@ pub(crate) fn run(args: &AdminArgs) -> Result<(), Failure> {
             }
             (post(&target)?, print::told)
         }
+        AdminCommand::Ban(ban) => {
+            let mut target = format!("/v1/ban?{}", whom(&ban.banned));
+            if let Some(reason) = &ban.reason {
+                target.push_str(&format!("&reason={}", escape(reason)));
+            }
+            if let Some(seconds) = ban.seconds {
+                target.push_str(&format!("&seconds={seconds}"));
+            }
+            (post(&target)?, print::banned)
+        }
+        AdminCommand::Unban(banned) => (
+            post(&format!("/v1/unban?{}", whom(banned)))?,
+            print::unbanned,
+        ),
+        AdminCommand::Bans => (get("/v1/bans")?, print::bans),
         AdminCommand::Inspect { what } => (get(&inspected(what))?, print::fields),
         AdminCommand::Drain => (post("/v1/drain")?, print::draining),
         AdminCommand::LogLevel { level: None } => (get("/v1/log")?, print::level),
@@ -64,6 +79,17 @@ fn sessions(server: &Operators, list: &ListArgs) -> Result<Value, Failure> {
             next => return Ok(serde_json::json!({ "sessions": all, "next": next })),
         }
     }
+}
+
+fn whom(banned: &BannedArgs) -> String {
+    let mut query = match (&banned.whom.ip, &banned.whom.user) {
+        (Some(ip), _) => format!("ip={}", escape(&ip.to_string())),
+        (None, user) => format!("user={}", escape(user.as_deref().unwrap_or_default())),
+    };
+    if let Some(tenant) = &banned.tenant {
+        query.push_str(&format!("&tenant={}", escape(tenant)));
+    }
+    query
 }
 
 fn inspected(what: &InspectWhat) -> String {

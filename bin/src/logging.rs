@@ -1,10 +1,12 @@
 //! The log of the process: how it is written, and how much of it. To stderr: stdout is for what a command was asked for.
 
 use std::io::IsTerminal as _;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, reload};
 use worldshard::LogControl;
 
 use crate::failure::Failure;
@@ -28,26 +30,20 @@ pub(crate) fn start(filter: Option<&str>, format: LogFormat) -> Result<(), Failu
         None => builder().from_env_lossy(),
     };
     let level = filter.to_string();
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_filter_reloading();
-    let control = match format {
-        LogFormat::Pretty => {
-            let handle = builder.reload_handle();
-            builder.init();
-            control(level, move |filter| handle.reload(filter))
-        }
+        .with_ansi(std::io::stderr().is_terminal());
+    let log = tracing_subscriber::registry().with(filter);
+    match format {
+        LogFormat::Pretty => log.with(lines).init(),
         LogFormat::Json => {
-            let builder = builder.json().flatten_event(true).with_span_list(false);
-            let handle = builder.reload_handle();
-            builder.init();
-            control(level, move |filter| handle.reload(filter))
+            let lines = lines.json().flatten_event(true).with_span_list(false);
+            log.with(lines).init();
         }
-    };
+    }
     // It is begun once.
-    let _ = CONTROL.set(control);
+    let _ = CONTROL.set(control(level, handle));
     Ok(())
 }
 
@@ -56,21 +52,16 @@ pub(crate) fn hand() -> Option<LogControl> {
     CONTROL.get().cloned()
 }
 
-fn control<E: std::fmt::Display>(
-    level: String,
-    reload: impl Fn(EnvFilter) -> Result<(), E> + Send + Sync + 'static,
-) -> LogControl {
-    let now = std::sync::Arc::new(std::sync::Mutex::new(level));
-    let read = std::sync::Arc::clone(&now);
-    let poisoned = std::sync::PoisonError::into_inner;
+fn control(level: String, handle: reload::Handle<EnvFilter, Registry>) -> LogControl {
+    let now = Arc::new(Mutex::new(level));
+    let read = Arc::clone(&now);
     LogControl::new(
-        move || read.lock().unwrap_or_else(poisoned).clone(),
+        move || read.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         move |level| {
             let filter = parse(level)?;
             let text = filter.to_string();
-            reload(filter).map_err(|error| error.to_string())?;
-            *now.lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner) = text;
+            handle.reload(filter).map_err(|error| error.to_string())?;
+            *now.lock().unwrap_or_else(PoisonError::into_inner) = text;
             Ok(())
         },
     )

@@ -17,7 +17,7 @@ use worldshard::runtime::since_1970;
 
 use crate::failure::Failure;
 use crate::operators::{OperatorArgs, Operators};
-use numbers::{Rates, Snapshot};
+use numbers::Snapshot;
 use view::Screen;
 
 #[derive(Args, Debug)]
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &TopArgs) -> Result<(), Failure> {
         // Rates need two looks.
         std::thread::park_timeout(EVERY);
         let screen = Screen::of(&args.server.url, look(&server)?, Some(&first));
-        print!("{}", plain(&screen)?);
+        print!("{}", plain(&screen));
         return Ok(());
     }
     if !std::io::stdout().is_terminal() {
@@ -99,11 +99,9 @@ fn look(server: &Operators) -> Result<Snapshot, Failure> {
 }
 
 /// One frame as text.
-fn plain(screen: &Screen) -> Result<String, Failure> {
-    let mut terminal = Terminal::new(TestBackend::new(80, 24)).map_err(|error| match error {})?;
-    terminal
-        .draw(|frame| view::draw(frame, screen))
-        .map_err(|error| match error {})?;
+fn plain(screen: &Screen) -> String {
+    let Ok(mut terminal) = Terminal::new(TestBackend::new(80, 24));
+    let Ok(_) = terminal.draw(|frame| view::draw(frame, screen));
     let buffer = terminal.backend().buffer();
     let mut text = String::new();
     for y in 0..buffer.area.height {
@@ -111,7 +109,7 @@ fn plain(screen: &Screen) -> Result<String, Failure> {
         text.push_str(row.collect::<String>().trim_end());
         text.push('\n');
     }
-    Ok(text)
+    text
 }
 
 fn terminal_failed(error: std::io::Error) -> Failure {

@@ -29,6 +29,12 @@ pub(crate) enum AdminCommand {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// Let an address or a user come no more, and close whoever is there
+    Ban(BanArgs),
+    /// Let them come again
+    Unban(BannedArgs),
+    /// List who may not come
+    Bans,
     /// Say a text to every session: as it is on raw paths, as sys/notice on lanes
     Broadcast {
         /// The text
@@ -51,6 +57,38 @@ pub(crate) enum AdminCommand {
     },
     /// Say how each shard is
     Status,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Whom {
+    /// This address
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) ip: Option<std::net::IpAddr>,
+    /// This user
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BannedArgs {
+    #[command(flatten)]
+    pub(crate) whom: Whom,
+    /// The user's tenant, if not the first
+    #[arg(long, value_name = "ID", requires = "user")]
+    pub(crate) tenant: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BanArgs {
+    #[command(flatten)]
+    pub(crate) banned: BannedArgs,
+    /// What they are told
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// For so many seconds; for ever, if not said
+    #[arg(long, value_name = "S")]
+    pub(crate) seconds: Option<u64>,
 }
 
 #[derive(Args, Debug)]

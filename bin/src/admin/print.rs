@@ -86,6 +86,36 @@ pub(super) fn kicked(answer: &Value) -> String {
     format!("session {} is closed\n", plain(&answer["kicked"]))
 }
 
+/// One line for each ban.
+pub(super) fn bans(answer: &Value) -> String {
+    let mut rows = vec![["WHOM", "TENANT", "SECONDS LEFT", "REASON"].map(str::to_owned)];
+    let list = answer["bans"].as_array().into_iter().flatten();
+    rows.extend(list.map(|one| {
+        [
+            whom(one),
+            plain(&one["tenant"]),
+            plain(&one["seconds_left"]),
+            plain(&one["reason"]),
+        ]
+    }));
+    table(&rows)
+}
+
+pub(super) fn banned(answer: &Value) -> String {
+    format!("{} may not come\n", whom(&answer["banned"]))
+}
+
+pub(super) fn unbanned(answer: &Value) -> String {
+    format!("{} may come again\n", whom(&answer["unbanned"]))
+}
+
+fn whom(ban: &Value) -> String {
+    match &ban["ip"] {
+        Value::Null => plain(&ban["user"]),
+        ip => plain(ip),
+    }
+}
+
 pub(super) fn told(answer: &Value) -> String {
     format!("{} sessions were told\n", plain(&answer["told"]))
 }

@@ -56,7 +56,7 @@ impl Snapshot {
             draining: status["draining"] == true,
             connections: number(&status["connections"]),
             stale: list(&status["stale_shards"]).iter().map(number).collect(),
-            tenants: sums(&shards, "tenants"),
+            tenants: tenants(&list(&status["tenants"])),
             closes: sums(&shards, "closes"),
             shards: shards.iter().map(ShardNumbers::of).collect(),
         }
@@ -111,7 +111,19 @@ fn sums(shards: &[Value], name: &str) -> Vec<(String, u64)> {
             *sums.entry(key.clone()).or_default() += number(count);
         }
     }
-    let mut list: Vec<(String, u64)> = sums.into_iter().filter(|(_, count)| *count > 0).collect();
+    largest_first(sums.into_iter().collect())
+}
+
+fn tenants(statuses: &[Value]) -> Vec<(String, u64)> {
+    let named = statuses.iter().filter_map(|one| {
+        let name = one["tenant"].as_str()?;
+        Some((name.to_owned(), number(&one["sessions"])))
+    });
+    largest_first(named.collect())
+}
+
+fn largest_first(mut list: Vec<(String, u64)>) -> Vec<(String, u64)> {
+    list.retain(|(_, count)| *count > 0);
     list.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
     list
 }

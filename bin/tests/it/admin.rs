@@ -2,9 +2,9 @@
 
 use rustix::process::Signal;
 use serde_json::Value;
-use worldshard_client::Event;
+use worldshard_client::{Connection, Event, Framing};
 
-use crate::operators::{TokenFile, admin, admin_says, start};
+use crate::operators::{TokenFile, admin, admin_says, scrape, start};
 use crate::server::{PROGRAM, WAIT, eventually, on_each_runtime};
 
 on_each_runtime!(
@@ -55,7 +55,7 @@ fn every_command_does_what_it_says(runtime: &str) {
             _ => None,
         });
     if let Some(closed) = closed {
-        assert_eq!(closed, (1008, "as asked".to_owned()));
+        assert_eq!(closed, (1008, "kicked".to_owned()));
     }
     eventually("it is gone", || {
         admin(&server, &token, &["inspect", "session", &one])
@@ -63,6 +63,31 @@ fn every_command_does_what_it_says(runtime: &str) {
             .code()
             == Some(1)
     });
+
+    eventually("the kick is counted", || {
+        let now = scrape(&server);
+        now.sum_of("worldshard_closes_total", "reason", "server_policy") == 1.0
+    });
+    let whom = ["--user", "eve", "--reason", "no", "--seconds", "60"];
+    let banned = says(&[&["ban"][..], &whom].concat());
+    assert_eq!(banned, "eve may not come\n");
+    let bans = says(&["bans"]);
+    assert!(
+        bans.lines().nth(1).unwrap().starts_with("eve   default"),
+        "{bans}"
+    );
+    let mut eve = Connection::connect(server.addr(), "/ws?user=eve", Framing::Raw).unwrap();
+    let closed = eve.until(WAIT, |event| match event {
+        Event::Closed { reason, .. } => Some(reason.clone()),
+        _ => None,
+    });
+    assert_eq!(closed.unwrap(), "NOT_ALLOWED: banned: no");
+    assert_eq!(says(&["unban", "--user", "eve"]), "eve may come again\n");
+    assert_eq!(says(&["bans"]).lines().count(), 1);
+    assert_eq!(
+        says(&["ban", "--ip", "192.0.2.7"]),
+        "192.0.2.7 may not come\n"
+    );
 
     assert_eq!(says(&["log-level"]), "warn\n");
     assert_eq!(says(&["log-level", "debug"]), "debug\n");

@@ -3,7 +3,6 @@
 //! Never proves anything: that is `identity`, before a session opens.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -169,10 +168,11 @@ impl Hub {
         let entry = self.desk.sessions.get(&session);
         let is_there = entry.is_some_and(|entry| !entry.is_gone());
         if is_there {
-            let data = serde_json::json!({ "reason": reason });
-            let envelope =
-                serde_json::json!({ "v": 1, "svc": "sys", "type": "kicked", "data": data });
-            self.turn_out(session, &envelope.to_string(), Cow::Borrowed("kicked"));
+            let envelope = format!(
+                r#"{{"v":1,"svc":"sys","type":"kicked","data":{{"reason":{}}}}}"#,
+                serde_json::Value::from(reason)
+            );
+            self.turn_out(session, &envelope, Cow::Borrowed("kicked"));
         }
         is_there
     }
@@ -201,24 +201,6 @@ impl Desk {
         let entry = self.sessions.get(&session);
         let identity = entry.and_then(|entry| entry.identity.as_deref());
         identity.map_or(0, |one| one.tenant)
-    }
-
-    /// Sessions with a connection, by whose they are. Where no tenants are named, no session is looked at.
-    pub(crate) fn sessions_by_tenant(&self) -> BTreeMap<String, u64> {
-        let rules = self.commons.policies.rules();
-        let mut counts = vec![0; rules.tenants.len()];
-        match rules.named {
-            false => counts[0] = self.connected(),
-            true => {
-                let connected = self.sessions.values().filter(|one| one.is_connected());
-                for entry in connected {
-                    let tenant = entry.identity.as_deref().map_or(0, |one| one.tenant);
-                    counts[usize::from(tenant)] += 1;
-                }
-            }
-        }
-        let names = rules.tenants.iter().map(|one| one.id.to_string());
-        names.zip(counts).collect()
     }
 
     /// The same, by its name.

@@ -163,11 +163,6 @@ impl Session {
         matches!(self.connection, Connection::Open)
     }
 
-    /// Whether it has a connection, be it one that is closed just now.
-    pub(crate) fn is_connected(&self) -> bool {
-        matches!(self.connection, Connection::Open | Connection::Closing(..))
-    }
-
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.connection, Connection::Gone)
     }

@@ -103,8 +103,6 @@ pub struct ShardStatus {
     pub closed_slow: u64,
     /// The same by who ended them, and how.
     pub closes: BTreeMap<&'static str, u64>,
-    /// Connections now, by tenant.
-    pub tenants: BTreeMap<String, u64>,
     /// Sessions that wait for another connection now.
     pub detached: usize,
     /// One more is closed instead.
@@ -278,7 +276,6 @@ impl Hub {
             closed: stats.closed,
             closed_slow: stats.closed_slow,
             closes: named(CloseKind::ALL.map(CloseKind::as_str), stats.closes),
-            tenants: self.desk.sessions_by_tenant(),
             detached: self.desk.detached.len(),
             detached_max: self.desk.detached.max(),
             resumed: stats.resumed,

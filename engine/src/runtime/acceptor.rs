@@ -153,20 +153,17 @@ impl Accepting {
 
     fn give(&mut self, stream: TcpStream) {
         let limits = &self.process.recipe.options().limits;
-        if !self
-            .process
-            .liveness
-            .connection_admitted(limits.connections_max)
-        {
+        let liveness = &self.process.liveness;
+        if !liveness.connection_admitted(limits.connections_max) {
             self.process.refused.count(Unaccepted::Full);
             return self.refuse(stream, busy("no connection is left; come back later"));
         }
         let Some(shard) = self.live_shard() else {
+            self.process.liveness.connection_ended();
             if self.process.control.stop() != Stop::No {
                 return self.refuse(stream, busy("the server stops"));
             }
             // Nobody else can answer, whatever was asked.
-            self.process.liveness.connection_ended();
             self.process.refused.count(Unaccepted::NoShard);
             let all: Vec<ShardId> = (0..self.process.shards).map(ShardId).collect();
             return self.refuse(stream, site::unhealthy(&all));
@@ -175,8 +172,8 @@ impl Accepting {
         let mail = Mail::Accepted(OwnedFd::from(stream));
         if let Err(Mail::Accepted(socket)) = self.process.post.letter(shard, mail) {
             self.process.liveness.connection_gone(shard);
-            self.process.liveness.connection_ended();
             self.process.refused.count(Unaccepted::Overload);
+            self.process.liveness.connection_ended();
             self.refuse(
                 TcpStream::from(socket),
                 busy("the server is overloaded; come back later"),

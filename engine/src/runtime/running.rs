@@ -283,18 +283,7 @@ impl Running {
     /// There are [`BANS_MAX`](crate::policy::BANS_MAX) already, the reason has more than
     /// [`BAN_REASON_BYTES_MAX`](crate::policy::BAN_REASON_BYTES_MAX) bytes, or there is no such tenant.
     pub fn ban(&self, ban: &Ban) -> Result<()> {
-        let policies = self.server.policies();
-        if let Banned::User { tenant, .. } = &ban.whom
-            && policies.rules().index(tenant).is_none()
-        {
-            return Err(Error::Option {
-                name: "bans",
-                detail: format!("there is no tenant {tenant:?}"),
-            });
-        }
-        policies.bans.add(ban, clock::since_1970())?;
-        self.server.ring_all();
-        Ok(())
+        self.server.handle().ban(ban)
     }
 
     /// Lets somebody come again; whom the options ban, until they are [read again](Self::reload). False when it was not

@@ -35,7 +35,7 @@ use crate::app::{AdminOptions, AppRecipe, Durability};
 use crate::error::{Error, Result};
 use crate::hub::{Commons, Hub, Returning};
 use crate::panic::panic_text;
-use crate::policy::Policies;
+use crate::policy::{Ban, Banned, Policies};
 
 /// The threads of one server.
 pub(crate) struct Server {
@@ -387,6 +387,22 @@ impl StopHandle {
     /// What connections are shown, if they are encrypted.
     pub(crate) fn certificates(&self) -> Option<&Certificates> {
         self.process.certificates.as_deref()
+    }
+
+    /// As [`Running::ban`](super::Running::ban).
+    pub(crate) fn ban(&self, ban: &Ban) -> Result<()> {
+        let policies = &self.process.policies;
+        if let Banned::User { tenant, .. } = &ban.whom
+            && policies.rules().index(tenant).is_none()
+        {
+            return Err(Error::Option {
+                name: "bans",
+                detail: format!("there is no tenant {tenant:?}"),
+            });
+        }
+        policies.bans.add(ban, clock::since_1970())?;
+        self.process.post.ring_all();
+        Ok(())
     }
 
     /// What it stops.

@@ -202,10 +202,7 @@ fn commands(runtime: Runtime, shards: u16) {
         "POST",
         &format!("/v1/kick?id={third}&reason=too+loud"),
     );
-    assert_eq!(
-        raw[3].hear(),
-        Heard::Close(Some(1008), "too loud".to_owned())
-    );
+    assert_eq!(raw[3].hear(), Heard::Close(Some(1008), "kicked".to_owned()));
     drop(raw.remove(3));
     eventually(PATIENCE, "it is gone", || {
         ask(operators, "GET", &format!("/v1/session?id={third}")).0 == 404

@@ -3,6 +3,7 @@
 //!
 //! Requests are answered by `routes`. Shards are asked by errands in their mailboxes, and waited for no longer than a while.
 
+mod bans;
 mod errands;
 mod routes;
 

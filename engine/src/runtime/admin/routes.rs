@@ -7,10 +7,12 @@ use worldshard_protocol::{EntityId, SessionId};
 use worldshard_spatial::ShardId;
 use worldshard_transport::{Refusal, RequestHead, Response};
 
+use super::bans;
 use super::errands::{ask, ask_all};
 use super::{Shared, json as answer};
 use crate::app::RoomId;
 use crate::hub::{SessionFilter, SessionInfo};
+use crate::policy::TenantIndex;
 use crate::runtime::control::Stop;
 use crate::runtime::process::Process;
 use crate::runtime::site;
@@ -41,6 +43,9 @@ pub(super) fn respond(shared: &Shared, head: &RequestHead, now: Instant) -> Resp
         ("/v1/log", _, true) => set_log(shared, head),
         ("/v1/broadcast", _, true) => broadcast(process, head),
         ("/v1/kick", _, true) => kick(process, head),
+        ("/v1/bans", true, _) => Ok(bans::list(process)),
+        ("/v1/ban", _, true) => bans::ban(&shared.server, head),
+        ("/v1/unban", _, true) => bans::unban(process, head),
         ("/v1/drain", _, true) => Ok(drain(shared)),
         _ => Err(unknown(path)),
     };
@@ -62,7 +67,14 @@ fn is_operator(shared: &Shared, head: &RequestHead) -> bool {
 }
 
 fn unknown(path: &str) -> Response {
-    let commands = ["/v1/broadcast", "/v1/kick", "/v1/drain", "/v1/log"];
+    let commands = [
+        "/v1/broadcast",
+        "/v1/kick",
+        "/v1/ban",
+        "/v1/unban",
+        "/v1/drain",
+        "/v1/log",
+    ];
     match PATHS.contains(&path) {
         true if commands.contains(&path) => {
             let mut response = Response::text(405, "this is a command: POST\n");
@@ -136,13 +148,8 @@ fn room(process: &Process, head: &RequestHead) -> Result<Response, Response> {
     if process.recipe.rooms.is_empty() {
         return Err(missing("this server has no rooms"));
     }
-    let rules = process.policies.rules();
-    let tenant = match head.query_value("tenant") {
-        None => 0,
-        Some(id) => rules.index(&id).ok_or_else(|| missing("no such tenant"))?,
-    };
     let id = RoomId {
-        tenant,
+        tenant: tenant_of(process, head)?,
         kind,
         name: name.as_ref().into(),
     };
@@ -176,13 +183,7 @@ fn broadcast(process: &Process, head: &RequestHead) -> Result<Response, Response
         .ok_or_else(|| bad("text: missing"))?
         .into_owned();
     let tenant = head.query_value("tenant").map(|one| one.into_owned());
-    let known = |tenant: &String| {
-        let rules = process.policies.rules();
-        rules.tenants.iter().any(|one| *one.id == **tenant)
-    };
-    if tenant.as_ref().is_some_and(|tenant| !known(tenant)) {
-        return Err(missing("no such tenant"));
-    }
+    tenant_of(process, head)?;
     let told = ask_all(process, move |hub| hub.notify(&text, tenant.as_deref()))?;
     let told: usize = told.into_iter().sum();
     tracing::info!(told, "an operator says something to clients");
@@ -220,7 +221,16 @@ fn session_of(process: &Process, head: &RequestHead) -> Result<(SessionId, Shard
     Ok((session, ShardId(session.home())))
 }
 
-fn number(head: &RequestHead, name: &str) -> Result<Option<u64>, Response> {
+/// The tenant that is named, or the first of all.
+fn tenant_of(process: &Process, head: &RequestHead) -> Result<TenantIndex, Response> {
+    let Some(id) = head.query_value("tenant") else {
+        return Ok(0);
+    };
+    let index = process.policies.rules().index(&id);
+    index.ok_or_else(|| missing("no such tenant"))
+}
+
+pub(super) fn number(head: &RequestHead, name: &str) -> Result<Option<u64>, Response> {
     let value = head.query_value(name);
     let parsed = value.map(|value| value.parse());
     parsed
@@ -233,16 +243,16 @@ fn found_or(found: Vec<Option<Value>>, missed: &'static str) -> Result<Response,
     found.map_or_else(|| Err(missing(missed)), |value| Ok(answer(200, &value)))
 }
 
-fn bad(why: &str) -> Response {
+pub(super) fn bad(why: &str) -> Response {
     Response::text(400, format!("{why}\n"))
 }
 
-fn missing(what: &'static str) -> Response {
+pub(super) fn missing(what: &'static str) -> Response {
     Refusal::new(404, what).response()
 }
 
 /// All that is answered to operators.
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 14] = [
     "/metrics",
     "/status",
     "/v1/status",
@@ -253,6 +263,9 @@ const PATHS: [&str; 11] = [
     "/v1/log",
     "/v1/broadcast",
     "/v1/kick",
+    "/v1/bans",
+    "/v1/ban",
+    "/v1/unban",
     "/v1/drain",
 ];
 

@@ -17,6 +17,7 @@ use super::control::Stop;
 use super::phase_times::Phase;
 use super::process::{Process, ShardReport};
 use crate::hub::CloseKind;
+use crate::policy::TenantStatus;
 pub(crate) use exposition::CONTENT_TYPE;
 use exposition::{Exposition, Kind};
 pub(crate) use histogram::RecentTimes;
@@ -42,7 +43,7 @@ pub(crate) fn scrape(process: &Process, now: Instant) -> String {
     }
     by_label(&mut text, &shards);
     times(&mut text, &shards);
-    tenants(&mut text, &reports);
+    tenants(&mut text, process);
     text.into_text()
 }
 
@@ -201,20 +202,70 @@ fn times(text: &mut Exposition, shards: &[(&str, &ShardReport)]) {
     }
 }
 
-/// Sessions of all shards together: a tenant has no shard.
-fn tenants(text: &mut Exposition, reports: &[ShardReport]) {
-    let name = "worldshard_tenant_sessions";
+/// What tenants have and were refused: of all shards together, since a tenant has no shard.
+fn tenants(text: &mut Exposition, process: &Process) {
+    let statuses = process.policies.rules().statuses();
+    for (name, kind, help, value) in PER_TENANT {
+        text.family(name, kind, help);
+        for one in &statuses {
+            text.sample(name, &[("tenant", &one.tenant)], value(one));
+        }
+    }
+    let name = "worldshard_tenant_refused_total";
     text.family(
         name,
-        Kind::Gauge,
-        "Sessions with a connection now, by tenant.",
+        Kind::Counter,
+        "Who was not let in to a tenant, by reason.",
     );
-    let Some(first) = reports.first() else {
-        return;
-    };
-    for tenant in first.hub.tenants.keys() {
-        let counts = reports.iter().filter_map(|one| one.hub.tenants.get(tenant));
-        let sum: u64 = counts.sum();
-        text.sample(name, &[("tenant", tenant)], sum as f64);
+    for one in &statuses {
+        for (reason, count) in &one.refused {
+            let labels = [("tenant", one.tenant.as_str()), ("reason", *reason)];
+            text.sample(name, &labels, *count as f64);
+        }
+    }
+    let name = "worldshard_strangers_refused_total";
+    text.family(
+        name,
+        Kind::Counter,
+        "The same of who named no tenant that there is.",
+    );
+    for (reason, count) in process.policies.strangers() {
+        text.sample(name, &[("reason", reason)], count as f64);
     }
 }
+
+/// A metric of each tenant.
+type PerTenant = (&'static str, Kind, &'static str, fn(&TenantStatus) -> f64);
+
+const PER_TENANT: [PerTenant; 5] = [
+    (
+        "worldshard_tenant_sessions",
+        Kind::Gauge,
+        "Sessions now, those included that wait for another connection.",
+        |one| f64::from(one.sessions),
+    ),
+    (
+        "worldshard_tenant_sessions_max",
+        Kind::Gauge,
+        "One more is refused; 0 for no limit.",
+        |one| f64::from(one.sessions_max),
+    ),
+    (
+        "worldshard_tenant_sessions_opened_total",
+        Kind::Counter,
+        "Sessions opened.",
+        |one| one.opened as f64,
+    ),
+    (
+        "worldshard_tenant_rooms",
+        Kind::Gauge,
+        "Rooms now.",
+        |one| f64::from(one.rooms),
+    ),
+    (
+        "worldshard_tenant_rooms_max",
+        Kind::Gauge,
+        "One more is refused; 0 for no limit.",
+        |one| f64::from(one.rooms_max),
+    ),
+];
