@@ -88,6 +88,7 @@ fn add(app: &mut App, args: &ServeArgs) -> Result<(), Failure> {
         AppName::Echo => app.system(Update, apps::echo),
         AppName::Broadcast => app.system(Update, apps::broadcast),
         AppName::Rooms => app.rooms(apps::rooms()),
+        AppName::Gateway => apps::gateway(app),
         AppName::Tour => apps::tour(app),
         AppName::Space => apps::space(app),
     };
@@ -99,6 +100,7 @@ fn add(app: &mut App, args: &ServeArgs) -> Result<(), Failure> {
         AppName::Echo | AppName::Broadcast | AppName::Rooms => {
             app.plugin(MessagesPagePlugin);
         }
+        AppName::Gateway => {}
         AppName::Tour | AppName::Space => {
             app.plugin(TourPagePlugin);
         }
@@ -142,6 +144,9 @@ fn ready_line(args: &ServeArgs, shards: u16, running: &Running) -> String {
         }
         AppName::Rooms => {
             format!("{at} rooms at /ws/ROOM, {shards} shards, runtime {runtime}{certificate}")
+        }
+        AppName::Gateway => {
+            format!("{at} gateway at /v1/ws, {shards} shards, runtime {runtime}{certificate}")
         }
         AppName::Tour | AppName::Space => {
             format!("{at} examples, {shards} shards, runtime {runtime}{certificate}")

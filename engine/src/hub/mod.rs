@@ -53,6 +53,8 @@ pub use fanout::Post;
 pub use ingress::CUSTOM_PAYLOAD_BYTES_MAX;
 pub use person::Visitor;
 pub(crate) use person::unproven;
+#[doc(hidden)]
+pub use policed::DebugMeter;
 pub(crate) use policed::{Heard, Judged};
 pub use status::{SLOWEST_MAX, ShardStatus, SlowSession};
 
