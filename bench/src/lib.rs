@@ -22,6 +22,7 @@ pub mod report;
 
 pub mod crowd;
 pub mod draws;
+pub mod measured;
 pub mod recording;
 pub mod scenes;
 pub mod talk;

@@ -1,7 +1,9 @@
-//! The small applications of `serve --app`: what comes back of a message at `/ws`, and a tour of the examples.
+//! The small applications of `serve --app`: what comes back of a message at `/ws`, a gateway, and a tour of the examples.
 
+mod gateway;
 mod tour;
 
+pub(crate) use gateway::gateway;
 pub(crate) use tour::{space, tour};
 
 use worldshard::prelude::{Audience, Context, Payload, Room, Rooms, Service, SessionId};

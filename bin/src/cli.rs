@@ -424,6 +424,8 @@ pub(crate) enum AppName {
     Broadcast,
     /// Each message at /ws/ROOM to everyone in that room, /ws is one too; a page to send some at /
     Rooms,
+    /// Rooms, a chat in them and an echo for clients on lanes, at /v1/ws
+    Gateway,
     /// The small examples together: echo, chat, lobbies, rooms, places; a page at / that tries them
     Tour,
     /// Places with a height, by /move x y z; a page that shows them at /

@@ -126,6 +126,7 @@ fn add(app: &mut App, config: &Config) {
         AppName::Echo => app.system(Update, apps::echo),
         AppName::Broadcast => app.system(Update, apps::broadcast),
         AppName::Rooms => app.rooms(apps::rooms()),
+        AppName::Gateway => apps::gateway(app),
         AppName::Tour => apps::tour(app),
         AppName::Space => apps::space(app),
     };
@@ -137,6 +138,7 @@ fn add(app: &mut App, config: &Config) {
         AppName::Echo | AppName::Broadcast | AppName::Rooms => {
             app.plugin(MessagesPagePlugin);
         }
+        AppName::Gateway => {}
         AppName::Tour | AppName::Space => {
             app.plugin(TourPagePlugin);
         }
@@ -178,6 +180,7 @@ fn ready_line(
         (None, AppName::Echo) => format!("echo at /ws, {shards} shards"),
         (None, AppName::Broadcast) => format!("broadcast at /ws, {shards} shards"),
         (None, AppName::Rooms) => format!("rooms at /ws/ROOM, {shards} shards"),
+        (None, AppName::Gateway) => format!("gateway at /v1/ws, {shards} shards"),
         (None, AppName::Tour | AppName::Space) => format!("examples, {shards} shards"),
     };
     let recovered = running.recovery().map(came_back);

@@ -13,6 +13,7 @@
 //! ```
 
 mod chat;
+mod gateway;
 mod heartbeat;
 mod lobby;
 mod presence;
@@ -24,6 +25,7 @@ mod alarms;
 mod lanes;
 
 pub use chat::ChatPlugin;
+pub use gateway::GatewayPlugin;
 pub use heartbeat::HeartbeatPlugin;
 pub use lobby::LobbyPlugin;
 pub use presence::PresencePlugin;

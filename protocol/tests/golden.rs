@@ -135,3 +135,28 @@ fn texts_have_their_golden_bytes() {
         .collect();
     check_json("ext_texts.json", &Value::from(texts));
 }
+
+/// What is refused, and what the refusal names: a client that is written against these knows what to expect of a server.
+#[test]
+fn refusals_name_the_field_and_have_their_golden_bytes() {
+    let refused = |lane: &str, said: Value, error: WireError, names: &str| {
+        let WireError { code, detail } = error;
+        let is_named = match names.strip_prefix('`') {
+            Some(_) => detail.contains(names),
+            None => detail.starts_with(&format!("{names}: ")),
+        };
+        assert!(is_named, "{said}: {detail} names no {names}");
+        let names = names.trim_matches('`');
+        json!({ "lane": lane, "said": said, "expect": { "error": code.as_str(), "names": names } })
+    };
+    let texts = cases::refused_texts().into_iter().map(|(text, names)| {
+        let error = ExtEnvelope::parse(&text).unwrap_err();
+        refused("ext", Value::from(text), error, names)
+    });
+    let headers = cases::refused_headers().into_iter().map(|(bytes, names)| {
+        let error = HotHeader::parse(&bytes).unwrap_err();
+        refused("hot", Value::from(hex(&bytes)), error, names)
+    });
+    let vectors: Vec<Value> = texts.chain(headers).collect();
+    check_json("refusals.json", &Value::from(vectors));
+}

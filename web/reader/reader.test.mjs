@@ -114,6 +114,14 @@ test("golden headers read and write as described", () => {
   }
 });
 
+test("headers that a server refuses are refused here too", () => {
+  const vectors = jsonOf("refusals.json").filter(({ lane }) => lane === "hot");
+  assert.ok(vectors.length >= 10);
+  for (const { said } of vectors) {
+    assert.throws(() => readHotHeader(fromHex(said)), ReaderError, said);
+  }
+});
+
 test("client messages have their golden bytes", () => {
   const vectors = jsonOf("client_messages.json");
   assert.ok(vectors.length >= 13);

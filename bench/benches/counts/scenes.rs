@@ -9,6 +9,7 @@ use worldshard::runtime::Phase;
 use worldshard::worlds::{WorldName, WorldSetup, world};
 use worldshard::{Letter, Subscribers};
 use worldshard_bench::crowd::{Crowd, Witness};
+use worldshard_bench::measured::Measured;
 use worldshard_bench::recording::{Recording, delta_of, opened_client};
 use worldshard_bench::scenes::{self, Sight};
 use worldshard_bench::talk::{Hearers, Talk};
@@ -54,6 +55,9 @@ pub(crate) fn run(parts: &Rc<Parts>, filter: &str) -> Result<()> {
     }
     if is_wanted("rooms") {
         rooms(parts)?;
+    }
+    if is_wanted("policy") {
+        policy(parts)?;
     }
     for (scene, visible) in [("client, 64", 64), ("client, 1000", 1000)] {
         if is_wanted(scene) {
@@ -261,6 +265,24 @@ fn rooms(parts: &Parts) -> Result<()> {
     Ok(())
 }
 
+/// A message of each lane that is sent back, with all that a policy can ask of it and with nothing.
+fn policy(parts: &Parts) -> Result<()> {
+    let scene = "policy";
+    for (work, on, hot) in [
+        ("hot, off", false, true),
+        ("hot, on", true, true),
+        ("ext, off", false, false),
+        ("ext, on", true, false),
+    ] {
+        let mut measured = Measured::new(on, hot)?;
+        parts.count(Part { scene, work }, "message", MESSAGES, || {
+            (0..MESSAGES).for_each(|_| measured.say());
+        });
+        assert_eq!(measured.refused(), 0, "an error would come back too");
+    }
+    Ok(())
+}
+
 fn client(parts: &Parts, scene: &'static str, visible: u16) -> Result<()> {
     let recording = Recording::new(visible)?;
     let deltas = recording.deltas().len() as u64;
@@ -327,3 +349,4 @@ const SHARDED_TICKS: u64 = 2;
 const FLOCK: u64 = 100_000;
 const CAMERAS: u16 = 100;
 const BATCH: u64 = 1000;
+const MESSAGES: u64 = 1000;

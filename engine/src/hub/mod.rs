@@ -59,6 +59,8 @@ pub use ingress::CUSTOM_PAYLOAD_BYTES_MAX;
 pub(crate) use inspection::{SessionFilter, SessionInfo};
 pub use person::{NotOpened, Visitor};
 pub(crate) use person::{TENANT_FULL, banned_text, unproven};
+#[doc(hidden)]
+pub use policed::DebugMeter;
 pub(crate) use policed::{Heard, Judged};
 pub use status::{LaneTraffic, SLOWEST_MAX, ShardStatus, SlowSession};
 

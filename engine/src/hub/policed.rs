@@ -3,6 +3,7 @@
 //! Never measures: who drives the hub has the time, and asks a meter when the hub tells it to. Never opens a message.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use worldshard_protocol::app::SYS_SVC_NAME;
 use worldshard_protocol::{ErrorCode, ExtEnvelope, SessionId, WireError};
@@ -13,6 +14,11 @@ use crate::hub::Hub;
 use crate::hub::application::Lane;
 use crate::hub::desk::Desk;
 use crate::policy::{HotErrors, Meter, Moment, Tenant, Verdict};
+
+/// See [`Hub::debug_meter`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct DebugMeter(Option<Meter>);
 
 /// Asks the meter of a connection what becomes of a message, once at most.
 pub(crate) type Judge<'a> = &'a mut dyn FnMut() -> Verdict;
@@ -52,6 +58,31 @@ impl Hub {
         let meter = desk.commons.policies.meter(&desk.rules, whose, before, now);
         let of_server = self.recipe.options.limits.message_bytes_max;
         (meter, desk.rules_of(session).message_bytes_max(of_server))
+    }
+
+    /// What measures the connection of a session that has none, so that a bench sees what it costs.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn debug_meter(&self, session: SessionId) -> DebugMeter {
+        let (meter, _) = self.measure(session, None, Moment::default());
+        DebugMeter(meter)
+    }
+
+    /// As [`message`](Self::message), of a connection that is measured, so long after the server began.
+    #[doc(hidden)]
+    pub fn debug_message(
+        &mut self,
+        session: SessionId,
+        (kind, bytes): (MessageKind, &[u8]),
+        meter: &mut DebugMeter,
+        since_start: Duration,
+    ) {
+        let now = Moment::at(since_start);
+        let mut judge = || match &mut meter.0 {
+            Some(meter) => meter.take(now, bytes.len()),
+            None => Verdict::Pass,
+        };
+        self.judged_message(session, kind, bytes, &mut judge);
     }
 
     /// As [`message`](Self::message), but `judge` is asked first; not about what may not be said at all.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
+use worldshard::policy::{RateAction, RateLimit, RateScope, RateUnit, TenantOptions};
 use worldshard::prelude::*;
 use worldshard::{Auth, OnExceed, Runtime, Secret, ServerOptions};
 use worldshard_client::{Connection, Event as ClientEvent};
@@ -213,6 +214,31 @@ fn of_many(runtime: Runtime, shards: u16) -> Vec<Close> {
     both.to_vec()
 }
 
+/// A tenant whose clients say one thing a second, or what `action` does to them.
+fn slow_tenant(action: RateAction) -> Vec<TenantOptions> {
+    let mut tenant = TenantOptions::new("acme");
+    tenant.policy.rates.push(RateLimit {
+        scope: RateScope::Connection,
+        unit: RateUnit::Messages,
+        per_second: 1,
+        burst: 1,
+        action,
+    });
+    vec![tenant]
+}
+
+/// What becomes of who says too much at once.
+fn of_fast(runtime: Runtime, shards: u16) -> Close {
+    let (running, address) = serve(&mut app(runtime, shards, |options| {
+        options.tenants = slow_tenant(RateAction::Disconnect);
+    }));
+    let mut fast = Client::connect(address, "/ws?tenant=acme");
+    fast.write(&frame(0x81, b"more").repeat(20));
+    let close = closed(fast);
+    end(running);
+    close
+}
+
 #[test]
 fn every_close_of_the_catalogue_is_read_by_its_client() {
     let document = read("docs/wire.md");
@@ -241,6 +267,7 @@ fn every_close_of_the_catalogue_is_read_by_its_client() {
             heard.extend(of_strangers(runtime, shards));
             heard.push(of_late(runtime, shards));
             heard.extend(of_many(runtime, shards));
+            heard.push(of_fast(runtime, shards));
             for close in &heard {
                 let known = rows.iter().filter(|row| fits(close, row)).count();
                 assert_eq!(known, 1, "{close:?} on {shards} shards");
@@ -322,6 +349,89 @@ fn every_code_of_an_error_is_read_by_the_client_that_it_is_for() {
                     ErrorCode::RateLimited,
                 ]
             );
+        }
+    });
+}
+
+/// Does to a server what the document says that a client may do, and gives the code of the error that comes of it.
+fn provoked(stimulus: &str, runtime: Runtime, shards: u16) -> ErrorCode {
+    let (mut path, mut said) = ("/world", Vec::new());
+    let long = format!(
+        r#"{{"v":1,"svc":"sys","type":"ping","data":"{}"}}"#,
+        "x".repeat(126)
+    );
+    let change = |options: &mut ServerOptions| match stimulus {
+        "says more than its policy allows" => options.tenants = slow_tenant(RateAction::Drop),
+        "comes once more than it may" => {
+            options.auth = Some(Auth::None);
+            options.limits.sessions_per_user = 1;
+        }
+        "shows a wrong credential"
+        | "says nothing in its first seconds, where a credential is asked for" => {
+            options.auth = Some(Auth::Secret(Secret::new(SECRET.as_bytes()).unwrap()));
+            options.limits.auth_deadline = Duration::from_millis(300);
+        }
+        _ => {}
+    };
+    let (running, address) = serve(&mut app(runtime, shards, change));
+    let mut before = None;
+    match stimulus {
+        "says a text that is no JSON" => said.push("what".to_owned()),
+        "pings with more than 125 bytes of `data`" => said.push(long),
+        r#"says `"v":2`"# => said.push(r#"{"v":2,"svc":"sys","type":"ping"}"#.to_owned()),
+        "asks what no system takes" => said.push(request(1, "\"drop\"")),
+        "asks one request more than it may" => {
+            said.extend([request(1, "\"keep\""), request(2, "\"keep\"")]);
+        }
+        "says more than its policy allows" => {
+            path = "/world?tenant=acme";
+            said = vec![r#"{"v":1,"svc":"sys","type":"ping"}"#.to_owned(); 20];
+        }
+        "comes once more than it may" => {
+            path = "/world?user=anna";
+            let mut first = Client::connect(address, path);
+            first.hear();
+            before = Some(first);
+        }
+        "shows a wrong credential" => path = "/world?token=another",
+        "says nothing in its first seconds, where a credential is asked for" => {}
+        "steers before it has joined" => {}
+        other => panic!("nobody knows how a client {other}"),
+    }
+    let mut client = Client::connect(address, path);
+    for text in &said {
+        client.say(MessageKind::Text, text.as_bytes());
+    }
+    if stimulus == "steers before it has joined" {
+        let mut steer = Vec::new();
+        let direction = [1.0, 0.0, 0.0];
+        ClientMessage::Steer { direction }.encode(None, None, &mut steer);
+        client.say(MessageKind::Binary, &steer);
+    }
+    let code = refusal(&mut client);
+    drop(before);
+    end(running);
+    code
+}
+
+#[test]
+fn every_code_of_the_catalogue_comes_of_what_the_document_says_that_it_comes_of() {
+    let document = read("docs/wire.md");
+    let rows = between(&document, "## 5. Errors", "### 5.1").lines();
+    let rows: Vec<(ErrorCode, &str)> = rows
+        .filter_map(|row| {
+            let mut cells = row.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ");
+            let code = ErrorCode::from_name(cells.next()?.trim_matches('`'))?;
+            Some((code, cells.nth(1)?))
+        })
+        .collect();
+    assert_eq!(rows.len(), 10, "{rows:?}");
+    on_each_runtime(|runtime| {
+        for shards in [1, 2, 8] {
+            for (code, stimulus) in &rows {
+                let heard = provoked(stimulus, runtime, shards);
+                assert_eq!(heard, *code, "when a client {stimulus}, on {shards} shards");
+            }
         }
     });
 }

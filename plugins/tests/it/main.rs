@@ -26,6 +26,7 @@ mod socket;
 
 mod chaos;
 mod chat;
+mod gateway;
 mod heartbeat;
 mod lobby;
 mod net;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use worldshard_protocol::delta::{DELTA_FULL, DeltaHead};
+use worldshard_protocol::ext::{EXT_DEPTH_MAX, EXT_NAME_BYTES_MAX};
 use worldshard_protocol::greeting::{ComponentInfo, InterestInfo, SpaceInfo, TerritoryInfo};
 use worldshard_protocol::{
     ClientMessage, Dot, ErrorCode, Extra, Greeting, InterestWish, LAYOUT_VERSION, Overview, Record,
@@ -392,6 +393,71 @@ pub(crate) fn texts() -> Vec<String> {
         .map(str::to_owned),
     );
     texts
+}
+
+/// Texts that are refused, each with the field that its refusal names.
+pub(crate) fn refused_texts() -> Vec<(String, &'static str)> {
+    let long = format!(
+        r#"{{"v":1,"svc":"{}","type":"ping"}}"#,
+        "s".repeat(EXT_NAME_BYTES_MAX + 1)
+    );
+    let nested = format!(
+        r#"{{"v":1,"svc":"app","type":"message","data":{}{}}}"#,
+        "[".repeat(EXT_DEPTH_MAX),
+        "]".repeat(EXT_DEPTH_MAX)
+    );
+    let mut texts: Vec<(String, &str)> = [
+        ("", "message"),
+        ("[]", "message"),
+        (r#"{"v":1,"svc":"sys","type":"ping""#, "message"),
+        (r#"{"v":1,"svc":"sys","type":"ping"} {}"#, "message"),
+        (r#"{"svc":"sys","type":"ping"}"#, "`v`"),
+        (r#"{"v":1,"type":"ping"}"#, "`svc`"),
+        (r#"{"v":1,"svc":"sys"}"#, "`type`"),
+        (r#"{"v":1,"svc":"sys","type":"ping","sqe":1}"#, "`sqe`"),
+        (
+            r#"{"v":1,"svc":"sys","type":"ping","seq":1,"seq":2}"#,
+            "`seq`",
+        ),
+        (r#"{"v":2,"svc":"sys","type":"ping"}"#, "v"),
+        (r#"{"v":0,"svc":"sys","type":"ping"}"#, "v"),
+        (r#"{"v":"1","svc":"sys","type":"ping"}"#, "v"),
+        (r#"{"v":1.5,"svc":"sys","type":"ping"}"#, "v"),
+        (r#"{"v":1,"svc":"","type":"ping"}"#, "svc"),
+        (r#"{"v":1,"svc":7,"type":"ping"}"#, "svc"),
+        (r#"{"v":1,"svc":"sys","type":null}"#, "type"),
+        (r#"{"v":1,"svc":"sys","type":"ping","flags":8}"#, "flags"),
+        (r#"{"v":1,"svc":"sys","type":"ping","flags":-1}"#, "flags"),
+        (r#"{"v":1,"svc":"sys","type":"ping","flags":1}"#, "seq"),
+        (
+            r#"{"v":1,"svc":"sys","type":"ping","seq":4294967296}"#,
+            "seq",
+        ),
+        (r#"{"v":1,"svc":"sys","type":"ping","flags":2}"#, "room"),
+        (r#"{"v":1,"svc":"sys","type":"ping","room":""}"#, "room"),
+    ]
+    .map(|(text, names)| (text.to_owned(), names))
+    .to_vec();
+    texts.push((long, "svc"));
+    texts.push((nested, "message"));
+    texts
+}
+
+/// Messages of the hot lane whose header is refused, each with what its refusal names.
+pub(crate) fn refused_headers() -> Vec<(Vec<u8>, &'static str)> {
+    vec![
+        (vec![], "header"),
+        (vec![1, 3, 0], "header"),
+        (vec![0, 3, 0, 0], "v"),
+        (vec![2, 3, 0, 0], "v"),
+        (vec![1, 3, 0, 0x02], "flags"),
+        (vec![1, 3, 0, 0x10], "flags"),
+        (vec![1, 3, 0, 0x80], "flags"),
+        (vec![1, 3, 0, 0x04], "flags"),
+        (vec![1, 3, 0, 0x01, 1, 2, 3], "seq"),
+        (vec![1, 3, 0, 0x08, 1, 2, 3], "delta_ack"),
+        (vec![1, 3, 0, 0x09, 1, 2, 3, 4, 5], "delta_ack"),
+    ]
 }
 
 pub(crate) fn greeting() -> Greeting {
