@@ -24,6 +24,7 @@ mod bench;
 #[cfg(target_os = "linux")]
 mod bounded;
 mod commands;
+mod config;
 mod descriptors;
 mod files;
 #[cfg(feature = "wasm")]
