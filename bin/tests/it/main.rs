@@ -28,6 +28,7 @@ mod bench;
 #[cfg(target_os = "linux")]
 mod bounded;
 mod commands;
+mod config;
 mod deploy;
 mod descriptors;
 mod drain;
