@@ -30,12 +30,12 @@ pub(crate) fn listen(address: &str, patience: Duration) -> Result<TcpListener, E
 /// # Errors
 /// Names the address and what the system said.
 pub(crate) fn for_operators(address: &str) -> Result<TcpListener, Error> {
-    listen(address, OPERATORS_PATIENCE).map_err(|error| match error {
-        Error::Io { source, .. } => Error::Io {
-            what: format!("the listener of operators at {address}"),
-            source,
-        },
-        other => other,
+    listen(address, OPERATORS_PATIENCE).map_err(|error| {
+        let Error::Io { source, .. } = error else {
+            return error;
+        };
+        let what = format!("the listener of operators at {address}");
+        Error::Io { what, source }
     })
 }
 

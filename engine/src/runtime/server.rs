@@ -169,15 +169,7 @@ impl Server {
             refused: Refused::default(),
             lingering: AtomicU16::new(wiring.shards),
         });
-        let mut server = Server {
-            process: Arc::clone(&process),
-            shards: Vec::new(),
-            acceptor: None,
-            keepers: None,
-            recovery,
-            rereading: None,
-            admin: None,
-        };
+        let mut server = Server::around(Arc::clone(&process), recovery);
         let (ready, answers) = flume::bounded(usize::from(wiring.shards));
         let (begin, begins) = flume::bounded(usize::from(wiring.shards));
         let mut cores = cores::to_pin(wiring.shards).into_iter();
@@ -214,6 +206,19 @@ impl Server {
         let no_thread = refused("starting the threads that keep the world");
         server.keepers = keepers.transpose().map_err(no_thread)?;
         server.begin(&answers, begin).map(|()| server)
+    }
+
+    /// Before its first thread.
+    fn around(process: Arc<Process>, recovery: Option<Recovery>) -> Server {
+        Server {
+            process,
+            shards: Vec::new(),
+            acceptor: None,
+            keepers: None,
+            recovery,
+            rereading: None,
+            admin: None,
+        }
     }
 
     /// Begins to accept connections.
