@@ -275,12 +275,12 @@ pub(crate) struct DataArgs {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Data")]
     pub(crate) checkpoints_kept: u32,
 
-    /// Open a world whose journal is damaged in its middle, and lose what clients were told after that
-    #[arg(long, requires = "data", help_heading = "Data")]
+    /// With --data, open a world whose journal is damaged in its middle, and lose what clients were told after that
+    #[arg(long, help_heading = "Data")]
     pub(crate) accept_loss: bool,
 
-    /// Append a line TICK HEX to this file for each tick, before any client is told of it: the digest of all entities
-    #[arg(long, value_name = "FILE", requires = "data", help_heading = "Data")]
+    /// With --data, append a line TICK HEX to this file for each tick, before any client is told of it: the digest of all entities
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub(crate) digest: Option<PathBuf>,
 }
 

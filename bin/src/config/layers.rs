@@ -103,21 +103,29 @@ impl Layers {
 
 /// Lays what a layer says over what holds without it.
 fn overlay(config: Config, layer: &[Said]) -> Result<Config, Failure> {
-    let mut all = serde_json::to_value(&config).expect("a configuration is plain data");
+    let mut below = serde_json::to_value(&config).expect("a configuration is plain data");
     for said in layer {
-        for (key, replaced) in REPLACES {
-            if key == said.key {
-                set(&mut all, replaced, Value::Null);
-            }
+        for (_, replaced) in REPLACES.iter().filter(|(key, _)| *key == said.key) {
+            set(&mut below, replaced, Value::Null);
         }
     }
-    let mut config = config;
-    for said in layer {
-        set(&mut all, &said.key, said.value.clone());
-        config = serde_json::from_value(all.clone())
-            .map_err(|error| Failure::usage(format!("{}: {error}", said.by)))?;
-    }
-    Ok(config)
+    let with = |layer: &[Said]| {
+        let mut all = below.clone();
+        for said in layer {
+            set(&mut all, &said.key, said.value.clone());
+        }
+        serde_json::from_value(all).map_err(|error| error.to_string())
+    };
+    with(layer).map_err(|why| {
+        // Several may make one thing, so each is tried alone only to find who is wrong.
+        let alone = |said: &&Said| {
+            let alone: Result<Config, String> = with(std::slice::from_ref(*said));
+            alone.is_err_and(|its| its == why)
+        };
+        let by = layer.iter().find(alone).or(layer.last());
+        let by = by.map_or("", |said| &said.by);
+        Failure::usage(format!("{by}: {why}"))
+    })
 }
 
 /// Sets a key, or takes it away, so that its default holds.

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error, Unexpected, Visitor};
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A whole number from `MIN` to `MAX`.
@@ -53,36 +54,92 @@ impl<const MIN: u64, const MAX: u64> Within<MIN, MAX> {
 }
 
 impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Within<MIN, MAX> {
+    /// Whatever stands there is taken first, and refused here: so it is its own place that is named, not its key's.
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(WithinVisitor::<MIN, MAX>).map(Self)
+        let scalar = Scalar::deserialize(from)?;
+        if let Some(number) = scalar.number()
+            && (MIN..=MAX).contains(&number)
+        {
+            return Ok(Self(number));
+        }
+        let wanted = match MAX {
+            _ if MIN == MAX => format!("{MIN}"),
+            SIZE_MAX => format!("a whole number, at least {MIN}"),
+            _ => format!("a whole number from {MIN} to {MAX}"),
+        };
+        Err(D::Error::custom(format!(
+            "{}; expected {wanted}",
+            scalar.text
+        )))
     }
 }
 
-struct WithinVisitor<const MIN: u64, const MAX: u64>;
+/// A number or a word, as it was written.
+pub(crate) struct Scalar {
+    pub(crate) text: String,
+    is_number: bool,
+}
 
-impl<const MIN: u64, const MAX: u64> Visitor<'_> for WithinVisitor<MIN, MAX> {
-    type Value = u64;
+impl Scalar {
+    fn word(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self {
+            text,
+            is_number: false,
+        }
+    }
+
+    fn digits(text: impl ToString) -> Self {
+        let text = text.to_string();
+        Self {
+            text,
+            is_number: true,
+        }
+    }
+
+    /// The number, if it is one: a text of digits is none.
+    fn number<T: FromStr>(&self) -> Option<T> {
+        self.is_number.then(|| self.text.parse().ok()).flatten()
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl Visitor<'_> for ScalarVisitor {
+    type Value = Scalar;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match MAX {
-            _ if MIN == MAX => write!(f, "{MIN}"),
-            SIZE_MAX => write!(f, "a whole number, at least {MIN}"),
-            _ => write!(f, "a whole number from {MIN} to {MAX}"),
-        }
+        f.write_str("a number or a word")
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<u64, E> {
-        match (MIN..=MAX).contains(&number) {
-            true => Ok(number),
-            false => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
-        }
+    fn visit_unit<E>(self) -> Result<Scalar, E> {
+        Ok(Scalar::word("nothing"))
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<u64, E> {
-        match u64::try_from(number) {
-            Ok(number) => self.visit_u64(number),
-            Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
-        }
+    fn visit_bool<E>(self, value: bool) -> Result<Scalar, E> {
+        Ok(Scalar::word(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Scalar, E> {
+        Ok(Scalar::digits(number))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Scalar, E> {
+        Ok(Scalar::digits(number))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Scalar, E> {
+        Ok(Scalar::digits(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
+        Ok(Scalar::word(text))
     }
 }
 
@@ -125,13 +182,15 @@ impl<'de, const MIN_MILLI: u64, const MAX_MILLI: u64> Deserialize<'de>
     for Real<MIN_MILLI, MAX_MILLI>
 {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let number = f64::deserialize(from)?;
-        if (Self::MIN..=Self::MAX).contains(&number) {
+        let scalar = Scalar::deserialize(from)?;
+        if let Some(number) = scalar.number()
+            && (Self::MIN..=Self::MAX).contains(&number)
+        {
             return Ok(Self(number));
         }
-        let wanted = format!("a number from {} to {}", Self::MIN, Self::MAX);
-        let unexpected = Unexpected::Float(number);
-        Err(D::Error::invalid_value(unexpected, &wanted.as_str()))
+        let (text, least, most) = (scalar.text, Self::MIN, Self::MAX);
+        let why = format!("{text}; expected a number from {least} to {most}");
+        Err(D::Error::custom(why))
     }
 }
 

@@ -162,7 +162,7 @@ fn server(config: &Config) -> Result<(), Broken> {
     let wanted = "only a world can be kept; leave it out, or take --app world";
     let is_world = server.app == AppName::World;
     require(is_world || data.folder.is_none(), "data.folder", wanted)?;
-    let wanted = "only with data.folder";
+    let wanted = "only with --data, data.folder in a file";
     require(
         data.folder.is_some() || !data.accept_loss,
         "data.accept_loss",

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use worldshard::{Coalesce, Durability};
 
-use super::number::{Ms, Real, Within};
+use super::number::{COUNT_MAX, Ms, Real, Scalar, Within};
 use crate::cli::{AppName, RuntimeName};
 
 /// What is served, and by what
@@ -87,7 +87,7 @@ pub(crate) struct Data {
     /// World time between two checkpoints
     pub(crate) checkpoint_every_ms: Ms<1>,
     /// Checkpoints to keep, with what happened since the oldest
-    pub(crate) checkpoints_kept: Within<1, { super::number::COUNT_MAX }>,
+    pub(crate) checkpoints_kept: Within<1, COUNT_MAX>,
     /// Open a world whose journal is damaged in its middle, and lose what came after that
     pub(crate) accept_loss: bool,
     /// A file that gets a line `TICK HEX` for each tick: the digest of all entities
@@ -168,37 +168,11 @@ impl Serialize for CoalesceMs {
 
 impl<'de> Deserialize<'de> for CoalesceMs {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = Scalar::deserialize(from)?.0;
-        let wait = text.parse().map_err(serde::de::Error::custom)?;
+        let text = Scalar::deserialize(from)?.text;
+        let wait = text
+            .parse()
+            .map_err(|why: String| serde::de::Error::custom(format!("{text}; {why}")))?;
         Ok(Self(wait))
-    }
-}
-
-/// A number or a word, as it was written.
-struct Scalar(String);
-
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
-            type Value = String;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("milliseconds from 0 to 1000, or tick")
-            }
-            fn visit_u64<E>(self, number: u64) -> Result<String, E> {
-                Ok(number.to_string())
-            }
-            fn visit_i64<E>(self, number: i64) -> Result<String, E> {
-                Ok(number.to_string())
-            }
-            fn visit_f64<E>(self, number: f64) -> Result<String, E> {
-                Ok(number.to_string())
-            }
-            fn visit_str<E>(self, text: &str) -> Result<String, E> {
-                Ok(text.to_owned())
-            }
-        }
-        from.deserialize_any(Visitor).map(Self)
     }
 }
 

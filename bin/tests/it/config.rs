@@ -69,7 +69,7 @@ fn what_is_wrong_in_a_file_is_named_with_line_column_and_what_is_wanted() {
     let policy = |line: &str| format!("{of_tenant}      {line}\n");
     let mistakes: &[(&str, &str, &[&str])] = &[
         ("server: {}\n", "1:1", &["missing field `version`"]),
-        ("version: 2\n", "1:1", &["2", "expected 1"]),
+        ("version: 2\n", "1:10", &["2", "expected 1"]),
         (
             "version: 1\ngatway: {}\n",
             "2:1",
@@ -82,32 +82,32 @@ fn what_is_wrong_in_a_file_is_named_with_line_column_and_what_is_wanted() {
         ),
         (
             "version: 1\ngateway:\n  ping_interval_ms: 4999\n",
-            "3:3",
+            "3:21",
             &["4999", "5000 to 120000"],
         ),
         (
             "version: 1\ngateway:\n  ping_interval_ms: 120001\n",
-            "3:3",
+            "3:21",
             &["5000 to 120000"],
         ),
         (
             "version: 1\ngateway:\n  ping_interval_ms: soon\n",
-            "3:3",
+            "3:21",
             &["soon", "5000 to 120000"],
         ),
         (
             "version: 1\ngateway:\n  idle_timeout_ms: 9999\n",
-            "3:3",
+            "3:20",
             &["10000 to 600000"],
         ),
         (
             "version: 1\ngateway:\n  writer_send_timeout_ms: 49\n",
-            "3:3",
+            "3:27",
             &["50 to 60000"],
         ),
         (
             "version: 1\ngateway:\n  drain_grace_ms: 600001\n",
-            "3:3",
+            "3:19",
             &["0 to 600000"],
         ),
         (
@@ -122,7 +122,7 @@ fn what_is_wrong_in_a_file_is_named_with_line_column_and_what_is_wanted() {
         ),
         (
             "version: 1\ngateway:\n  handshake_limit:\n    global_rps: 0\n",
-            "4:5",
+            "4:17",
             &["1 to 4294967295"],
         ),
         (
@@ -131,18 +131,23 @@ fn what_is_wrong_in_a_file_is_named_with_line_column_and_what_is_wanted() {
             &["chat", "echo", "world"],
         ),
         (
+            "version: 1\nserver:\n  shards: '4'\n",
+            "3:11",
+            &["4; expected a whole number from 0 to 1024"],
+        ),
+        (
             "version: 1\nserver:\n  shards: 1025\n",
-            "3:3",
+            "3:11",
             &["0 to 1024"],
         ),
         (
             "version: 1\nserver:\n  coalesce: never\n",
-            "3:3",
+            "3:13",
             &["milliseconds nor tick"],
         ),
         (
             "version: 1\nworld:\n  tick_rate_hz: 0\n",
-            "3:3",
+            "3:17",
             &["0.1 to 1000"],
         ),
         ("version: 1\ntenants: []\n", "2:10", &["at least one"]),
@@ -168,7 +173,7 @@ fn what_is_wrong_in_a_file_is_named_with_line_column_and_what_is_wanted() {
         ),
         (
             "version: 1\ntenants:\n  - id: a\n    limits:\n      max_frame_bytes: 0\n",
-            "5:7",
+            "5:24",
             &["at least 1"],
         ),
         (
@@ -179,7 +184,7 @@ fn what_is_wrong_in_a_file_is_named_with_line_column_and_what_is_wanted() {
                 "4096; at most limits.message_bytes_max, 4000",
             ],
         ),
-        (&policy("rate_limit_rps: 0"), "5:7", &["1 to 4294967295"]),
+        (&policy("rate_limit_rps: 0"), "5:23", &["1 to 4294967295"]),
         (
             &policy("rate_limit_scope: user"),
             "5:25",
@@ -462,6 +467,21 @@ fn a_variable_goes_before_the_file_and_a_flag_before_both() {
         &[("WORLDSHARD_TENANTS", "[{id: acme}]")],
         &["- id: acme"],
     );
+    // Several variables may make one thing, and one flag may need what another layer says.
+    let admin = [
+        ("WORLDSHARD_ADMIN_LISTEN", "127.0.0.1:9"),
+        ("WORLDSHARD_ADMIN_TOKEN_FILE", "t"),
+    ];
+    holds(&[], &admin, &["listen: 127.0.0.1:9", "token_file: t"]);
+    let data = [
+        ("WORLDSHARD_DATA_FOLDER", "d"),
+        ("WORLDSHARD_SERVER_APP", "world"),
+    ];
+    holds(
+        &["--accept-loss"],
+        &data,
+        &["folder: d", "accept_loss: true"],
+    );
     // Without a file too.
     let printed = printed(&[], &[("WORLDSHARD_WORLD_ENTITIES", "7")]);
     assert!(printed.contains("entities: 7"), "{printed}");
@@ -573,7 +593,7 @@ fn what_is_printed_can_be_read_back_and_has_no_secret() {
 fn an_allowlist_that_names_no_service_is_refused_or_warned_of() {
     let folder = Folder::new("services");
     for (list, entry, place) in [
-        ("ext_allowlist: ['room:join', 'rom:leave']", "rom", "5:37"),
+        ("ext_allowlist: ['room:join', 'rom:leave']", "rom", "5:36"),
         ("hot_allowlist: ['1:1', '77:*']", "77", "5:30"),
     ] {
         let text = format!("version: 1\ntenants:\n  - id: acme\n    policy:\n      {list}\n");
@@ -646,7 +666,7 @@ fn a_hangup_has_the_file_read_again_and_a_bad_one_changes_nothing() {
     eventually("the same is read again", || logged.has_said(READ_AGAIN, 1));
     fs::write(&file, rate(0)).unwrap();
     logged.server.signal(Signal::HUP);
-    let place = format!("{file}:5:7: ");
+    let place = format!("{file}:5:23: ");
     eventually("a bad file is named", || {
         logged.has_said(&[STAYS[0], STAYS[1], &place], 1)
     });
