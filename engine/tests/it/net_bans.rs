@@ -94,7 +94,7 @@ fn an_address_is_answered_before_the_upgrade_and_others_are_let_in() {
                 let answer = ask(&mut stream, &path("/ws", "acme", "anna"), "");
                 (answer.status, answer.body)
             };
-            assert_eq!(from("127.0.0.2"), (403, "banned: scraping".to_owned()));
+            assert_eq!(from("127.0.0.2"), (403, "banned: scraping\n".to_owned()));
             assert_eq!(from("127.0.0.3").0, 101);
             // A page is no upgrade.
             let mut stream = tcp_from("127.0.0.2", address);
@@ -123,7 +123,7 @@ fn a_user_is_refused_with_the_reason_until_the_ban_ends_and_no_namesake_is() {
             let lines = format!("Authorization: Bearer {SECRET}\r\n");
             let in_header = "/ws?tenant=acme&user=anna";
             let refused = Client::ask(address, in_header, &lines).err().unwrap();
-            assert_eq!(refused, (403, "banned: spam".to_owned()));
+            assert_eq!(refused, (403, "banned: spam\n".to_owned()));
             assert_eq!(connect(address, "acme", "anna").hear(), banned("spam"));
             let mut on_lanes = Client::connect(address, &path("/world", "acme", "anna"));
             let (error, close) = last_words(&mut on_lanes);

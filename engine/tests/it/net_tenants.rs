@@ -135,7 +135,7 @@ fn a_token_for_one_tenant_is_not_good_for_another() {
         assert_eq!(greeting(&mut client)["tenant"], "other");
         let refused = with("other", &token(Some("acme"))).err().unwrap();
         let why = "AUTH_FAILED: the token is another tenant's";
-        assert_eq!(refused, (401, why.to_owned()));
+        assert_eq!(refused, (401, format!("{why}\n")));
         let path = format!("/ws?tenant=other&ticket={}", token(Some("acme")));
         let mut client = Client::connect(address, &path);
         assert_eq!(client.hear(), Heard::Close(Some(1008), why.to_owned()));
