@@ -70,9 +70,8 @@ pub(crate) struct Desk {
     pub(crate) connected: u64,
     pub(crate) environments: Environments,
     pub(crate) recipe: Arc<AppRecipe>,
-    /// What clients may do, as of this edition.
+    /// What clients may do.
     pub(crate) rules: Arc<Rules>,
-    pub(crate) rules_edition: u64,
     pub(crate) memberships: Memberships,
     /// What services count.
     pub(crate) room_totals: BTreeMap<&'static str, u64>,
@@ -111,7 +110,6 @@ impl Desk {
             connected: 0,
             environments: Environments::default(),
             recipe: Arc::clone(recipe),
-            rules_edition: commons.policies.edition(),
             rules: commons.policies.rules(),
             memberships: Memberships::default(),
             room_totals: BTreeMap::new(),

@@ -33,16 +33,9 @@ pub(crate) enum Judged {
 }
 
 impl Hub {
-    /// Looks whether the rules are others now: then whatever measures connections is to be made anew.
-    pub(crate) fn take_rules(&mut self) -> bool {
-        let policies = &self.desk.commons.policies;
-        let edition = policies.edition();
-        if edition == self.desk.rules_edition {
-            return false;
-        }
-        self.desk.rules_edition = edition;
-        self.desk.rules = policies.rules();
-        true
+    /// From now on the rules of now hold. Whatever measures connections is to be made anew.
+    pub(crate) fn take_rules(&mut self) {
+        self.desk.rules = self.desk.commons.policies.rules();
     }
 
     /// What measures the connection of a session, and how many bytes a message of it may have.

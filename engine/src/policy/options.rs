@@ -41,11 +41,13 @@ pub struct TenantLimits {
 /// What clients may say, and how much of it. Can be changed while the server runs.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Policy {
-    /// What may be said on the ext lane: `svc:type` or `svc:*`. An empty list is nothing; none at all is everything.
+    /// What may be said on the ext lane: `svc:type` or `svc:*`. An empty list is nothing; none at all is everything. What is
+    /// said to the service `sys`, pings and credentials, always may. Raw paths have no lanes, and no list holds there.
     pub ext_allowlist: Option<Vec<String>>,
     /// What may be said on the hot lane: `svc_id:opcode` or `svc_id:*`, in decimal digits. As above.
     pub hot_allowlist: Option<Vec<String>>,
-    /// How fast they may say it; each holds by itself.
+    /// How fast they may say it, on every path; each holds by itself, and what one refuses takes nothing from the others. At most
+    /// 16, no two of which are alike. What no list allows is refused before, and takes nothing.
     pub rates: Vec<RateLimit>,
     /// Sessions of one user; of one more, `on_exceed` decides. 0 for no limit.
     pub sessions_per_user: u32,
@@ -53,7 +55,8 @@ pub struct Policy {
     pub on_exceed: OnExceed,
     /// What is said of a refused message of the hot lane.
     pub hot_errors: HotErrors,
-    /// Whether the hot lane's echo and application services are for sessions in a room only.
+    /// Whether the hot lane's application services are for sessions in a room only: messages and requests of service 3, and
+    /// those that [`App::hot_service`](crate::App::hot_service) adds, such as an echo. The world's service needs no room.
     pub hot_requires_active_room: bool,
 }
 
@@ -66,7 +69,8 @@ pub struct RateLimit {
     pub unit: RateUnit,
     /// So much in a second, on average; at least 1.
     pub per_second: u32,
-    /// So much at once; at least 1. A message of more bytes than this never passes.
+    /// So much at once; at least 1. A message of more bytes than this never passes: it is refused with `PAYLOAD_TOO_LARGE`
+    /// unless the action is to disconnect.
     pub burst: u32,
     /// What becomes of what is too much.
     pub action: RateAction,
@@ -92,12 +96,14 @@ pub enum RateUnit {
     Bytes,
 }
 
-/// What becomes of what is too much. The client is told once each time that it begins to be too fast.
+/// What becomes of what is too much. A client on lanes is told once each time that it begins to be too fast, which it does
+/// anew after a second without anything that was too much.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RateAction {
     /// It is not heard.
     Drop,
-    /// It waits, and the connection is not read meanwhile. At least for so long.
+    /// It waits until the bucket has it, and the connection is not read meanwhile. At least for so long, which is at most a
+    /// minute.
     Throttle(Duration),
     /// The connection is closed with 1008.
     Disconnect,

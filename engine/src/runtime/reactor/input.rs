@@ -24,6 +24,8 @@ use crate::runtime::{site, socket};
 impl Reactor {
     /// The peer said `bytes`; they are unmasked in place.
     pub(crate) fn bytes(&mut self, slot: Slot, bytes: &mut [u8], now: Instant) {
+        // What is read after a reload is judged by its rules, whenever the turn before was.
+        self.take_rules(now);
         let Some(connection) = self.slots.find_mut(slot) else {
             return;
         };

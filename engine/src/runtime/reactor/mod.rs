@@ -111,6 +111,8 @@ pub(crate) struct Reactor {
     writes: u64,
     window: Window,
     uncommitted: Uncommitted,
+    /// Of the rules that the hub and the connections have.
+    rules_edition: u64,
     coalesce_bytes_max: usize,
     spoken: Spoken,
     /// Something happened that the Update systems have not seen.
@@ -261,6 +263,8 @@ impl Reactor {
             writes: 0,
             window: Window::new(limits.coalesce_max),
             uncommitted: Uncommitted::after(durable),
+            // Whatever has been said of them since is taken up in the first turn.
+            rules_edition: 0,
             coalesce_bytes_max: limits.coalesce_bytes_max(),
             spoken: Spoken::default(),
             unheard: true,

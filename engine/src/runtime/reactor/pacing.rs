@@ -64,10 +64,13 @@ impl Reactor {
 
     /// Takes up the rules of now, if they are others, for who is connected too.
     pub(super) fn take_rules(&mut self, now: Instant) {
-        if self.hub.call("rules", |hub| hub.take_rules()) == Some(true) {
-            for slot in self.slots.all() {
-                self.measure(slot, now);
-            }
+        let edition = self.process.policies.edition();
+        if edition == std::mem::replace(&mut self.rules_edition, edition) {
+            return;
+        }
+        self.hub.call("rules", Hub::take_rules);
+        for slot in self.slots.all() {
+            self.measure(slot, now);
         }
     }
 
