@@ -94,7 +94,7 @@ fn what_the_unit_and_the_image_start_are_flags_that_are() {
     let flags: Vec<&str> = words[1..]
         .iter()
         .copied()
-        .filter(|word| !word.contains('$'))
+        .filter(|word| !word.starts_with('$') || word.contains('/'))
         .collect();
     is_known(&flags);
     let image = file("Containerfile");

@@ -8,30 +8,58 @@ use rustix::process::Signal;
 use worldshard_client::{Connection, Event, Framing};
 
 use crate::operators::{TokenFile, get, start};
-use crate::server::{WAIT, eventually, full, now, on_each_runtime};
+use crate::server::{Server, WAIT, eventually, full, now, on_each_runtime};
+use crate::world::greet;
 
 on_each_runtime!(
     a_thousand_busy_clients_are_told_and_nothing_under_way_is_lost,
     a_second_signal_ends_it_at_once,
 );
 
-/// What one client said and heard.
+/// What one client said and heard. One on lanes asks, and ceases to ask when it is told that the server stops.
 struct Busy {
     connection: Connection,
+    on_lanes: bool,
     said: u32,
-    echoed: u32,
+    answered: u32,
+    told: bool,
     closed: Option<(u16, String)>,
 }
 
 impl Busy {
-    /// Reads what has come; echoes must come in the order in which the texts were said, and none after the close.
+    fn on_lanes(server: &Server) -> Self {
+        Self::over(greet(server).0, true)
+    }
+
+    fn raw(server: &Server) -> Self {
+        Self::over(server.raw(), false)
+    }
+
+    fn over(connection: Connection, on_lanes: bool) -> Self {
+        Self {
+            connection,
+            on_lanes,
+            said: 0,
+            answered: 0,
+            told: false,
+            closed: None,
+        }
+    }
+
+    /// Reads what has come; answers must come in the order in which was asked, and none after the close.
     fn read(&mut self) {
         while let Some(event) = self.connection.try_receive().unwrap() {
             match event {
+                Event::Text(text) if text.contains(r#""draining""#) => self.told = true,
                 Event::Text(text) => {
-                    assert_eq!(text, self.echoed.to_string());
+                    let number = self.answered.to_string();
+                    let wanted = match self.on_lanes {
+                        true => format!(r#""data":{number}}}"#),
+                        false => number,
+                    };
+                    assert!(text.ends_with(&wanted), "{text}, not {wanted}");
                     assert!(self.closed.is_none(), "something after the close");
-                    self.echoed += 1;
+                    self.answered += 1;
                 }
                 Event::Closed { code, reason } => self.closed = Some((code, reason)),
                 _ => {}
@@ -41,8 +69,12 @@ impl Busy {
 
     /// Keeps so many texts under way.
     fn speak(&mut self) {
-        while self.closed.is_none() && self.said < self.echoed + UNDER_WAY {
-            self.connection.text(&self.said.to_string());
+        while self.closed.is_none() && !self.told && self.said < self.answered + UNDER_WAY {
+            let number = self.said.to_string();
+            self.connection.text(&match self.on_lanes {
+                true => format!(r#"{{"v":1,"svc":"sys","type":"ping","data":{number}}}"#),
+                false => number,
+            });
             self.said += 1;
         }
         if self.closed.is_none() {
@@ -53,20 +85,22 @@ impl Busy {
 }
 
 fn a_thousand_busy_clients_are_told_and_nothing_under_way_is_lost(runtime: &str) {
+    for (app, join) in [
+        ("world", Busy::on_lanes as fn(&Server) -> Busy),
+        ("echo", Busy::raw),
+    ] {
+        stops_under_load(runtime, app, join);
+    }
+}
+
+fn stops_under_load(runtime: &str, app: &str, join: fn(&Server) -> Busy) {
     let clients = if full() { 1000 } else { 200 };
     let token = TokenFile::new(&format!("drain-{runtime}"));
-    let args = ["--app", "echo", "--shards", "2"];
+    let args = ["--app", app, "--shards", "2", "--entities", "100"];
     let mut server = start(runtime, &token, &["--log", "warn"], &args);
-    let mut busy: Vec<Busy> = (0..clients)
-        .map(|_| Busy {
-            connection: server.raw(),
-            said: 0,
-            echoed: 0,
-            closed: None,
-        })
-        .collect();
+    let mut busy: Vec<Busy> = (0..clients).map(|_| join(&server)).collect();
     let warm = now() + Duration::from_secs(1);
-    while now() < warm || busy.iter().any(|one| one.echoed == 0) {
+    while now() < warm || busy.iter().any(|one| one.answered == 0) {
         for one in &mut busy {
             one.speak();
             one.read();
@@ -81,17 +115,27 @@ fn a_thousand_busy_clients_are_told_and_nothing_under_way_is_lost(runtime: &str)
             one.read();
         }
     }
-    let (mut said, mut echoed) = (0, 0);
+    let (mut said, mut answered) = (0, 0);
     for one in &busy {
         assert_eq!(one.closed, Some((1001, "the server stops".to_owned())));
-        assert!(one.said - one.echoed <= UNDER_WAY);
+        // Who was told before said nothing more, and has all its answers. Others said something on which the close crossed.
+        assert_eq!(one.told, one.on_lanes);
+        let crossed = if one.told { 0 } else { UNDER_WAY };
+        assert!(
+            one.said - one.answered <= crossed,
+            "{} of {}",
+            one.answered,
+            one.said
+        );
         said += one.said;
-        echoed += one.echoed;
+        answered += one.answered;
     }
     drop(busy);
     assert_eq!(server.wait().code(), Some(0));
     let took = began.elapsed();
-    println!("{clients} clients on {runtime}: {said} said, {echoed} echoed, ended after {took:?}");
+    println!(
+        "{clients} clients of {app}, {runtime}: {said} said, {answered} answered, ended after {took:?}"
+    );
     assert!(took < GRACE + Duration::from_secs(1), "{took:?}");
 }
 
@@ -124,7 +168,7 @@ fn get_if_there(operators: std::net::SocketAddr) -> Option<u16> {
     Some(get(operators, "/readyz").0)
 }
 
-/// Texts of a client that have no echo yet.
+/// Texts of a client that have no answer yet.
 const UNDER_WAY: u32 = 4;
 
 /// As the server's limits have it.
