@@ -134,6 +134,7 @@ impl Config {
             connections_max: limits.connections_max.count(),
             message_bytes_max,
             messages_queue_bytes_max: queue.unwrap_or(twice.max(default.messages_queue_bytes_max)),
+            lossy_queue_bytes_max: limits.lossy_queue_bytes_max.size(),
             service_letters_max: limits.service_letters_max.size(),
             head_deadline: limits.head_deadline_ms.ms(),
             auth_deadline: self.auth.deadline_ms.ms(),
@@ -164,6 +165,7 @@ impl Config {
                 .map(Ms::ms)
                 .or(drain)
                 .unwrap_or(default.drain_max),
+            drain_notice: limits.drain_notice_ms.ms(),
             coalesce_max: self.server.coalesce.0,
             turn_bytes_max: limits.turn_bytes_max.size(),
             turn_frames_max: limits.turn_frames_max.size(),

@@ -19,6 +19,8 @@ pub(crate) struct Limits {
     /// `message_bytes_max` where that is more
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) messages_queue_bytes_max: Option<Size<1>>,
+    /// Bytes of messages that wait for one client, beyond which a message that may be lost is dropped for it
+    pub(crate) lossy_queue_bytes_max: Size<0>,
     /// Letters that wait in the mailbox of a shard; beyond, the sender keeps them and stops reading sockets
     pub(crate) service_letters_max: Size<1>,
     /// Time for a request head to be complete; then it is answered 408
@@ -52,6 +54,8 @@ pub(crate) struct Limits {
     /// Time for all connections to end when the server stops. Not said: `gateway.drain_grace_ms`, else 2000
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drain_max_ms: Option<Ms<0>>,
+    /// Of it, so long sessions on lanes go on after they were told that the end comes
+    pub(crate) drain_notice_ms: Ms<0>,
     /// Bytes read from one connection in a turn; then it goes to the back of the queue
     pub(crate) turn_bytes_max: Size<1>,
     /// Frames taken from one connection in a turn; then it goes to the back of the queue
@@ -67,6 +71,7 @@ impl Default for Limits {
             connections_max: Count::of(65_536),
             message_bytes_max: None,
             messages_queue_bytes_max: None,
+            lossy_queue_bytes_max: Size::of(64 << 10),
             service_letters_max: Size::of(4096),
             head_deadline_ms: Ms::of(5000),
             stall_max_ms: None,
@@ -81,6 +86,7 @@ impl Default for Limits {
             rooms_per_session_max: Count::of(64),
             files_bytes_max: Size::of(256 << 20),
             drain_max_ms: None,
+            drain_notice_ms: Ms::of(200),
             turn_bytes_max: Size::of(64 << 10),
             turn_frames_max: Size::of(64),
             catch_up_ticks_max: Count::of(5),
