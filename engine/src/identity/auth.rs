@@ -8,6 +8,7 @@ use serde::Serialize;
 use worldshard_protocol::{JsonText, UserId};
 
 use super::claim::Claim;
+use super::decide::Decider;
 use super::key::PublicKey;
 use super::secret::Secret;
 use super::token::{self, Granted};
@@ -21,6 +22,8 @@ pub enum Auth {
     Secret(Secret),
     /// A token that names the user, signed by whoever may let users in.
     Tokens(TokenPolicy),
+    /// Whatever somebody takes who is asked, and who may answer later.
+    Decided(Decider),
 }
 
 /// Which tokens are good.
@@ -98,6 +101,10 @@ pub enum Unproven {
     NoUser,
     /// It is another user's than the one named beside it, or the one whose session is to go on.
     OtherUser,
+    /// Whoever decides does not let it in: for this reason.
+    Denied(String),
+    /// Whoever decides is asked for sessions only.
+    Undecided,
 }
 
 impl TokenPolicy {
@@ -119,6 +126,14 @@ impl Auth {
         !matches!(self, Self::None)
     }
 
+    /// Who decides, if somebody is to be asked.
+    pub(crate) fn decider(&self) -> Option<&Decider> {
+        match self {
+            Self::Decided(decider) => Some(decider),
+            Self::None | Self::Secret(_) | Self::Tokens(_) => None,
+        }
+    }
+
     /// Who a client is, given what it shows and says, at `now`, since 1970.
     pub(crate) fn prove(&self, claim: Claim, now: Duration) -> Result<Identity, Unproven> {
         let mut identity = Identity {
@@ -136,6 +151,7 @@ impl Auth {
                     return Err(Unproven::Secret);
                 }
             }
+            Self::Decided(_) => return Err(Unproven::Undecided),
             Self::Tokens(policy) => {
                 let shown = shown.ok_or(Unproven::Missing)?;
                 let Granted { user, expires } = token::read(shown, policy, now)?;
@@ -199,6 +215,8 @@ impl fmt::Display for Unproven {
             Self::NotYet => "the token is not good yet",
             Self::NoUser => "the token names no user",
             Self::OtherUser => "the token is another user's",
+            Self::Denied(why) => why,
+            Self::Undecided => "who is let in is decided as a session begins, and for nothing else",
         })
     }
 }

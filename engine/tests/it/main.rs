@@ -56,6 +56,7 @@ mod net_coalesce;
 mod net_commands;
 mod net_commit;
 mod net_cuts;
+mod net_decided;
 mod net_echo;
 mod net_emit;
 mod net_files;

@@ -180,6 +180,9 @@ impl Reactor {
             let connection = self.slots.find(slot).expect("it was just listed");
             match connection.phase {
                 Phase::Head { .. } => self.finish(slot, CloseReason::Lost),
+                Phase::Proving(ref proving) if !proving.arriving.is_answered() => {
+                    self.respond(slot, &Refusal::new(503, STOPS).response(), true, now);
+                }
                 Phase::Proving(_) => {
                     self.close(slot, close_code::AWAY, STOPS, CloseReason::Lost, now);
                 }

@@ -127,8 +127,14 @@ impl Connection {
         let stuck = self.blocked.is_some();
         let discards = matches!(self.phase, Phase::Closing { .. });
         let waits = self.tls.as_ref().is_some_and(|tls| tls.waits());
+        let held_max = match &self.phase {
+            Phase::Proving(proving) => proving.held_bytes_max(),
+            Phase::Head { .. } | Phase::Open { .. } | Phase::Closing { .. } => 0,
+        };
         Interest {
-            read: !self.peer_ended && self.held.is_empty() && (discards || !(stuck || waits)),
+            read: !self.peer_ended
+                && self.held.len() <= held_max
+                && (discards || !(stuck || waits)),
             write: stuck,
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! Judges no credential: that is `identity`. Nothing here is logged, because credentials pass through.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use worldshard_transport::{
 };
 
 use super::connection::Phase;
+use super::deciding::Asked;
 use super::{Reactor, Slot};
 use crate::app::Framing;
 use crate::hub::{Hub, Opening, Visitor, unproven};
@@ -21,10 +23,12 @@ use crate::runtime::{clock, secret, socket};
 
 /// A connection whose request was taken, and that has no session yet.
 pub(crate) struct Arriving {
-    path: String,
+    pub(super) path: String,
     framing: Framing,
+    /// The tenant that its request names.
+    pub(super) tenant: Option<String>,
     /// What its request names, or nothing.
-    trace: Option<TraceId>,
+    pub(super) trace: Option<TraceId>,
     /// The answer to its request; empty once it was given.
     answer: Bytes,
 }
@@ -34,9 +38,11 @@ pub(crate) struct Proving {
     pub(super) reader: Reader,
     /// The latest that it may do so.
     pub(super) until: Instant,
-    arriving: Arriving,
+    pub(super) arriving: Arriving,
     /// What its request said.
-    claim: Claim,
+    pub(super) claim: Claim,
+    /// While whoever decides was asked and has not answered.
+    pub(super) asked: Option<Asked>,
 }
 
 impl Arriving {
@@ -44,6 +50,7 @@ impl Arriving {
         Arriving {
             path: head.path.clone(),
             framing,
+            tenant: head.query_value("tenant").map(Cow::into_owned),
             trace: TraceId::of(head),
             answer,
         }
@@ -54,8 +61,13 @@ impl Arriving {
         &self.path
     }
 
-    fn speaks_lanes(&self) -> bool {
+    pub(super) fn speaks_lanes(&self) -> bool {
         self.framing == Framing::Lanes
+    }
+
+    /// Whether its request was answered, so that it is a WebSocket.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answer.is_empty()
     }
 
     /// The name of its connection, which only lanes are told: that of the request, or one by chance.
@@ -86,9 +98,13 @@ impl Reactor {
                     until,
                     arriving,
                     claim,
+                    asked: None,
                 }));
             }
             return self.set_alarm(slot);
+        }
+        if let Some(decider) = auth.decider() {
+            return self.ask(slot, &decider.clone(), claim, arriving, now);
         }
         match auth.prove(claim, clock::since_1970()) {
             Ok(identity) => self.enter(slot, identity, arriving, now),
@@ -123,6 +139,12 @@ impl Reactor {
         let claim = said
             .ok_or(Unproven::FirstMessage("it is not a text"))
             .and_then(|text| proving.claim.then_said(text));
+        let claim = match (claim, auth.and_then(Auth::decider)) {
+            (Ok(claim), Some(decider)) => {
+                return self.ask(slot, &decider.clone(), claim, proving.arriving, now);
+            }
+            (claim, _) => claim,
+        };
         let prove = |claim| {
             let auth = auth.unwrap_or(&Auth::None);
             auth.prove(claim, clock::since_1970())
@@ -133,11 +155,12 @@ impl Reactor {
         }
     }
 
-    /// Who a connection is that goes on with a session, as far as it shows anything new.
+    /// Who a connection is that goes on with a session, as far as it shows anything new. Whoever decides is not asked again.
     pub(super) fn visitor(&self, claim: Claim, arriving: &Arriving) -> Result<Visitor, Unproven> {
         let auth = self.process.recipe.options().auth.as_ref();
         let now = clock::since_1970();
-        let auth = auth.filter(|auth| auth.asks() && claim.credential.is_some());
+        let auth = auth
+            .filter(|auth| auth.asks() && auth.decider().is_none() && claim.credential.is_some());
         Ok(Visitor {
             now,
             trace: arriving.trace(),
@@ -146,7 +169,13 @@ impl Reactor {
     }
 
     /// Opens a session for who may have one.
-    fn enter(&mut self, slot: Slot, identity: Identity, mut arriving: Arriving, now: Instant) {
+    pub(super) fn enter(
+        &mut self,
+        slot: Slot,
+        identity: Identity,
+        mut arriving: Arriving,
+        now: Instant,
+    ) {
         let trace = arriving.trace();
         let framing = arriving.framing;
         self.answer_upgrade(slot, &mut arriving);
@@ -213,7 +242,14 @@ impl Reactor {
     }
 
     /// Ends a connection that has no session, so that even a browser reads why.
-    fn turn_away(&mut self, slot: Slot, lanes: bool, code: ErrorCode, detail: &str, now: Instant) {
+    pub(super) fn turn_away(
+        &mut self,
+        slot: Slot,
+        lanes: bool,
+        code: ErrorCode,
+        detail: &str,
+        now: Instant,
+    ) {
         if lanes && let Some(connection) = self.slots.find_mut(slot) {
             let envelope = error_envelope(code, detail, None);
             connection.push_own(data_frame(MessageKind::Text, envelope.as_bytes()));
@@ -229,6 +265,9 @@ impl Reactor {
         let Some(Phase::Proving(proving)) = phase else {
             return;
         };
+        if proving.asked.is_some() {
+            return self.waited_too_long(slot, now);
+        }
         let lanes = proving.arriving.speaks_lanes();
         let detail = format!("no credential within {} s", deadline.as_secs_f64());
         self.turn_away(slot, lanes, ErrorCode::Timeout, &detail, now);
