@@ -149,6 +149,13 @@ impl<'a> Context<'a> {
         self.desk.commons.seats.sessions_of(user)
     }
 
+    /// The id of the tenant that a session homed on this shard is of: `default` where none are named. Another one for a
+    /// session that is not here is not told: it is of the first.
+    #[must_use]
+    pub fn tenant(&self, session: SessionId) -> String {
+        self.desk.tenant_id(session)
+    }
+
     /// What a session homed on this shard runs in, as it says.
     #[must_use]
     pub fn environment(&self, session: SessionId) -> Option<Environment> {
