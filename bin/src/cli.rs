@@ -9,6 +9,7 @@ use worldshard::sim::check::Check;
 use worldshard::worlds::WorldName;
 use worldshard::{Coalesce, Durability, Runtime};
 
+use crate::hook::HookArgs;
 use crate::identity::IdentityArgs;
 use crate::keys::{KeygenArgs, TokenArgs};
 
@@ -132,6 +133,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
+
+    #[command(flatten)]
+    pub(crate) hook: HookArgs,
 
     #[command(flatten)]
     pub(crate) tls: TlsArgs,

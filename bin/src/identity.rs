@@ -63,6 +63,11 @@ enum AuthName {
 }
 
 impl IdentityArgs {
+    /// Whether the flags say what clients must show.
+    pub(crate) fn says_whom(&self) -> bool {
+        self.auth.is_some()
+    }
+
     /// Reads the files that the flags name.
     pub(crate) fn read(&self) -> Result<Identity, Failure> {
         let unused = |given: bool, flag, wanted| {

@@ -9,6 +9,7 @@ mod dev;
 mod diff;
 #[cfg(feature = "wasm")]
 mod guests;
+mod hook;
 mod identity;
 mod kept;
 mod keys;

@@ -28,7 +28,13 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         ));
     }
     let shards = shards(args)?;
+    if args.hook.decides() && args.identity.says_whom() {
+        return Err(Failure::usage(
+            "--auth: with auth among --hook-events the service decides; leave one of both out",
+        ));
+    }
     let identity = args.identity.read()?;
+    let hook = args.hook.read()?;
     let address = args.address();
     let mut app = App::new();
     app.plugin(WebSocketPlugin::bind(address.clone()))
@@ -43,6 +49,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
             options.limits.silence_max = Duration::from_secs(args.heartbeat_timeout.into());
             identity.apply(options);
         });
+    if let Some(hook) = hook {
+        app.plugin(hook);
+    }
     add(&mut app, args)?;
     let running = app
         .start()

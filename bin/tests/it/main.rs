@@ -28,6 +28,7 @@ mod descriptors;
 mod files;
 #[cfg(feature = "wasm")]
 mod guests;
+mod hook;
 mod identity;
 mod kept;
 #[cfg(target_os = "linux")]
