@@ -19,8 +19,8 @@ enum State {
     Closed { failures: u32 },
     /// Nobody tries before then.
     Open { until: Instant },
-    /// Somebody tries, whose outcome decides; since then.
-    HalfOpen,
+    /// Somebody tries, whose outcome decides; without one, another may from then on.
+    HalfOpen { until: Instant },
 }
 
 /// What an outcome changed, for the log.
@@ -44,11 +44,12 @@ impl Breaker {
         let mut state = self.lock();
         match *state {
             State::Closed { .. } => true,
-            State::Open { until } if until <= now => {
-                *state = State::HalfOpen;
+            State::Open { until } | State::HalfOpen { until } if until <= now => {
+                let until = now + self.open;
+                *state = State::HalfOpen { until };
                 true
             }
-            State::Open { .. } | State::HalfOpen => false,
+            State::Open { .. } | State::HalfOpen { .. } => false,
         }
     }
 
@@ -56,8 +57,7 @@ impl Breaker {
     pub(crate) fn is_open(&self, now: Instant) -> bool {
         match *self.lock() {
             State::Closed { .. } => false,
-            State::Open { until } => now < until,
-            State::HalfOpen => true,
+            State::Open { until } | State::HalfOpen { until } => now < until,
         }
     }
 
@@ -66,7 +66,7 @@ impl Breaker {
         let before = std::mem::replace(&mut *self.lock(), State::Closed { failures: 0 });
         match before {
             State::Closed { .. } => None,
-            State::Open { .. } | State::HalfOpen => Some(Change::Closed),
+            State::Open { .. } | State::HalfOpen { .. } => Some(Change::Closed),
         }
     }
 
@@ -78,7 +78,7 @@ impl Breaker {
                 *failures += 1;
                 *failures
             }
-            State::HalfOpen => self.failures_max,
+            State::HalfOpen { .. } => self.failures_max,
             // Of a try that began before.
             State::Open { .. } => return None,
         };
@@ -95,7 +95,7 @@ impl Breaker {
         match *self.lock() {
             State::Closed { .. } => BreakerState::Closed,
             State::Open { .. } => BreakerState::Open,
-            State::HalfOpen => BreakerState::HalfOpen,
+            State::HalfOpen { .. } => BreakerState::HalfOpen,
         }
     }
 

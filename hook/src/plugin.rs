@@ -25,7 +25,11 @@ pub struct HookPlugin {
 
 /// The sessions of one shard that the service was told of.
 #[derive(Default)]
-struct Known(BTreeMap<SessionId, Session>);
+struct Known {
+    sessions: BTreeMap<SessionId, Session>,
+    /// The server stops: all have ended, and none is met any more.
+    is_over: bool,
+}
 
 struct Session {
     who: Who,
@@ -99,7 +103,10 @@ impl Plugin for HookPlugin {
 
     /// Sessions that are open when the server stops end with it.
     fn cleanup(&self, cx: &mut Context<'_>) {
-        let known: Vec<SessionId> = cx.resource::<Known>().0.keys().copied().collect();
+        let known: Vec<SessionId> = {
+            let known = cx.resource::<Known>();
+            known.sessions.keys().copied().collect()
+        };
         for session in known {
             let stops = CloseReason::Server {
                 code: 1001,
@@ -107,6 +114,7 @@ impl Plugin for HookPlugin {
             };
             part(cx, &self.pool, session, &stops);
         }
+        cx.resource_mut::<Known>().is_over = true;
     }
 }
 
@@ -117,6 +125,8 @@ fn tell(cx: &mut Context<'_>, pool: &Pool) {
         match event {
             Event::Opened(session) => meet(cx, pool, *session),
             Event::Message(Message { session, payload }) if events.message => {
+                // One that came back from disk was not seen to open.
+                meet(cx, pool, *session);
                 post(cx, pool, *session, What::Message(Said::of(payload)));
             }
             Event::Message(_) => {}
@@ -127,9 +137,11 @@ fn tell(cx: &mut Context<'_>, pool: &Pool) {
 
 /// Takes note of a session, unless it is known.
 fn meet(cx: &mut Context<'_>, pool: &Pool, session: SessionId) {
-    if cx.resource::<Known>().0.contains_key(&session) {
+    let known = cx.resource::<Known>();
+    if known.is_over || known.sessions.contains_key(&session) {
         return;
     }
+    drop(known);
     let who = Who {
         tenant: cx.tenant(session),
         user: cx.user(session).map(|user| user.as_str().to_owned()),
@@ -140,7 +152,7 @@ fn meet(cx: &mut Context<'_>, pool: &Pool, session: SessionId) {
         connect: cx.connect_message(session).map(str::to_owned),
     };
     let entry = Session { who, number: 0 };
-    cx.resource_mut::<Known>().0.insert(session, entry);
+    cx.resource_mut::<Known>().sessions.insert(session, entry);
     if pool.office().options.events.connect {
         post(cx, pool, session, what);
     }
@@ -157,13 +169,13 @@ fn part(cx: &mut Context<'_>, pool: &Pool, session: SessionId, reason: &CloseRea
     if pool.office().options.events.disconnect {
         post(cx, pool, session, What::Disconnect { code, reason });
     }
-    cx.resource_mut::<Known>().0.remove(&session);
+    cx.resource_mut::<Known>().sessions.remove(&session);
 }
 
 /// Has something posted of a session that is known.
 fn post(cx: &mut Context<'_>, pool: &Pool, session: SessionId, what: What) {
     let mut known = cx.resource_mut::<Known>();
-    let Some(entry) = known.0.get_mut(&session) else {
+    let Some(entry) = known.sessions.get_mut(&session) else {
         return;
     };
     let happened = Happened {

@@ -46,3 +46,13 @@ fn a_try_that_began_before_it_opened_does_not_keep_it_open_longer() {
     assert_eq!(breaker.failed(now + OPEN / 2), None);
     assert!(breaker.admits(now + OPEN));
 }
+
+#[test]
+fn one_that_tries_and_never_says_what_came_of_it_keeps_it_open_for_no_longer() {
+    let now = crate::clock::now();
+    let breaker = opened(now);
+    let later = now + OPEN;
+    assert!(breaker.admits(later) && !breaker.admits(later));
+    assert!(breaker.admits(later + OPEN), "another one may");
+    assert_eq!(breaker.succeeded(), Some(Change::Closed));
+}

@@ -157,7 +157,10 @@ impl Shared {
                 Answer::Ok(body) => write(stream, &plain(200, "", &body)),
                 Answer::Status(status, headers) => write(stream, &plain(status, &headers, "")),
                 Answer::Cut => false,
-                Answer::Garbage => write(stream, "220 mail.example ESMTP\r\n\r\n") && false,
+                Answer::Garbage => {
+                    write(stream, "220 mail.example ESMTP\r\n\r\n");
+                    false
+                }
                 Answer::Hang => {
                     self.until_over(stream);
                     false
@@ -191,9 +194,8 @@ impl Shared {
     fn until_over(&self, stream: &mut TcpStream) {
         let mut byte = [0];
         while !self.is_over() {
-            match stream.read(&mut byte) {
-                Ok(0) => return,
-                Ok(_) | Err(_) => {}
+            if matches!(stream.read(&mut byte), Ok(0)) {
+                return;
             }
         }
     }
@@ -210,10 +212,12 @@ impl Shared {
                 Ok(0) => return None,
                 Ok(length) => bytes.extend_from_slice(&buffer[..length]),
                 Err(_) if self.is_over() => return None,
-                Err(error) => match error.kind() {
-                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {}
-                    _ => return None,
-                },
+                Err(error) => {
+                    use std::io::ErrorKind::{TimedOut, WouldBlock};
+                    if !matches!(error.kind(), WouldBlock | TimedOut) {
+                        return None;
+                    }
+                }
             }
         }
     }

@@ -1,7 +1,6 @@
 //! What the service is told, in which order, and what it may say to sessions.
 
 use serde_json::{Value, json};
-use worldshard::prelude::*;
 use worldshard_transport::MessageKind;
 
 use crate::backend::{Posted, ok};
