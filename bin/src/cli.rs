@@ -51,6 +51,9 @@ pub(crate) enum Command {
     #[cfg(target_os = "linux")]
     #[command(after_help = crate::bench::args::EXAMPLES)]
     Bench(crate::bench::args::BenchArgs),
+    /// Attack a server of its own, and say what a well-behaved client notices and what the server holds for it
+    #[cfg(target_os = "linux")]
+    Hostile(crate::hostile::HostileArgs),
     /// Build the service of a project, serve it, and build it again when a file changes: rooms go on with what is new
     #[cfg(feature = "wasm")]
     #[command(after_help = crate::project::EXAMPLES)]

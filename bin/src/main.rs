@@ -26,6 +26,8 @@ mod cores;
 #[cfg(target_os = "linux")]
 mod floor;
 #[cfg(target_os = "linux")]
+mod hostile;
+#[cfg(target_os = "linux")]
 mod load;
 
 mod doctor;
@@ -61,6 +63,8 @@ fn main() -> ExitCode {
         Command::Floor(args) => floor::run(args),
         #[cfg(target_os = "linux")]
         Command::Bench(args) => bench::run(args),
+        #[cfg(target_os = "linux")]
+        Command::Hostile(args) => hostile::run(args),
         #[cfg(feature = "wasm")]
         Command::Dev(args) => dev::run(args),
         #[cfg(feature = "wasm")]

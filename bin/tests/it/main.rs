@@ -29,6 +29,8 @@ mod files;
 #[cfg(feature = "wasm")]
 mod guests;
 mod hook;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod identity;
 mod kept;
 #[cfg(target_os = "linux")]
