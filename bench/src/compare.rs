@@ -10,7 +10,7 @@ mod rounds;
 mod interval;
 mod outcome;
 
-mod child;
+pub(crate) mod child;
 mod machine;
 pub mod peers;
 

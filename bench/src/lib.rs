@@ -20,6 +20,9 @@ pub mod compare;
 #[cfg(target_os = "linux")]
 pub mod report;
 
+#[cfg(target_os = "linux")]
+pub mod hostile;
+
 pub mod crowd;
 pub mod draws;
 pub mod measured;

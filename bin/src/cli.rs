@@ -12,6 +12,7 @@ use worldshard::worlds::WorldName;
 use worldshard::{Coalesce, Durability, Runtime};
 
 use crate::config::server::UnknownServices;
+use crate::hook::HookArgs;
 use crate::identity::IdentityArgs;
 use crate::keys::{KeygenArgs, TokenArgs};
 use crate::logging::LogFormat;
@@ -66,6 +67,9 @@ pub(crate) enum Command {
     #[cfg(target_os = "linux")]
     #[command(after_help = crate::bench::args::EXAMPLES)]
     Bench(crate::bench::args::BenchArgs),
+    /// Attack a server of its own, and say what a well-behaved client notices and what the server holds for it
+    #[cfg(target_os = "linux")]
+    Hostile(crate::hostile::HostileArgs),
     /// Build the service of a project, serve it, and build it again when a file changes: rooms go on with what is new
     #[cfg(feature = "wasm")]
     #[command(after_help = crate::project::EXAMPLES)]
@@ -170,6 +174,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) admin: AdminFlags,
+
+    #[command(flatten)]
+    pub(crate) hook: HookArgs,
 
     #[command(flatten)]
     pub(crate) tls: TlsArgs,

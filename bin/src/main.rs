@@ -11,6 +11,7 @@ mod dev;
 mod diff;
 #[cfg(feature = "wasm")]
 mod guests;
+mod hook;
 mod identity;
 mod kept;
 mod keys;
@@ -30,6 +31,8 @@ mod bench;
 mod cores;
 #[cfg(target_os = "linux")]
 mod floor;
+#[cfg(target_os = "linux")]
+mod hostile;
 #[cfg(target_os = "linux")]
 mod load;
 
@@ -66,6 +69,8 @@ fn main() -> ExitCode {
         Command::Floor(args) => floor::run(args),
         #[cfg(target_os = "linux")]
         Command::Bench(args) => bench::run(args),
+        #[cfg(target_os = "linux")]
+        Command::Hostile(args) => hostile::run(args),
         #[cfg(feature = "wasm")]
         Command::Dev(args) => dev::run(args),
         #[cfg(feature = "wasm")]

@@ -93,6 +93,9 @@ pub(crate) fn app(
             options.data = kept::options(config);
             options.admin = admin;
         });
+    if let Some(hook) = &config.hook {
+        app.plugin(hook.plugin()?);
+    }
     for (path, folder) in &config.server.files {
         app.files(path, folder);
     }

@@ -184,8 +184,8 @@ impl<'a> Context<'a> {
         self.desk.commons.seats.sessions_of(tenant, user)
     }
 
-    /// The id of the tenant that a session homed on this shard is of: `default` where none are named. Another one for a
-    /// session that is not here is not told: it is of the first.
+    /// The id of the tenant that a session homed on this shard is of: `default` where none are named. Of a session that
+    /// is not here, that of the first tenant.
     #[must_use]
     pub fn tenant(&self, session: SessionId) -> String {
         self.desk.tenant_id(session)

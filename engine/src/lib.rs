@@ -70,7 +70,10 @@ pub use hub::{
     Commons, FrameClass, Hub, ListedRoom, Membership, MembershipChange, NotSent, Opening, Output,
     ROOM_OUTSIDE_BYTES_MAX, RoomSender,
 };
-pub use identity::{Auth, Environment, OnExceed, OnExpiry, Secret, TokenPolicy, UserId};
+pub use identity::{
+    Applicant, Auth, Decide, Decider, Entry, EntryToken, Environment, OnExceed, OnExpiry, Secret,
+    TokenPolicy, UserId,
+};
 pub use letter::{Delivery, DeltaFrame, Letter, Subscribers};
 pub use message::{CloseReason, Event, Message, Payload, Text};
 pub use page::{MessagesPagePlugin, PagePlugin, TourPagePlugin};

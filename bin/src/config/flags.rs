@@ -23,6 +23,7 @@ impl ServeArgs {
             },
             data: self.data(),
             admin: self.admin.section(),
+            hook: Some(self.hook.section()),
             ..Config::default()
         };
         config.gateway.listen = Some(self.address());

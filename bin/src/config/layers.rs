@@ -186,7 +186,7 @@ pub(crate) fn variable(key: &str) -> String {
 }
 
 /// Flags of `serve`, by their ids, and the keys that they say.
-pub(crate) const FLAGS: [(&str, &str); 39] = [
+pub(crate) const FLAGS: [(&str, &str); 45] = [
     ("bind", "gateway.listen"),
     ("port", "gateway.listen"),
     ("heartbeat_interval", "limits.ping_interval_ms"),
@@ -226,6 +226,12 @@ pub(crate) const FLAGS: [(&str, &str); 39] = [
     ("admin", "admin.listen"),
     ("admin_token_file", "admin.token_file"),
     ("public_metrics", "server.public_metrics"),
+    ("hook", "hook.url"),
+    ("hook_secret_file", "hook.secret_file"),
+    ("hook_events", "hook.events"),
+    ("hook_timeout", "hook.timeout_ms"),
+    ("hook_retries", "hook.retries"),
+    ("hook_on_error", "hook.on_error"),
 ];
 
 /// Whoever says the first takes away what a layer below says of the second: both together would contradict each other.

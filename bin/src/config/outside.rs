@@ -1,10 +1,11 @@
 //! The sections `admin` and `hook`: who looks after the server, and whom it asks. Read here, used by what they are for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use worldshard::{AdminOptions, Secret};
+use worldshard_hook::{HookEvents, HookOptions, HookPlugin};
 
 use super::number::Within;
 use crate::failure::Failure;
@@ -42,24 +43,55 @@ impl Admin {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, PartialEq, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Hook {
-    /// Where it is asked, `http://` or `https://`
+    /// Where it is posted to, `http://` or `https://`
     pub(crate) url: String,
-    /// Time for one answer
+    /// A file with the secret that signs what is posted, at least 16 bytes; the end of its line is no part of it
+    pub(crate) secret_file: PathBuf,
+    /// Time for one try; then it has failed
     #[serde(default = "timeout")]
-    pub(crate) timeout_ms: Within<10, 60_000>,
-    /// How often a call is tried again
+    pub(crate) timeout_ms: Within<1, 60_000>,
+    /// Tries after the first that failed
     #[serde(default = "retries")]
-    pub(crate) retries: Within<0, 10>,
-    /// What a question without an answer is taken for
+    pub(crate) retries: Within<0, 20>,
+    /// With `auth` among the events: who comes in where the service does not say, nobody or everybody as nobody's session
     #[serde(default)]
     pub(crate) on_error: OnError,
-    /// What it is asked or told
+    /// What is posted: `auth` (the service decides who is let in), `connect`, `message`, `disconnect`, and `svc:NAME` for a
+    /// service of the ext lane that the hook is
     #[serde(default = "events")]
-    pub(crate) events: Vec<HookEvent>,
+    pub(crate) events: Vec<String>,
 }
 
-/// What a question without an answer is taken for
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, PartialEq, Debug, Default)]
+impl Hook {
+    /// What is posted, as the hook has it.
+    ///
+    /// # Errors
+    /// Names the event that there is not.
+    pub(crate) fn events(&self) -> Result<HookEvents, String> {
+        self.events.join(",").parse()
+    }
+
+    /// The hook, with the secret read.
+    ///
+    /// # Errors
+    /// Names the file that cannot be read or is too short.
+    pub(crate) fn plugin(&self) -> Result<HookPlugin, Failure> {
+        let mut options = HookOptions::new(self.url.clone(), secret(&self.secret_file)?);
+        options.events = self.events().map_err(Failure::usage)?;
+        options.timeout = self.timeout_ms.ms();
+        options.retries = self.retries.count();
+        options.on_error = match self.on_error {
+            OnError::Deny => worldshard_hook::OnError::Deny,
+            OnError::Allow => worldshard_hook::OnError::Allow,
+        };
+        Ok(HookPlugin::new(options))
+    }
+}
+
+/// Who comes in where the service does not say
+#[derive(
+    clap::ValueEnum, Serialize, Deserialize, JsonSchema, Clone, Copy, PartialEq, Debug, Default,
+)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OnError {
     #[default]
@@ -67,24 +99,34 @@ pub(crate) enum OnError {
     Allow,
 }
 
-/// What a hook is asked or told
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, PartialEq, Debug)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum HookEvent {
-    Auth,
-    Connect,
-    Message,
-    Disconnect,
-}
-
-fn timeout() -> Within<10, 60_000> {
+fn timeout() -> Within<1, 60_000> {
     Within::of(2000)
 }
 
-fn retries() -> Within<0, 10> {
-    Within::of(2)
+fn retries() -> Within<0, 20> {
+    Within::of(3)
 }
 
-fn events() -> Vec<HookEvent> {
-    vec![HookEvent::Auth, HookEvent::Connect, HookEvent::Disconnect]
+fn events() -> Vec<String> {
+    ["connect", "message", "disconnect"]
+        .map(str::to_owned)
+        .into()
+}
+
+fn secret(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |why: &dyn std::fmt::Display| {
+        Failure::usage(format!("hook.secret_file {}: {why}", path.display()))
+    };
+    let mut secret = std::fs::read(path).map_err(|error| failed(&error))?;
+    if secret.last() == Some(&b'\n') {
+        secret.pop();
+    }
+    if secret.last() == Some(&b'\r') {
+        secret.pop();
+    }
+    let least = HookOptions::SECRET_BYTES_MIN;
+    match secret.len() < least {
+        true => Err(failed(&format!("shorter than {least} bytes"))),
+        false => Ok(secret),
+    }
 }

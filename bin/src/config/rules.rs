@@ -20,6 +20,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Broken> {
     auth(&config.auth)?;
     tls(config)?;
     server(config)?;
+    hook(config)?;
     for (index, ban) in config.bans.iter().enumerate() {
         let options = ban.options();
         options.map_err(|why| broken(format!("bans[{index}]"), why))?;
@@ -36,6 +37,21 @@ pub(crate) fn check(config: &Config) -> Result<(), Broken> {
         require(ids.insert(&one.id), &format!("tenants[{index}].id"), &twice)?;
     }
     Ok(())
+}
+
+fn hook(config: &Config) -> Result<(), Broken> {
+    let Some(hook) = &config.hook else {
+        return Ok(());
+    };
+    let is_http = hook.url.starts_with("http://") || hook.url.starts_with("https://");
+    require(is_http, "hook.url", "it begins with http:// or https://")?;
+    let events = hook.events();
+    let events = events.map_err(|why| broken("hook.events", why))?;
+    require(
+        !events.auth || config.auth.mode.is_none(),
+        "auth.mode",
+        "with auth among hook.events the service decides; leave one of both out",
+    )
 }
 
 fn broken(key: impl Into<String>, why: impl Into<String>) -> Broken {

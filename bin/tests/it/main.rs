@@ -35,6 +35,9 @@ mod drain;
 mod files;
 #[cfg(feature = "wasm")]
 mod guests;
+mod hook;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod identity;
 mod kept;
 #[cfg(target_os = "linux")]

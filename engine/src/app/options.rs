@@ -172,6 +172,9 @@ pub struct ServerLimits {
     pub head_deadline: Duration,
     /// Time for a client that must show a credential to do so, from the upgrade on; then it is closed with 1008.
     pub auth_deadline: Duration,
+    /// Clients of a shard that wait for whoever decides whether they are let in ([`Auth::Decided`]); one more is answered 503,
+    /// or closed with 1008 where its upgrade was answered.
+    pub decisions_max: usize,
     /// Sessions of one user, over all shards; of one more, [`ServerOptions::on_exceed`] decides. 0 for no limit. Where tenants
     /// are named, their policies say this.
     pub sessions_per_user: u32,
@@ -250,6 +253,7 @@ impl Default for ServerLimits {
             service_letters_max: 4096,
             head_deadline: Duration::from_secs(5),
             auth_deadline: Duration::from_secs(3),
+            decisions_max: 1024,
             sessions_per_user: 0,
             stall_max: Duration::from_secs(120),
             ping_interval: Duration::from_secs(20),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use worldshard_protocol::{JsonText, UserId};
 
 use super::claim::{Claim, Credential, DEV_TICKET};
+use super::decide::Decider;
 use super::key::PublicKey;
 use super::secret::Secret;
 use super::token::{self, Granted};
@@ -21,6 +22,8 @@ pub enum Auth {
     Secret(Secret),
     /// A token that names the user, signed by whoever may let users in.
     Tokens(TokenPolicy),
+    /// Whatever somebody takes who is asked, and who may answer later.
+    Decided(Decider),
 }
 
 /// Which tokens are good.
@@ -100,6 +103,10 @@ pub enum Unproven {
     OtherUser,
     /// It is another tenant's than the one that the request names, or the one whose session is to go on.
     OtherTenant,
+    /// Whoever decides does not let it in: for this reason.
+    Denied(String),
+    /// Whoever decides is asked for sessions only.
+    Undecided,
 }
 
 impl TokenPolicy {
@@ -119,6 +126,14 @@ impl Auth {
     /// Whether who shows nothing is not let in.
     pub(crate) fn asks(&self) -> bool {
         !matches!(self, Self::None)
+    }
+
+    /// Who decides, if somebody is to be asked.
+    pub(crate) fn decider(&self) -> Option<&Decider> {
+        match self {
+            Self::Decided(decider) => Some(decider),
+            Self::None | Self::Secret(_) | Self::Tokens(_) => None,
+        }
     }
 
     /// Who a client is, given what it shows and says, at `now`, since 1970.
@@ -146,6 +161,7 @@ impl Auth {
                     return Err(Unproven::Secret);
                 }
             }
+            Self::Decided(_) => return Err(Unproven::Undecided),
             Self::Tokens(policy) => {
                 let shown = shown.ok_or(Unproven::Missing)?;
                 let granted = token::read(shown, policy, now)?;
@@ -218,6 +234,8 @@ impl fmt::Display for Unproven {
             Self::NoUser => "the token names no user",
             Self::OtherUser => "the token is another user's",
             Self::OtherTenant => "the token is another tenant's",
+            Self::Denied(why) => why,
+            Self::Undecided => "who is let in is decided as a session begins, and for nothing else",
         })
     }
 }

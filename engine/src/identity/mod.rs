@@ -5,6 +5,7 @@
 
 mod auth;
 mod claim;
+mod decide;
 mod key;
 mod secret;
 mod token;
@@ -14,14 +15,17 @@ mod seats;
 mod trace;
 
 pub use auth::{AUDIENCE, Auth, Environment, Identity, OnExpiry, TokenPolicy, Unproven};
+pub use decide::{Applicant, Decide, Decider, Entry, EntryToken, REASON_BYTES_MAX};
 pub use key::{KeyError, PrivateKey, PublicKey};
 pub use seats::{OnExceed, TooManySessions};
 pub use secret::{SECRET_BYTES_MIN, Secret};
 pub use token::Grant;
 pub use trace::TraceId;
+pub use worldshard_protocol::JsonText;
 pub use worldshard_protocol::user::{NotAUser, UserId};
 
 pub(crate) use claim::{Claim, answered_protocol};
+pub(crate) use decide::{Ballot, Verdict};
 pub(crate) use gate::check_version;
 pub(crate) use seats::Seats;
 

@@ -63,6 +63,7 @@ mod net_coalesce;
 mod net_commands;
 mod net_commit;
 mod net_cuts;
+mod net_decided;
 mod net_drain;
 mod net_echo;
 mod net_emit;

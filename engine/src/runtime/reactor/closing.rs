@@ -114,9 +114,12 @@ impl Reactor {
         Some(connection)
     }
 
-    /// Does what is due on connections whose alarm rings.
+    /// Does what is due on connections whose alarm rings, up to a bound; the rest comes in the next turn, which is at once.
     pub(super) fn ring_alarms(&mut self, now: Instant) {
-        while let Some(slot) = self.alarms.due(now) {
+        for _ in 0..ALARMS_PER_TURN {
+            let Some(slot) = self.alarms.due(now) else {
+                return;
+            };
             let limits = &self.process.recipe.options().limits;
             let connection = self
                 .slots
@@ -210,3 +213,7 @@ impl Reactor {
         }
     }
 }
+
+/// Connections whose alarms ring in one turn, so that ticks and the others wait for no more than these: who came together is
+/// due together.
+const ALARMS_PER_TURN: usize = 64;

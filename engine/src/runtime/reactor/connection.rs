@@ -145,8 +145,13 @@ impl Connection {
         let stuck = self.blocked.is_some();
         let discards = matches!(self.phase, Phase::Closing { .. });
         let waits = self.tls.as_ref().is_some_and(|tls| tls.waits());
+        let held_max = match &self.phase {
+            Phase::Proving(proving) => proving.held_bytes_max(),
+            Phase::Head { .. } | Phase::Open { .. } | Phase::Closing { .. } => 0,
+        };
+        let is_paused = self.parked.is_some() || self.held.len() > held_max;
         Interest {
-            read: !self.peer_ended && !self.is_paused() && (discards || !(stuck || waits)),
+            read: !self.peer_ended && !is_paused && (discards || !(stuck || waits)),
             write: stuck,
         }
     }

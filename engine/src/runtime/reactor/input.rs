@@ -284,6 +284,7 @@ impl Reactor {
                     self.prove(slot, said.as_deref(), now);
                 }
                 Heard::Nothing => return,
+                Heard::Wait => return self.hold(slot, &input[at..]),
                 Heard::Failure(Failure { code, reason }) => {
                     let told = CloseReason::Server {
                         code,
@@ -339,6 +340,7 @@ impl Reactor {
                 lanes,
                 ..
             } => (Some(*session), *lanes, &mut **reader),
+            Phase::Proving(proving) if proving.asked.is_some() => return Heard::Wait,
             Phase::Proving(proving) => (None, false, &mut proving.reader),
             Phase::Head { .. } | Phase::Closing { .. } => return Heard::Nothing,
         };
@@ -409,6 +411,8 @@ enum Heard {
     First(usize, Option<String>),
     /// All bytes are done with.
     Nothing,
+    /// No byte is heard before it is decided whether its peer is let in.
+    Wait,
     Failure(Failure),
     Close(Option<u16>),
 }

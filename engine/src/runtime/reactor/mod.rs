@@ -8,6 +8,7 @@ mod batch;
 mod closing;
 mod commit;
 mod connection;
+mod deciding;
 mod guard;
 mod id_map;
 mod input;
@@ -56,6 +57,7 @@ use alarms::Alarms;
 use batch::Batch;
 use commit::Uncommitted;
 use connection::Connection;
+use deciding::Deciding;
 use guard::Guard;
 use id_map::SessionMap;
 use sealing::Sealing;
@@ -102,6 +104,7 @@ pub(crate) struct Reactor {
     /// Connections that used their turn and have more to say, first come first served.
     waiting: VecDeque<Slot>,
     sealing: Sealing,
+    deciding: Deciding,
     changed: Vec<Slot>,
     arrivals: Vec<(OwnedFd, Arrival)>,
     moved: Vec<OwnedFd>,
@@ -226,6 +229,7 @@ impl Reactor {
                 rung.ring();
             }
         });
+        let deciding = Deciding::new(&bell);
         let letters = (0..process.shards).map(|_| VecDeque::new()).collect();
         Reactor {
             own,
@@ -255,6 +259,7 @@ impl Reactor {
             batch: Batch::default(),
             waiting: VecDeque::new(),
             sealing: Sealing::default(),
+            deciding,
             changed: Vec::new(),
             arrivals: Vec::new(),
             moved: Vec::new(),
@@ -295,6 +300,7 @@ impl Reactor {
         self.read_mail(now);
         self.tell_durable(now);
         self.go_on_with_handshakes(now);
+        self.hear_decisions(now);
         self.resume_waiting(now);
         self.ring_alarms(now);
         self.end_banned(now);

@@ -15,6 +15,7 @@ use worldshard_transport::{
 
 use super::admission::forbidden;
 use super::connection::Phase;
+use super::deciding::Asked;
 use super::{Reactor, Slot};
 use crate::app::Framing;
 use crate::hub::{Hub, NotOpened, Opening, TENANT_FULL, Visitor, banned_text, unproven};
@@ -25,16 +26,16 @@ use crate::runtime::{clock, secret, socket};
 
 /// A connection whose request was taken, and that has no session yet.
 pub(crate) struct Arriving {
-    path: String,
+    pub(super) path: String,
     framing: Framing,
     /// What its request names, or nothing.
-    trace: Option<TraceId>,
+    pub(super) trace: Option<TraceId>,
     /// The answer to its request; empty once it was given.
     answer: Bytes,
     /// Where it comes from.
     address: Option<IpAddr>,
     /// Whose client it says it is.
-    tenant: TenantIndex,
+    pub(super) tenant: TenantIndex,
     /// Whether it is refused before the upgrade: a program reads the answer to that.
     in_header: bool,
 }
@@ -46,7 +47,9 @@ pub(crate) struct Proving {
     pub(super) until: Instant,
     pub(super) arriving: Arriving,
     /// What its request said.
-    claim: Claim,
+    pub(super) claim: Claim,
+    /// What whoever decides was asked, if it was.
+    pub(super) asked: Option<Asked>,
 }
 
 impl Arriving {
@@ -83,11 +86,11 @@ impl Arriving {
     }
 
     /// Whether its request has its answer.
-    fn is_answered(&self) -> bool {
+    pub(super) fn is_answered(&self) -> bool {
         self.answer.is_empty()
     }
 
-    fn speaks_lanes(&self) -> bool {
+    pub(super) fn speaks_lanes(&self) -> bool {
         self.framing == Framing::Lanes
     }
 
@@ -137,9 +140,13 @@ impl Reactor {
                     until,
                     arriving,
                     claim,
+                    asked: None,
                 }));
             }
             return self.set_alarm(slot);
+        }
+        if let Some(decider) = auth.decider() {
+            return self.ask(slot, &decider.clone(), claim, arriving, now);
         }
         match auth.prove(claim, clock::since_1970()) {
             Ok(identity) => self.enter(slot, identity, arriving, now),
@@ -160,6 +167,12 @@ impl Reactor {
         let claim = said
             .ok_or(Unproven::FirstMessage("it is not a text"))
             .and_then(|text| proving.claim.then_said(text));
+        let claim = match (claim, auth.and_then(Auth::decider)) {
+            (Ok(claim), Some(decider)) => {
+                return self.ask(slot, &decider.clone(), claim, arriving, now);
+            }
+            (claim, _) => claim,
+        };
         let prove = |claim| {
             let auth = auth.unwrap_or(&Auth::None);
             auth.prove(claim, clock::since_1970())
@@ -172,11 +185,12 @@ impl Reactor {
         }
     }
 
-    /// Who a connection is that goes on with a session, as far as it shows anything new.
+    /// Who a connection is that goes on with a session, as far as it shows anything new. Whoever decides is not asked again.
     pub(super) fn visitor(&self, claim: Claim, arriving: &Arriving) -> Result<Visitor, Unproven> {
         let auth = self.process.recipe.options().auth.as_ref();
         let now = clock::since_1970();
-        let auth = auth.filter(|auth| auth.asks() && claim.credential.is_some());
+        let auth = auth
+            .filter(|auth| auth.asks() && auth.decider().is_none() && claim.credential.is_some());
         Ok(Visitor {
             tenant: Some(claim.tenant.index),
             now,
@@ -186,7 +200,7 @@ impl Reactor {
     }
 
     /// Opens a session for who may have one.
-    fn enter(&mut self, slot: Slot, identity: Identity, mut arriving: Arriving, now: Instant) {
+    pub(super) fn enter(&mut self, slot: Slot, identity: Identity, mut arriving: Arriving, now: Instant) {
         if let Some(reason) = self.is_banned(&identity) {
             self.process
                 .policies
@@ -326,13 +340,18 @@ impl Reactor {
         self.end_with(slot, close_frame(close_code::POLICY, &reason), now);
     }
 
-    /// It has shown no credential in time.
+    /// It has shown no credential in time, or nobody decided on what it showed.
     pub(super) fn ran_out_of_time(&mut self, slot: Slot, now: Instant) {
         let deadline: Duration = self.process.recipe.options().limits.auth_deadline;
-        if let Some(proving) = self.stop_proving(slot, now) {
-            let detail = format!("no credential within {} s", deadline.as_secs_f64());
-            self.turn_away(slot, proving.arriving, ErrorCode::Timeout, &detail, now);
-        }
+        let Some(proving) = self.stop_proving(slot, now) else {
+            return;
+        };
+        let what = match proving.asked {
+            Some(_) => "decision",
+            None => "credential",
+        };
+        let detail = format!("no {what} within {} s", deadline.as_secs_f64());
+        self.refuse_late(slot, proving.arriving, ErrorCode::Timeout, &detail, now);
     }
 
     /// What is known of who has yet to prove itself. It is told what becomes of it before anything more is read.

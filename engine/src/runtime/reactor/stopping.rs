@@ -136,8 +136,15 @@ impl Reactor {
 
     fn close_unproven(&mut self, slot: Slot, now: Instant) {
         let phase = self.slots.find(slot).map(|connection| &connection.phase);
-        if let Some(Phase::Proving(_)) = phase {
-            self.close(slot, close_code::AWAY, STOPS, CloseReason::Lost, now);
+        match phase {
+            Some(Phase::Proving(proving)) if !proving.arriving.is_answered() => {
+                let response = self.stop_response();
+                self.respond(slot, &response, true, now);
+            }
+            Some(Phase::Proving(_)) => {
+                self.close(slot, close_code::AWAY, STOPS, CloseReason::Lost, now);
+            }
+            Some(Phase::Head { .. } | Phase::Open { .. } | Phase::Closing { .. }) | None => {}
         }
     }
 }
