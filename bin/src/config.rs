@@ -155,6 +155,7 @@ impl Config {
             close_deadline: limits.close_deadline_ms.ms(),
             resume_grace: limits.resume_grace_ms.ms(),
             detached_max: limits.detached_max.size(),
+            decisions_max: limits.decisions_max.size(),
             request_max: limits.request_max_ms.ms(),
             requests_open_max: limits.requests_open_max.size(),
             rooms_max: limits.rooms_max.count(),

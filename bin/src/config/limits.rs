@@ -41,6 +41,8 @@ pub(crate) struct Limits {
     pub(crate) resume_grace_ms: Ms<0>,
     /// Sessions of one shard that wait so; one more is closed at once
     pub(crate) detached_max: Size<0>,
+    /// Clients of one shard that wait for the hook to decide on them; one more is turned away
+    pub(crate) decisions_max: Size<0>,
     /// Time for a request of a client to be answered, in time of the world; then it is rejected with TIMEOUT
     pub(crate) request_max_ms: Ms<1>,
     /// Requests of one session that have no answer yet; one more is rejected
@@ -80,6 +82,7 @@ impl Default for Limits {
             close_deadline_ms: Ms::of(2000),
             resume_grace_ms: Ms::of(15_000),
             detached_max: Size::of(4096),
+            decisions_max: Size::of(1024),
             request_max_ms: Ms::of(30_000),
             requests_open_max: Size::of(64),
             rooms_max: Count::of(100_000),

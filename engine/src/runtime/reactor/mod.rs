@@ -229,11 +229,11 @@ impl Reactor {
                 rung.ring();
             }
         });
-        let deciding = Deciding::new(&bell);
         let letters = (0..process.shards).map(|_| VecDeque::new()).collect();
         Reactor {
             own,
             mailbox,
+            deciding: Deciding::new(&bell),
             bell,
             hub: Guard::new(hub, own, Arc::clone(&process)),
             keeping,
@@ -259,7 +259,6 @@ impl Reactor {
             batch: Batch::default(),
             waiting: VecDeque::new(),
             sealing: Sealing::default(),
-            deciding,
             changed: Vec::new(),
             arrivals: Vec::new(),
             moved: Vec::new(),

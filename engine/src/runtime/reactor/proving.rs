@@ -200,7 +200,13 @@ impl Reactor {
     }
 
     /// Opens a session for who may have one.
-    pub(super) fn enter(&mut self, slot: Slot, identity: Identity, mut arriving: Arriving, now: Instant) {
+    pub(super) fn enter(
+        &mut self,
+        slot: Slot,
+        identity: Identity,
+        mut arriving: Arriving,
+        now: Instant,
+    ) {
         if let Some(reason) = self.is_banned(&identity) {
             self.process
                 .policies
