@@ -93,9 +93,9 @@ fn kind(property: &Value, items: Option<&Value>) -> Kind {
             is_text: true,
         };
     }
-    let name = match &property["type"] {
-        Value::Array(either) => either[0].as_str(),
-        other => other.as_str(),
+    let name = match property["type"].as_array() {
+        Some(either) => either[0].as_str(),
+        None => property["type"].as_str(),
     };
     let range = || match (property["minimum"].as_f64(), property["maximum"].as_f64()) {
         (Some(least), Some(most)) if least == most => format!("{least}"),

@@ -143,9 +143,9 @@ fn set(all: &mut Value, key: &str, value: Value) {
         *section = Value::Object(serde_json::Map::new());
     }
     let section = section.as_object_mut().expect("a section is a map");
-    match value {
-        Value::Null => section.remove(name),
-        value => section.insert(name.to_owned(), value),
+    match value.is_null() {
+        true => section.remove(name),
+        false => section.insert(name.to_owned(), value),
     };
 }
 
