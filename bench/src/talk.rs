@@ -101,7 +101,7 @@ impl Talk {
                     for room in 0..rooms {
                         let path = format!("/ws/room {room}");
                         let home = recipe
-                            .room_host(&path, shards)
+                            .room_host(0, &path, shards)
                             .expect("the path names a room");
                         self.enter(home, path, member == 0);
                     }
