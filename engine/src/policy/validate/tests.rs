@@ -23,10 +23,23 @@ fn rate() -> RateLimit {
     }
 }
 
+fn told_of_policy(change: impl FnOnce(&mut Policy)) -> String {
+    told(|all| change(&mut all.tenants[0].policy))
+}
+
+fn begins_with(cases: &[(&str, String)]) {
+    for (what, told) in cases {
+        assert!(
+            told.starts_with(what),
+            "{told:?} does not begin with {what:?}"
+        );
+    }
+}
+
 #[test]
-fn what_is_wrong_is_named_with_its_tenant() {
+fn tenants_and_lists_that_are_wrong_are_named() {
     let list = |entry: &str| Some(vec![entry.to_owned()]);
-    for (what, told) in [
+    begins_with(&[
         (
             "tenants: \"a b\"",
             told(|all| all.tenants[1].id = "a b".to_owned()),
@@ -37,83 +50,61 @@ fn what_is_wrong_is_named_with_its_tenant() {
         ),
         (
             "message_bytes_max: of the tenant other: ",
-            told(|all| {
-                all.tenants[1].limits.message_bytes_max = all.limits.message_bytes_max + 1;
-            }),
+            told(|all| all.tenants[1].limits.message_bytes_max = all.limits.message_bytes_max + 1),
         ),
         (
             "ext_allowlist: of the tenant acme: \"chat\"",
-            told(|all| {
-                all.tenants[0].policy.ext_allowlist = list("chat");
-            }),
+            told_of_policy(|policy| policy.ext_allowlist = list("chat")),
         ),
         (
-            "hot_allowlist: of the tenant other: \"1:256\"",
-            told(|all| {
-                all.tenants[1].policy.hot_allowlist = list("1:256");
-            }),
+            "hot_allowlist: of the tenant acme: \"1:256\"",
+            told_of_policy(|policy| policy.hot_allowlist = list("1:256")),
         ),
+    ]);
+}
+
+#[test]
+fn rates_that_are_wrong_are_named() {
+    let with = |rates: &[RateLimit]| told_of_policy(|policy| policy.rates = rates.to_vec());
+    let action = RateAction::Throttle(Duration::from_secs(61));
+    let twice = [
+        rate(),
+        RateLimit {
+            action: RateAction::Disconnect,
+            ..rate()
+        },
+    ];
+    let many: Vec<RateLimit> = (1..=17)
+        .map(|burst| RateLimit { burst, ..rate() })
+        .collect();
+    begins_with(&[
         (
             "per_second: of the tenant acme: 0",
-            told(|all| {
-                all.tenants[0].policy.rates.push(RateLimit {
-                    per_second: 0,
-                    ..rate()
-                });
-            }),
+            with(&[RateLimit {
+                per_second: 0,
+                ..rate()
+            }]),
         ),
         (
             "burst: of the tenant acme: 0",
-            told(|all| {
-                all.tenants[0]
-                    .policy
-                    .rates
-                    .push(RateLimit { burst: 0, ..rate() });
-            }),
+            with(&[RateLimit { burst: 0, ..rate() }]),
         ),
         (
             "throttle: of the tenant acme: ",
-            told(|all| {
-                let action = RateAction::Throttle(Duration::from_secs(61));
-                all.tenants[0]
-                    .policy
-                    .rates
-                    .push(RateLimit { action, ..rate() });
-            }),
+            with(&[RateLimit { action, ..rate() }]),
         ),
-        (
-            "rates: of the tenant acme: RateLimit",
-            told(|all| {
-                let twice = RateLimit {
-                    action: RateAction::Disconnect,
-                    ..rate()
-                };
-                all.tenants[0].policy.rates.extend([rate(), twice]);
-            }),
-        ),
-        (
-            "rates: of the tenant acme: 17",
-            told(|all| {
-                let rates = (1..=17).map(|burst| RateLimit { burst, ..rate() });
-                all.tenants[0].policy.rates.extend(rates);
-            }),
-        ),
-        (
-            "per_ip_burst: 0",
-            told(|all| {
-                all.handshakes = Some(HandshakeLimit {
-                    global_per_second: 1,
-                    global_burst: 1,
-                    per_ip_per_second: 1,
-                    per_ip_burst: 0,
-                    ip_entries_max: 1,
-                });
-            }),
-        ),
-    ] {
-        assert!(
-            told.starts_with(what),
-            "{told:?} does not begin with {what:?}"
-        );
-    }
+        ("rates: of the tenant acme: RateLimit", with(&twice)),
+        ("rates: of the tenant acme: 17", with(&many)),
+    ]);
+    let handshakes = HandshakeLimit {
+        global_per_second: 1,
+        global_burst: 1,
+        per_ip_per_second: 1,
+        per_ip_burst: 0,
+        ip_entries_max: 1,
+    };
+    begins_with(&[(
+        "per_ip_burst: 0",
+        told(|all| all.handshakes = Some(handshakes)),
+    )]);
 }
