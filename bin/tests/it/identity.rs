@@ -121,6 +121,16 @@ fn a_token_of_the_command_line_lets_its_user_in(runtime: &str) {
     let elsewhere = String::from_utf8(made.stdout).unwrap();
     let reason = refused(&server, &format!("token={}", elsewhere.trim_end()));
     assert_eq!(reason, "AUTH_FAILED: the token is for another audience");
+    let of_tenant = |tenant| {
+        let whom = ["--key", &key, "--user", "anna", "--ttl", "60"];
+        let args = [&["token"][..], &whom, &["--tenant", tenant]].concat();
+        let made = String::from_utf8(worldshard(&args).stdout).unwrap();
+        format!("token={}", made.trim_end())
+    };
+    // Where none are named, all are of this one.
+    assert!(connect(&server, &of_tenant("default")).is_ok());
+    let reason = refused(&server, &of_tenant("acme"));
+    assert_eq!(reason, "AUTH_FAILED: the token is another tenant's");
     server.end();
 }
 

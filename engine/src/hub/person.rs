@@ -98,6 +98,12 @@ impl Hub {
         Ok(session)
     }
 
+    /// Whose of those who share the server a session is: its place in the list.
+    #[must_use]
+    pub fn tenant(&self, session: SessionId) -> u16 {
+        self.desk.tenant(session)
+    }
+
     /// When a session is to end, since 1970, if that is known.
     #[must_use]
     pub fn expires(&self, session: SessionId) -> Option<Duration> {

@@ -125,7 +125,8 @@ pub struct HandshakeLimit {
     pub per_ip_per_second: u32,
     /// At once, of one.
     pub per_ip_burst: u32,
-    /// Addresses that are remembered. With more, those are forgotten that have been quiet longest.
+    /// Addresses that are remembered. With more, those are forgotten whose buckets are full first: that have been quiet
+    /// longest for what they did.
     pub ip_entries_max: u32,
 }
 

@@ -1,5 +1,6 @@
 //! A server that runs, for whoever embeds one: its address, its stop, its end.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -262,6 +263,12 @@ impl Running {
     /// there is none, and when its shard has not said within a second that there was: then it may be closed later.
     pub fn kick(&self, session: SessionId, reason: &str) -> bool {
         self.server.kick(session, reason)
+    }
+
+    /// How many were refused who named no tenant that there is, by a word for the reason.
+    #[must_use]
+    pub fn refused_strangers(&self) -> BTreeMap<&'static str, u64> {
+        self.server.policies().strangers()
     }
 
     /// The tenants in numbers, in the order of the options.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
+use worldshard::policy::{Ban, Banned, TenantOptions};
 use worldshard::prelude::*;
 use worldshard::{Auth, OnExceed, Runtime, Secret, ServerOptions};
 use worldshard_client::{Connection, Event as ClientEvent};
@@ -213,6 +214,35 @@ fn of_many(runtime: Runtime, shards: u16) -> Vec<Close> {
     both.to_vec()
 }
 
+/// What becomes of who may not come, and of who comes to a tenant that is full.
+fn of_refused(runtime: Runtime, shards: u16) -> Vec<Close> {
+    let (running, address) = serve(&mut app(runtime, shards, |options| {
+        options.auth = Some(Auth::Secret(Secret::new(SECRET.as_bytes()).unwrap()));
+        let mut acme = TenantOptions::new("acme");
+        acme.limits.sessions_max = 1;
+        options.tenants = vec![acme, TenantOptions::new("other")];
+        options.bans = vec![Ban {
+            whom: Banned::User {
+                tenant: "other".to_owned(),
+                user: UserId::new("anna").unwrap(),
+            },
+            reason: "spam".to_owned(),
+            until: None,
+        }];
+    }));
+    let secret = SECRET.replace(' ', "%20");
+    let of = |tenant: &str, user: &str| format!("/ws?tenant={tenant}&token={secret}&user={user}");
+    let banned = closed(Client::connect(address, &of("other", "anna")));
+    let _first = Client::connect(address, &of("acme", "bert"));
+    let mut second = Client::connect(address, "/ws?tenant=acme");
+    let data = format!(r#"{{"token":"{SECRET}"}}"#);
+    let auth = format!(r#"{{"v":1,"svc":"sys","type":"auth","data":{data}}}"#);
+    second.say(MessageKind::Text, auth.as_bytes());
+    let full = closed(second);
+    end(running);
+    vec![banned, full]
+}
+
 #[test]
 fn every_close_of_the_catalogue_is_read_by_its_client() {
     let document = read("docs/wire.md");
@@ -241,6 +271,7 @@ fn every_close_of_the_catalogue_is_read_by_its_client() {
             heard.extend(of_strangers(runtime, shards));
             heard.push(of_late(runtime, shards));
             heard.extend(of_many(runtime, shards));
+            heard.extend(of_refused(runtime, shards));
             for close in &heard {
                 let known = rows.iter().filter(|row| fits(close, row)).count();
                 assert_eq!(known, 1, "{close:?} on {shards} shards");

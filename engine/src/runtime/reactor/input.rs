@@ -104,7 +104,11 @@ impl Reactor {
         }
         let tenant = match self.process.policies.tenant_of(head) {
             Ok(tenant) => tenant,
-            Err(refusal) => return self.respond(slot, &refusal.response(), true, now),
+            Err(Refusal { status, reason }) => {
+                // To the letter, as wsPrism's clients know it.
+                let response = Response::text(status, reason.into_owned());
+                return self.respond(slot, &response, true, now);
+            }
         };
         let offer = framing.and_then(|framing| Offer::of(head, framing));
         let home = match offer {

@@ -240,8 +240,9 @@ impl Reactor {
 
     /// From now on the connection is that of a session.
     pub(super) fn seat(&mut self, slot: Slot, session: SessionId, framing: Framing, now: Instant) {
+        let tenant = self.hub.call("tenant", |hub| hub.tenant(session));
         let limits = Limits {
-            message_bytes_max: self.process.recipe.options().limits.message_bytes_max,
+            message_bytes_max: self.message_bytes_max(tenant.unwrap_or_default()),
             ..Limits::default()
         };
         let expires = self.hub.call("expires", |hub| hub.expires(session));
@@ -265,6 +266,16 @@ impl Reactor {
         }
         self.want_write(slot);
         self.set_alarm(slot);
+    }
+
+    /// Bytes of one message from a client of a tenant: as that may, within what the server takes.
+    fn message_bytes_max(&self, tenant: TenantIndex) -> usize {
+        let of_server = self.process.recipe.options().limits.message_bytes_max;
+        let rules = self.process.policies.rules();
+        match rules.tenant(tenant).limits.message_bytes_max {
+            0 => of_server,
+            of_tenant => of_tenant.min(of_server),
+        }
     }
 
     /// Queues the answer to an upgrade, unless that was done.
