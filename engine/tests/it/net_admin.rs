@@ -258,17 +258,17 @@ fn heads_connections_and_time_are_bounded() {
             ask_showing(operators, "POST", "/v1/drain", "Content-Length: 5\r\n").0,
             413
         );
-        let mut slow: Vec<_> = (0..16).map(|_| tcp(operators)).collect();
+        // More than are answered at once.
+        let mut slow: Vec<_> = (0..20).map(|_| tcp(operators)).collect();
         for one in &mut slow {
-            one.write_all(b"GET /healthz HTTP/1.1\r\n").unwrap();
+            // Who is refused may be gone by now.
+            let _ = one.write_all(b"GET /healthz HTTP/1.1\r\n");
         }
-        eventually(PATIENCE, "one more is refused", || {
-            get(operators, "/healthz").0 == 503
-        });
-        // They had their time.
-        for one in &mut slow {
-            assert_eq!(answer(one).0, 408);
-        }
+        let answers: Vec<u16> = slow.iter_mut().map(|one| answer(one).0).collect();
+        // The others had their time.
+        let count = |status: u16| answers.iter().filter(|one| **one == status).count();
+        assert!(count(503) >= 4 && count(408) >= 1, "{answers:?}");
+        assert_eq!(count(503) + count(408), 20, "{answers:?}");
         eventually(PATIENCE, "there is room again", || {
             get(operators, "/healthz").0 == 200
         });

@@ -16,6 +16,7 @@ mod mending;
 mod output;
 mod pacing;
 mod proving;
+mod reporting;
 mod resuming;
 mod rooming;
 mod sealing;
@@ -42,16 +43,16 @@ use super::in_process::{InProcess, InProcessClient};
 use super::keeping::OwnKeeping;
 use super::mailbox::Mailbox;
 use super::metrics::{RecentTimes, Tally};
-use super::pacing::{Lag, Pacer};
+use super::pacing::Pacer;
 use super::phase_times::PhaseWatch;
-use super::process::{Mail, Process, ShardReport};
+use super::process::{Mail, Process};
 use super::punctuality::Punctuality;
 use super::sockets::Readiness;
 #[cfg(target_os = "linux")]
 use super::submission::Ring;
 use super::unpaced::Observer;
 use crate::app::Framing;
-use crate::hub::{Hub, Opening, Output, ShardStatus};
+use crate::hub::{Hub, Opening, Output};
 use crate::lockstep::Lockstep;
 use alarms::Alarms;
 use batch::Batch;
@@ -337,44 +338,6 @@ impl Reactor {
         self.in_process.watch(observer);
     }
 
-    fn show_status(&mut self, now: Instant) {
-        if now < self.status_due {
-            return;
-        }
-        self.status_due = now + STATUS_EVERY;
-        if let Some(status) = self.hub.call("status", |hub| hub.status()) {
-            self.process.show_status(self.own, self.report(status));
-        }
-    }
-
-    fn report(&self, hub: ShardStatus) -> ShardReport {
-        let lag = match &self.schedule {
-            Schedule::Paced(pacer) => pacer.lag(),
-            Schedule::Unpaced { .. } => Lag::default(),
-        };
-        let Mailbox { envelopes, letters } = &self.mailbox;
-        let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        ShardReport {
-            step_us: microseconds(self.halves.advance + self.halves.absorb),
-            step_us_p99: microseconds(self.steps.p99()),
-            ticks: self.punctuality.times(),
-            lag_ticks: lag.ticks,
-            lag_times: lag.times,
-            writes: self.writes,
-            letters: letters.len(),
-            letters_max: letters.capacity().unwrap_or(usize::MAX),
-            letters_kept: self.outbox.len,
-            letters_kept_max: OUTBOX_LETTERS_MAX,
-            envelopes: envelopes.len(),
-            envelopes_max: envelopes.capacity().unwrap_or(usize::MAX),
-            rebuilds: self.rebuilds,
-            ticks_rebuilt: self.ticks_rebuilt,
-            checkpoints_left_out: self.keeping.as_ref().map_or(0, OwnKeeping::left_out),
-            hub,
-            tally: self.tally.clone(),
-        }
-    }
-
     /// Whether messages were read since the last call, and none of them can be answered before the next tick.
     pub(crate) fn heard_only_commands(&mut self) -> bool {
         let spoken = std::mem::take(&mut self.spoken);
@@ -619,9 +582,6 @@ const OUTBOX_RETRY_AFTER: Duration = Duration::from_millis(1);
 
 /// A shard shows that it lives at least so often.
 const TURN_AT_LEAST_EVERY: Duration = Duration::from_millis(200);
-
-/// How old the numbers of `/status` may be.
-const STATUS_EVERY: Duration = Duration::from_millis(500);
 
 /// The path of sessions without a socket: no client can ask for it.
 const IN_PROCESS_PATH: &str = "in process";
