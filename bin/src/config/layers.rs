@@ -1,15 +1,17 @@
 //! The layers: a file, over it the environment, over that the flags that were given. Which of them said a value is kept,
 //! so that whoever is wrong is named.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use serde_json::Value;
 
+use super::keys::{self, Key};
 use super::read::{self, Read};
 use super::rules::Broken;
-use super::{Config, keys, rules};
+use super::{Config, rules};
 use crate::cli::ServeArgs;
 use crate::failure::Failure;
 
@@ -156,6 +158,7 @@ fn pointer(key: &str) -> String {
 /// What the environment says.
 fn variables() -> Result<Vec<Said>, Failure> {
     let keys = keys::keys();
+    warn_of_unknown(&keys);
     let keys = keys
         .iter()
         .filter(|key| !key.is_inner && key.path != "version");
@@ -178,6 +181,22 @@ fn variables() -> Result<Vec<Said>, Failure> {
         said.push(Said { key, by, value });
     }
     Ok(said)
+}
+
+/// A variable that begins as those of a section and is none of them is most likely a slip; it may also be another program's.
+fn warn_of_unknown(keys: &[Key]) {
+    let sections: BTreeSet<String> = keys
+        .iter()
+        .filter_map(|key| Some(variable(key.path.split_once('.')?.0) + "_"))
+        .collect();
+    let known: BTreeSet<String> = keys.iter().map(|key| variable(&key.path)).collect();
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in names {
+        let is_of_section = sections.iter().any(|section| name.starts_with(section));
+        if is_of_section && !known.contains(&name) {
+            tracing::warn!(variable = name, "no key has this variable");
+        }
+    }
 }
 
 /// The variable of a key: its path in capitals, with an underscore for each dot.

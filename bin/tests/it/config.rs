@@ -449,6 +449,19 @@ fn an_allowlist_that_names_no_service_is_refused_or_warned_of() {
     }
 }
 
+#[test]
+fn a_variable_of_no_key_is_warned_of() {
+    let folder = Folder::new("unknown");
+    let file = folder.write("w.yaml", "version: 1\n");
+    let slip = [("WORLDSHARD_GATEWAY_LISTN", "127.0.0.1:1")];
+    let checked = run(&["check", &file], &slip);
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+    let said = stderr(&checked);
+    assert!(said.contains("WARN") && said.contains(slip[0].0), "{said}");
+    let quiet = run(&["check", &file], &[("WORLDSHARD_LISTN", "1")]);
+    assert_eq!(stderr(&quiet), "");
+}
+
 /// A server of a file whose log is another.
 struct Logged {
     server: Server,
