@@ -32,8 +32,10 @@ impl AdminOptions {
 #[derive(Clone)]
 pub struct LogControl {
     level: Arc<dyn Fn() -> String + Send + Sync>,
-    set: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    set: Arc<SetLevel>,
 }
+
+type SetLevel = dyn Fn(&str) -> Result<(), String> + Send + Sync;
 
 impl LogControl {
     /// Of these two: one says the level, the other sets it, or says what is wrong with it.

@@ -1,6 +1,7 @@
 //! Keepers whose code panics: the server ends with the cause, or goes on without one checkpoint.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU16;
 
 use worldshard_shard::{Codec, Shard};
 
@@ -13,6 +14,7 @@ use crate::runtime::clock;
 use crate::runtime::control::Control;
 use crate::runtime::liveness::Liveness;
 use crate::runtime::mailbox::mailboxes;
+use crate::runtime::metrics::Refused;
 
 /// The names of what was written, to a disk whose driver may panic.
 #[derive(Default)]
@@ -114,6 +116,8 @@ impl Scene {
             certificates: None,
             policies: Commons::new(&app(false), 1).unwrap().policies,
             statuses: Vec::new(),
+            refused: Refused::default(),
+            lingering: AtomicU16::new(1),
         });
         let opened = Opened {
             store: files.clone(),
