@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::Args;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use worldshard::runtime::since_1970;
 
 use crate::failure::Failure;
@@ -67,21 +67,12 @@ fn watch(
             .draw(|frame| view::draw(frame, &screen))
             .map_err(terminal_failed)?;
         let left = due.saturating_sub(since_1970());
-        if event::poll(left).map_err(terminal_failed)? {
-            match event::read().map_err(terminal_failed)? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => match key.code {
-                    KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
-                    KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
-                        return Ok(());
-                    }
-                    KeyCode::Down => screen.scroll(1),
-                    KeyCode::Up => screen.scroll(-1),
-                    KeyCode::PageDown => screen.scroll(10),
-                    KeyCode::PageUp => screen.scroll(-10),
-                    _ => {}
-                },
-                _ => {}
-            }
+        if event::poll(left).map_err(terminal_failed)?
+            && let Event::Key(key) = event::read().map_err(terminal_failed)?
+            && key.kind != KeyEventKind::Release
+            && ends(key, &mut screen)
+        {
+            return Ok(());
         }
         if since_1970() >= due {
             due = since_1970() + EVERY;
@@ -91,6 +82,24 @@ fn watch(
             }
         }
     }
+}
+
+/// Does what a key is for; whether it is for the end.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a keyboard has many keys, and these are all that mean anything here"
+)]
+fn ends(key: KeyEvent, screen: &mut Screen) -> bool {
+    match key.code {
+        KeyCode::Char('q') | KeyCode::Esc => return true,
+        KeyCode::Char('c') => return key.modifiers.contains(KeyModifiers::CONTROL),
+        KeyCode::Down => screen.scroll(1),
+        KeyCode::Up => screen.scroll(-1),
+        KeyCode::PageDown => screen.scroll(10),
+        KeyCode::PageUp => screen.scroll(-10),
+        _ => {}
+    }
+    false
 }
 
 fn look(server: &Operators) -> Result<Snapshot, Failure> {

@@ -110,10 +110,8 @@ pub(super) fn unbanned(answer: &Value) -> String {
 }
 
 fn whom(ban: &Value) -> String {
-    match &ban["ip"] {
-        Value::Null => plain(&ban["user"]),
-        ip => plain(ip),
-    }
+    let named = if ban["ip"].is_null() { "user" } else { "ip" };
+    plain(&ban[named])
 }
 
 pub(super) fn told(answer: &Value) -> String {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use worldshard_client::{Connection, Event, Framing};
 
 use crate::operators::{TokenFile, admin, admin_says, scrape, start};
-use crate::server::{PROGRAM, WAIT, eventually, on_each_runtime};
+use crate::server::{PROGRAM, Server, WAIT, eventually, on_each_runtime};
 
 on_each_runtime!(
     every_command_does_what_it_says,
@@ -68,6 +68,29 @@ fn every_command_does_what_it_says(runtime: &str) {
         let now = scrape(&server);
         now.sum_of("worldshard_closes_total", "reason", "server_policy") == 1.0
     });
+    bans_hold_until_they_are_lifted(&server, &token);
+    assert_eq!(says(&["log-level"]), "warn\n");
+    assert_eq!(says(&["log-level", "debug"]), "debug\n");
+    assert_eq!(says(&["log-level"]), "debug\n");
+    let status = says(&["status"]);
+    assert!(status.contains("runtime"), "{status}");
+    assert_eq!(status.lines().count(), 4, "{status}");
+
+    assert_eq!(says(&["drain"]), "the server stops\n");
+    let told = clients.iter_mut().map(|client| {
+        client.until(WAIT, |event| match event {
+            Event::Closed { code, .. } => Some(*code),
+            _ => None,
+        })
+    });
+    let codes: Vec<u16> = told.map(Result::unwrap).collect();
+    assert_eq!(codes, [1001, 1001]);
+    drop(clients);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+fn bans_hold_until_they_are_lifted(server: &Server, token: &TokenFile) {
+    let says = |args: &[&str]| admin_says(server, token, args);
     let whom = ["--user", "eve", "--reason", "no", "--seconds", "60"];
     let banned = says(&[&["ban"][..], &whom].concat());
     assert_eq!(banned, "eve may not come\n");
@@ -88,25 +111,6 @@ fn every_command_does_what_it_says(runtime: &str) {
         says(&["ban", "--ip", "192.0.2.7"]),
         "192.0.2.7 may not come\n"
     );
-
-    assert_eq!(says(&["log-level"]), "warn\n");
-    assert_eq!(says(&["log-level", "debug"]), "debug\n");
-    assert_eq!(says(&["log-level"]), "debug\n");
-    let status = says(&["status"]);
-    assert!(status.contains("runtime"), "{status}");
-    assert_eq!(status.lines().count(), 4, "{status}");
-
-    assert_eq!(says(&["drain"]), "the server stops\n");
-    let told = clients.iter_mut().map(|client| {
-        client.until(WAIT, |event| match event {
-            Event::Closed { code, .. } => Some(*code),
-            _ => None,
-        })
-    });
-    let codes: Vec<u16> = told.map(Result::unwrap).collect();
-    assert_eq!(codes, [1001, 1001]);
-    drop(clients);
-    assert_eq!(server.wait().code(), Some(0));
 }
 
 fn what_cannot_be_is_refused_with_its_reason(runtime: &str) {

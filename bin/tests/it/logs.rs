@@ -49,6 +49,33 @@ fn rest(lines: &Receiver<String>) -> (Vec<Value>, String) {
     (objects, all)
 }
 
+/// Somebody in a room, somebody who is turned away, and the name of the first one's connection.
+fn visit(server: &Server, token: &TokenFile) -> (Connection, Connection, String) {
+    let shown: String = SECRET.replace(' ', "%20");
+    let path = format!("/ws/kitchen?token={shown}&user=anna");
+    let mut client = Connection::connect(server.addr(), &path, Framing::Raw).unwrap();
+    assert_eq!(client.receive(WAIT).unwrap(), Some(Event::Opened));
+    client.text("hello");
+    client
+        .until(WAIT, |event| match event {
+            Event::Text(text) if text.contains("hello") => Some(()),
+            _ => None,
+        })
+        .unwrap();
+    let list = admin_says(server, token, &["list", "--json"]);
+    let list: Value = serde_json::from_str(&list).unwrap();
+    let trace = list["sessions"][0]["trace"].as_str().unwrap().to_owned();
+    let wrong = format!("/ws/kitchen?token={shown}wrong&user=eve");
+    let mut stranger = Connection::connect(server.addr(), &wrong, Framing::Raw).unwrap();
+    stranger
+        .until(WAIT, |event| match event {
+            Event::Closed { code, .. } => Some(*code),
+            _ => None,
+        })
+        .unwrap();
+    (client, stranger, trace)
+}
+
 fn one_trace_id_finds_the_whole_life_of_a_session_and_no_secret_is_logged(runtime: &str) {
     let token = TokenFile::new(&format!("logs-{runtime}"));
     let secret = std::env::temp_dir().join(format!(
@@ -72,28 +99,7 @@ fn one_trace_id_finds_the_whole_life_of_a_session_and_no_secret_is_logged(runtim
         ],
     );
     let lines = lines(&mut server);
-    let shown: String = SECRET.replace(' ', "%20");
-    let path = format!("/ws/kitchen?token={shown}&user=anna");
-    let mut client = Connection::connect(server.addr(), &path, Framing::Raw).unwrap();
-    assert_eq!(client.receive(WAIT).unwrap(), Some(Event::Opened));
-    client.text("hello");
-    client
-        .until(WAIT, |event| match event {
-            Event::Text(text) if text.contains("hello") => Some(()),
-            _ => None,
-        })
-        .unwrap();
-    let list = admin_says(&server, &token, &["list", "--json"]);
-    let list: Value = serde_json::from_str(&list).unwrap();
-    let trace = list["sessions"][0]["trace"].as_str().unwrap().to_owned();
-    let wrong = format!("/ws/kitchen?token={shown}wrong&user=eve");
-    let mut stranger = Connection::connect(server.addr(), &wrong, Framing::Raw).unwrap();
-    stranger
-        .until(WAIT, |event| match event {
-            Event::Closed { code, .. } => Some(*code),
-            _ => None,
-        })
-        .unwrap();
+    let (mut client, stranger, trace) = visit(&server, &token);
     server.interrupt();
     client
         .until(WAIT, |event| match event {
@@ -105,6 +111,7 @@ fn one_trace_id_finds_the_whole_life_of_a_session_and_no_secret_is_logged(runtim
     assert_eq!(server.wait().code(), Some(0));
     std::fs::remove_file(&secret).unwrap();
 
+    let shown = SECRET.replace(' ', "%20");
     let (objects, all) = rest(&lines);
     let of_trace = objects.iter().filter(|one| one["trace"] == trace.as_str());
     let life: Vec<&str> = of_trace

@@ -14,15 +14,7 @@ use crate::identity::Auth;
 /// # Errors
 /// Names the address and what the system said.
 pub(crate) fn listen(address: &str, patience: Duration) -> Result<TcpListener, Error> {
-    let refuse = |source| Error::Io {
-        what: format!("listening on {address}"),
-        source,
-    };
-    let mut found = address.to_socket_addrs().map_err(refuse)?;
-    let first = found
-        .next()
-        .ok_or_else(|| refuse(std::io::ErrorKind::AddrNotAvailable.into()))?;
-    bind(first, patience).map_err(refuse)
+    listen_as(address, patience, format!("listening on {address}"))
 }
 
 /// A socket for operators, as [`listen`] makes one for clients.
@@ -30,13 +22,19 @@ pub(crate) fn listen(address: &str, patience: Duration) -> Result<TcpListener, E
 /// # Errors
 /// Names the address and what the system said.
 pub(crate) fn for_operators(address: &str) -> Result<TcpListener, Error> {
-    listen(address, OPERATORS_PATIENCE).map_err(|error| {
-        let Error::Io { source, .. } = error else {
-            return error;
-        };
-        let what = format!("the listener of operators at {address}");
-        Error::Io { what, source }
-    })
+    let what = format!("the listener of operators at {address}");
+    listen_as(address, OPERATORS_PATIENCE, what)
+}
+
+fn listen_as(address: &str, patience: Duration, what: String) -> Result<TcpListener, Error> {
+    let refuse = |source| Error::Io { what, source };
+    let first = address.to_socket_addrs().and_then(|mut found| {
+        let none = || std::io::ErrorKind::AddrNotAvailable.into();
+        found.next().ok_or_else(none)
+    });
+    first
+        .and_then(|first| bind(first, patience))
+        .map_err(refuse)
 }
 
 /// Lets nobody listen for other machines who has not said whom to let in.

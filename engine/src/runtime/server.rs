@@ -22,7 +22,7 @@ use super::cores;
 use super::driver::Shore;
 use super::keeping::{self, Keeping, OwnKeeping, Recovery, Threads};
 use super::liveness::Liveness;
-use super::mailbox::{Mailbox, mailboxes};
+use super::mailbox::{Mailbox, Post, mailboxes};
 use super::metrics::Refused;
 use super::pacing::Pacer;
 use super::probe::Chosen;
@@ -60,6 +60,31 @@ pub(crate) struct Wiring {
     pub(crate) certificates: Option<Arc<Certificates>>,
     /// The world's shards as they are to begin; as the recipe makes them, if not said.
     pub(crate) archives: Option<Vec<Arc<Vec<u8>>>>,
+}
+
+impl Wiring {
+    /// What the threads share, before any of them runs.
+    fn process(
+        &self,
+        recipe: &Arc<AppRecipe>,
+        commons: &Commons,
+        post: Post<Envelope, Mail>,
+    ) -> Process {
+        Process {
+            recipe: Arc::clone(recipe),
+            shards: self.shards,
+            liveness: Liveness::new(self.shards, clock::now()),
+            control: Control::default(),
+            post,
+            place: self.place,
+            runtime: self.chosen.name(),
+            certificates: self.certificates.clone(),
+            policies: Arc::clone(&commons.policies),
+            statuses: (0..self.shards).map(|_| Mutex::new(None)).collect(),
+            refused: Refused::default(),
+            lingering: AtomicU16::new(self.shards),
+        }
+    }
 }
 
 /// What one shard's thread begins with.
@@ -154,22 +179,16 @@ impl Server {
         }
         let bells: Vec<Arc<Bell>> = shores.iter().map(Shore::bell).collect();
         let (post, boxes) = mailboxes(&bells, recipe.options().limits.service_letters_max);
-        let now = clock::now();
-        let process = Arc::new(Process {
-            recipe: Arc::clone(recipe),
-            shards: wiring.shards,
-            liveness: Liveness::new(wiring.shards, now),
-            control: Control::default(),
-            post,
-            place: wiring.place,
-            runtime: wiring.chosen.name(),
-            certificates: wiring.certificates,
-            policies: Arc::clone(&commons.policies),
-            statuses: (0..wiring.shards).map(|_| Mutex::new(None)).collect(),
-            refused: Refused::default(),
-            lingering: AtomicU16::new(wiring.shards),
-        });
-        let mut server = Server::around(Arc::clone(&process), recovery);
+        let process = Arc::new(wiring.process(recipe, &commons, post));
+        let mut server = Server {
+            process: Arc::clone(&process),
+            shards: Vec::new(),
+            acceptor: None,
+            keepers: None,
+            recovery,
+            rereading: None,
+            admin: None,
+        };
         let (ready, answers) = flume::bounded(usize::from(wiring.shards));
         let (begin, begins) = flume::bounded(usize::from(wiring.shards));
         let mut cores = cores::to_pin(wiring.shards).into_iter();
@@ -206,19 +225,6 @@ impl Server {
         let no_thread = refused("starting the threads that keep the world");
         server.keepers = keepers.transpose().map_err(no_thread)?;
         server.begin(&answers, begin).map(|()| server)
-    }
-
-    /// Before its first thread.
-    fn around(process: Arc<Process>, recovery: Option<Recovery>) -> Server {
-        Server {
-            process,
-            shards: Vec::new(),
-            acceptor: None,
-            keepers: None,
-            recovery,
-            rereading: None,
-            admin: None,
-        }
     }
 
     /// Begins to accept connections.

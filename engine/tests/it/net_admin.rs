@@ -2,6 +2,7 @@
 //! costs whoever asks it.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -125,6 +126,38 @@ fn commands(runtime: Runtime, shards: u16) {
     for client in &mut raw {
         client.echoes(MessageKind::Text, b"here");
     }
+    every_session_is_on_one_page(operators);
+    sessions_and_rooms_are_inspected(operators, &greeting["data"]);
+    tenants_are_told(operators, &mut raw, &mut lanes);
+    let third = session_of(operators, "u3");
+    ask_json(
+        operators,
+        "POST",
+        &format!("/v1/kick?id={third}&reason=too+loud"),
+    );
+    assert_eq!(raw[3].hear(), Heard::Close(Some(1008), "kicked".to_owned()));
+    drop(raw.remove(3));
+    eventually(PATIENCE, "it is gone", || {
+        ask(operators, "GET", &format!("/v1/session?id={third}")).0 == 404
+    });
+    assert_eq!(
+        ask(operators, "POST", &format!("/v1/kick?id={third}")).0,
+        404
+    );
+    assert_eq!(ask(operators, "POST", "/v1/kick?id=many").0, 400);
+
+    assert_eq!(ask_json(operators, "POST", "/v1/drain")["draining"], true);
+    for client in &mut raw {
+        assert_eq!(
+            client.hear(),
+            Heard::Close(Some(1001), "the server stops".to_owned())
+        );
+    }
+    drop((raw, lanes, member));
+    running.join().unwrap();
+}
+
+fn every_session_is_on_one_page(operators: SocketAddr) {
     let mut seen = Vec::new();
     let mut after = 0;
     loop {
@@ -152,23 +185,29 @@ fn commands(runtime: Runtime, shards: u16) {
         seen.iter()
             .all(|one| one["state"] == "open" && one["tenant"] == "red")
     );
-    let of_user = |user: &str| {
-        let page = ask_json(operators, "GET", &format!("/v1/sessions?user={user}"));
-        page["sessions"][0].clone()
-    };
-    let session = greeting["data"]["session"].as_u64().unwrap();
+}
+
+fn session_of(operators: SocketAddr, user: &str) -> u64 {
+    let page = ask_json(operators, "GET", &format!("/v1/sessions?user={user}"));
+    page["sessions"][0]["session"].as_u64().unwrap()
+}
+
+fn sessions_and_rooms_are_inspected(operators: SocketAddr, greeting: &Value) {
+    let session = greeting["session"].as_u64().unwrap();
     let info = ask_json(operators, "GET", &format!("/v1/session?id={session}"));
     assert_eq!(info["user"], "u7");
-    assert_eq!(info["trace"], greeting["data"]["trace"]);
+    assert_eq!(info["trace"], greeting["trace"]);
     assert_eq!(info["lanes"], true);
 
     let room = ask_json(operators, "GET", "/v1/room?name=kitchen");
     assert_eq!(room["members"][0]["user"], "u8");
-    let inside = of_user("u8")["session"].as_u64().unwrap();
+    let inside = session_of(operators, "u8");
     let inside = ask_json(operators, "GET", &format!("/v1/session?id={inside}"));
     assert_eq!(inside["rooms"][0]["name"], "kitchen");
     assert_eq!(ask(operators, "GET", "/v1/room?name=cellar").0, 404);
+}
 
+fn tenants_are_told(operators: SocketAddr, raw: &mut [Client], lanes: &mut Client) {
     let told = ask_json(
         operators,
         "POST",
@@ -183,7 +222,7 @@ fn commands(runtime: Runtime, shards: u16) {
         ask(operators, "POST", "/v1/broadcast?text=x&tenant=green").0,
         404
     );
-    for client in &mut raw {
+    for client in raw {
         let notice = Heard::Message(MessageKind::Text, b"tea is ready".to_vec());
         assert_eq!(client.hear(), notice);
     }
@@ -195,33 +234,6 @@ fn commands(runtime: Runtime, shards: u16) {
         (&notice["type"], &notice["data"]["text"]),
         (&"notice".into(), &"tea is ready".into())
     );
-
-    let third = of_user("u3")["session"].as_u64().unwrap();
-    ask_json(
-        operators,
-        "POST",
-        &format!("/v1/kick?id={third}&reason=too+loud"),
-    );
-    assert_eq!(raw[3].hear(), Heard::Close(Some(1008), "kicked".to_owned()));
-    drop(raw.remove(3));
-    eventually(PATIENCE, "it is gone", || {
-        ask(operators, "GET", &format!("/v1/session?id={third}")).0 == 404
-    });
-    assert_eq!(
-        ask(operators, "POST", &format!("/v1/kick?id={third}")).0,
-        404
-    );
-    assert_eq!(ask(operators, "POST", "/v1/kick?id=many").0, 400);
-
-    assert_eq!(ask_json(operators, "POST", "/v1/drain")["draining"], true);
-    for client in &mut raw {
-        assert_eq!(
-            client.hear(),
-            Heard::Close(Some(1001), "the server stops".to_owned())
-        );
-    }
-    drop((raw, lanes, member));
-    running.join().unwrap();
 }
 
 #[test]

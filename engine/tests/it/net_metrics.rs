@@ -1,6 +1,7 @@
 //! `/metrics` and `/readyz` over real sockets: that a strict reader takes them, that their numbers are true, that nothing a
 //! client says becomes a series, and that clients do not see them unasked.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use worldshard::prelude::*;
@@ -32,6 +33,33 @@ fn gauges_and_counters_are_true_after_a_scenario() {
 
 fn scenario(runtime: Runtime, shards: u16) {
     let (running, address) = serve(&mut app(runtime, shards));
+    let _clients = talk(address);
+    let mut last = Vec::new();
+    eventually(PATIENCE, "the numbers are those of the scenario", || {
+        last = numbers(&scrape(&running), shards).to_vec();
+        let wrong = last.iter().any(|(is, wanted)| is != wanted);
+        if wrong {
+            println!("{last:?}");
+        }
+        !wrong
+    });
+    // Ticks go on, and each of them counts in every histogram of its shard.
+    eventually(PATIENCE, "ticks are counted", || {
+        let now = scrape(&running);
+        (0..shards).all(|shard| {
+            let shard = shard.to_string();
+            let steps = now.value("worldshard_tick_step_seconds_count", &[("shard", &shard)]);
+            let labels = [("shard", shard.as_str()), ("phase", "publish")];
+            let phase = now.value("worldshard_tick_phase_cpu_seconds_count", &labels);
+            steps > 0.0 && steps == phase
+        })
+    });
+    gauges_are_within_their_limits(&scrape(&running), shards);
+    end(running);
+}
+
+/// Eight sessions, of which one closes and one is lost; three refused messages, two refused upgrades, one request for nothing.
+fn talk(address: SocketAddr) -> Vec<Client> {
     let mut raw: Vec<Client> = (0..5).map(|_| Client::connect(address, "/ws")).collect();
     let mut lanes: Vec<Client> = (0..3).map(|_| Client::connect(address, "/world")).collect();
     for client in &mut raw {
@@ -51,56 +79,41 @@ fn scenario(runtime: Runtime, shards: u16) {
         let _ = Client::ask(address, path, "Origin: https://evil.example\r\n");
     }
     assert_eq!(get(address, "/nothing").0, 404);
+    raw.extend(lanes);
+    raw
+}
 
-    let is_true = |now: &Scrape| {
-        let by = |name: &str, label: &str, is: &str| now.sum_of(name, label, is);
-        let upgrades = "worldshard_upgrades_total";
-        let closes = "worldshard_closes_total";
-        let messages = "worldshard_messages_received_total";
-        let bytes = "worldshard_messages_received_bytes_total";
-        [
-            (now.sum("worldshard_sessions"), 6.0),
-            (now.sum("worldshard_sessions_opened_total"), 8.0),
-            (now.sum("worldshard_sessions_closed_total"), 2.0),
-            (now.sum("worldshard_connections"), 6.0),
-            (by("worldshard_tenant_sessions", "tenant", "default"), 6.0),
-            (by(upgrades, "status", "101"), 8.0),
-            (
-                by(upgrades, "status", "403") + by(upgrades, "status", "404"),
-                2.0,
-            ),
-            (by("worldshard_http_responses_total", "class", "4xx"), 1.0),
-            (by(closes, "reason", "client_normal"), 1.0),
-            (by(closes, "reason", "lost"), 1.0),
-            (by(messages, "lane", "raw"), 10.0),
-            (by(bytes, "lane", "raw"), 40.0),
-            (by(messages, "lane", "ext"), 6.0),
-            (by("worldshard_refusals_total", "code", "BAD_REQUEST"), 3.0),
-            (now.value("worldshard_shards", &[]), f64::from(shards)),
-            (now.value("worldshard_draining", &[]), 0.0),
-        ]
-    };
-    let mut last = Vec::new();
-    eventually(PATIENCE, "the numbers are those of the scenario", || {
-        last = is_true(&scrape(&running)).to_vec();
-        let wrong = last.iter().any(|(is, wanted)| is != wanted);
-        if wrong {
-            println!("{last:?}");
-        }
-        !wrong
-    });
-    // Ticks go on, and each of them counts in every histogram of its shard.
-    eventually(PATIENCE, "ticks are counted", || {
-        let now = scrape(&running);
-        (0..shards).all(|shard| {
-            let shard = shard.to_string();
-            let steps = now.value("worldshard_tick_step_seconds_count", &[("shard", &shard)]);
-            let labels = [("shard", shard.as_str()), ("phase", "publish")];
-            let phase = now.value("worldshard_tick_phase_cpu_seconds_count", &labels);
-            steps > 0.0 && steps == phase
-        })
-    });
-    let now = scrape(&running);
+/// Numbers as they are, and as they should be.
+fn numbers(now: &Scrape, shards: u16) -> [(f64, f64); 16] {
+    let by = |name: &str, label: &str, is: &str| now.sum_of(name, label, is);
+    let upgrades = "worldshard_upgrades_total";
+    let closes = "worldshard_closes_total";
+    let messages = "worldshard_messages_received_total";
+    let bytes = "worldshard_messages_received_bytes_total";
+    [
+        (now.sum("worldshard_sessions"), 6.0),
+        (now.sum("worldshard_sessions_opened_total"), 8.0),
+        (now.sum("worldshard_sessions_closed_total"), 2.0),
+        (now.sum("worldshard_connections"), 6.0),
+        (by("worldshard_tenant_sessions", "tenant", "default"), 6.0),
+        (by(upgrades, "status", "101"), 8.0),
+        (
+            by(upgrades, "status", "403") + by(upgrades, "status", "404"),
+            2.0,
+        ),
+        (by("worldshard_http_responses_total", "class", "4xx"), 1.0),
+        (by(closes, "reason", "client_normal"), 1.0),
+        (by(closes, "reason", "lost"), 1.0),
+        (by(messages, "lane", "raw"), 10.0),
+        (by(bytes, "lane", "raw"), 40.0),
+        (by(messages, "lane", "ext"), 6.0),
+        (by("worldshard_refusals_total", "code", "BAD_REQUEST"), 3.0),
+        (now.value("worldshard_shards", &[]), f64::from(shards)),
+        (now.value("worldshard_draining", &[]), 0.0),
+    ]
+}
+
+fn gauges_are_within_their_limits(now: &Scrape, shards: u16) {
     for (gauge, limit) in [
         (
             "worldshard_queue_largest_bytes",
@@ -130,7 +143,6 @@ fn scenario(runtime: Runtime, shards: u16) {
             );
         }
     }
-    end(running);
 }
 
 #[test]
