@@ -318,18 +318,20 @@ impl Horde {
 
     /// The server does not want it; what else there is ends the attack.
     fn turned_away(&mut self, error: &io::Error) -> io::Result<()> {
-        match error.kind() {
+        let is_turned_away = matches!(
+            error.kind(),
             ErrorKind::ConnectionReset
-            | ErrorKind::ConnectionRefused
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::BrokenPipe
-            | ErrorKind::TimedOut
-            | ErrorKind::WouldBlock => {
-                self.attacked.ended += 1;
-                Ok(())
-            }
-            kind => Err(kind.into()),
+                | ErrorKind::ConnectionRefused
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::TimedOut
+                | ErrorKind::WouldBlock
+        );
+        if !is_turned_away {
+            return Err(error.kind().into());
         }
+        self.attacked.ended += 1;
+        Ok(())
     }
 }
 

@@ -2,12 +2,13 @@
 //! stimulus and read by the client, on any number of shards; and so is each code of an error.
 
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::Value;
 use worldshard::policy::{Ban, Banned, RateAction, RateLimit, RateScope, RateUnit, TenantOptions};
 use worldshard::prelude::*;
-use worldshard::{Auth, OnExceed, Runtime, Secret, ServerOptions};
+use worldshard::{Applicant, Auth, Decide, Decider, OnExceed, Runtime, Secret, ServerOptions};
 use worldshard_client::{Connection, Event as ClientEvent};
 use worldshard_protocol::{ClientMessage, InterestWish, ViewpointMode};
 use worldshard_transport::MessageKind;
@@ -192,6 +193,30 @@ fn of_late(runtime: Runtime, shards: u16) -> Close {
     late
 }
 
+/// Never says who is let in.
+struct Undecided(Mutex<Vec<Applicant>>);
+
+impl Decide for Undecided {
+    fn decide(&self, applicant: Applicant) {
+        self.0.lock().unwrap().push(applicant);
+    }
+}
+
+/// What becomes of who waits for a decision that does not come, and of who may not wait.
+fn of_undecided(runtime: Runtime, shards: u16) -> Vec<Close> {
+    let both = [1, 0].map(|decisions_max| {
+        let (running, address) = serve(&mut app(runtime, shards, |options| {
+            options.auth = Some(Auth::Decided(Decider::new(Undecided(Mutex::default()))));
+            options.limits.auth_deadline = Duration::from_millis(100);
+            options.limits.decisions_max = decisions_max;
+        }));
+        let close = closed(Client::connect(address, "/ws?token=any"));
+        end(running);
+        close
+    });
+    both.to_vec()
+}
+
 /// What becomes of who comes too often.
 fn of_many(runtime: Runtime, shards: u16) -> Vec<Close> {
     let both = [OnExceed::Deny, OnExceed::KickOldest].map(|rule| {
@@ -295,6 +320,7 @@ fn every_close_of_the_catalogue_is_read_by_its_client() {
             assert_eq!(heard.remove(0), (4000, "as asked".to_owned()));
             heard.extend(of_strangers(runtime, shards));
             heard.push(of_late(runtime, shards));
+            heard.extend(of_undecided(runtime, shards));
             heard.extend(of_many(runtime, shards));
             heard.push(of_fast(runtime, shards));
             heard.extend(of_refused(runtime, shards));
