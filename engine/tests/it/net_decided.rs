@@ -256,7 +256,9 @@ fn what_is_said_meanwhile_is_heard_once_it_is_let_in_in_order() {
             assert_eq!(applicant.path, "/ws");
             assert!(applicant.address.unwrap().is_loopback());
             assert_eq!(opened(&log), 0);
-            std::thread::spawn(move || applicant.token.allow(Entry::default()));
+            let answer = move || applicant.token.allow(Entry::default());
+            let thread = std::thread::Builder::new().name("decider".to_owned());
+            thread.spawn(answer).unwrap();
             for number in 0..100 {
                 assert_eq!(hear_json(&mut client)["said"], text(number));
             }
