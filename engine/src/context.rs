@@ -193,8 +193,8 @@ impl<'a> Context<'a> {
 
     /// Has the names of users and rooms be those of a tenant, from here to the end of this system: in
     /// [`sessions_of`](Self::sessions_of), [`list_rooms`](Self::list_rooms), [`Audience::User`] and [`Audience::Room`].
-    /// False when there is no such tenant. A system begins with the first one. What names a session besides is about the
-    /// tenant of that.
+    /// False when there is no such tenant. A system begins with the first one; what is run for one session, such as a
+    /// command, a service or a screen, with that of the session. What names a session besides is about the tenant of that.
     pub fn speak_of(&mut self, tenant: &str) -> bool {
         let index = self.desk.commons.policies.rules().index(tenant);
         self.desk.spoken_of = index.unwrap_or(self.desk.spoken_of);

@@ -21,6 +21,7 @@ mod runtimes;
 mod server;
 #[cfg(target_os = "linux")]
 mod wrong_server;
+mod wsprism;
 
 mod admin;
 #[cfg(target_os = "linux")]

@@ -77,7 +77,7 @@ use crate::identity::Identity;
 use crate::letter::Letter;
 use crate::message::{CloseReason, Event, Payload, Text};
 use crate::panic::panic_text;
-use crate::policy::Verdict;
+use crate::policy::{TenantIndex, Verdict};
 use blame::Blame;
 use held::Held;
 use overview::OverviewDesk;
@@ -94,7 +94,10 @@ pub struct Hub {
     held: Held,
     rooms: RoomDesk,
     events: Vec<Event>,
-    said: Vec<(SessionId, Said)>,
+    /// With the tenant of each, which may have left when it is run.
+    said: Vec<(SessionId, TenantIndex, Said)>,
+    /// The tenant that user code is run for, where it is run for one session.
+    runs_for: TenantIndex,
     /// A tick has passed since the systems ran.
     ticked: bool,
     blame: Blame,
@@ -184,6 +187,7 @@ impl Hub {
             shard,
             events: Vec::new(),
             said: Vec::new(),
+            runs_for: 0,
             ticked: false,
             blame: Blame::default(),
         };
@@ -246,12 +250,12 @@ impl Hub {
         if let Payload::Text(text) = &payload
             && self.is_line(session, text)
         {
-            return self.said.push((session, Said::Line(text.clone())));
+            return self.keep_said(session, Said::Line(text.clone()));
         }
         if let Payload::Binary(bytes) = &payload
             && self.is_binary_command(session, bytes)
         {
-            return self.said.push((session, Said::Binary(bytes.clone())));
+            return self.keep_said(session, Said::Binary(bytes.clone()));
         }
         self.hear(session, None, payload, None);
     }
@@ -594,7 +598,7 @@ impl Hub {
         events: &[Event],
         run: impl FnOnce(&mut Context<'_>),
     ) -> Option<String> {
-        self.desk.spoken_of = 0;
+        self.desk.spoken_of = self.runs_for;
         let mut context = Context::new(events, &mut self.desk, self.shard.resources_mut());
         let panic = catch_unwind(AssertUnwindSafe(|| run(&mut context))).err()?;
         self.desk.requests.interrupt();

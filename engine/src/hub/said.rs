@@ -59,7 +59,7 @@ impl Hub {
         let data = Text::of_json(self.desk.blocks.copy(data.as_bytes()));
         let svc = envelope.svc.clone().into_owned();
         let said = ExtSaid::new(envelope, data);
-        self.said.push((session, Said::Ext { svc, said }));
+        self.keep_said(session, Said::Ext { svc, said });
     }
 
     /// The same for one of the hot lane.
@@ -83,7 +83,7 @@ impl Hub {
             payload: self.desk.blocks.copy(payload),
         };
         let svc = header.svc;
-        self.said.push((session, Said::Hot { svc, said }));
+        self.keep_said(session, Said::Hot { svc, said });
         Ok(())
     }
 
@@ -113,21 +113,22 @@ impl Hub {
             }
         }
         let message = Said::Message { room, payload, seq };
-        self.said.push((session, message));
+        self.keep_said(session, message);
     }
 
     /// A session has ended: its rooms are told behind what it said.
     pub(crate) fn hear_end(&mut self, session: SessionId) {
         self.desk.leave_path_room(session);
         if !self.said.is_empty() || self.desk.memberships.has_any(session) {
-            self.said.push((session, Said::Ended));
+            self.keep_said(session, Said::Ended);
         }
     }
 
     /// Runs what was said, and adds what turns out to be for systems.
     pub(crate) fn run_said(&mut self, events: &mut Vec<Event>) {
         let mut said = std::mem::take(&mut self.said);
-        for (session, said) in said.drain(..) {
+        for (session, tenant, said) in said.drain(..) {
+            self.runs_for = tenant;
             match said {
                 Said::Ended => self.desk.leave_rooms(session),
                 Said::Line(text) => self.run_line(session, &text, events),
@@ -160,7 +161,14 @@ impl Hub {
                 }
             }
         }
+        self.runs_for = 0;
         self.said = said;
+    }
+
+    /// Keeps what a session said until it is run.
+    pub(super) fn keep_said(&mut self, session: SessionId, said: Said) {
+        let tenant = self.desk.tenant(session);
+        self.said.push((session, tenant, said));
     }
 
     /// Whether a message on the hot lane needs a room.

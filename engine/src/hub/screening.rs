@@ -23,6 +23,7 @@ impl Hub {
         let payload = payload(&mut self.desk.blocks);
         let recipe = Arc::clone(&self.recipe);
         let mut drops = false;
+        self.runs_for = self.desk.tenant(session);
         for screen in &recipe.screens {
             let mut screened = Screened::Pass;
             let panic = self.caught(screen.name, &[], |cx| {
@@ -34,6 +35,7 @@ impl Hub {
                 self.blame.count(screen.name, &panic);
             }
         }
+        self.runs_for = 0;
         drops
     }
 
