@@ -87,10 +87,10 @@ pub(crate) enum Command {
     /// Say what this machine allows, what runs because of it, and how to change that
     Doctor,
     /// Make a pair of keys: one makes tokens that let users in, the other tells a server which are good
-    #[command(after_help = KEYGEN_EXAMPLES)]
+    #[command(after_help = crate::keys::EXAMPLES)]
     Keygen(KeygenArgs),
     /// Make a token that lets a user in for a while
-    #[command(after_help = KEYGEN_EXAMPLES)]
+    #[command(after_help = crate::keys::EXAMPLES)]
     Token(TokenArgs),
 }
 
@@ -173,7 +173,7 @@ pub(crate) struct ServeArgs {
     pub(crate) identity: IdentityArgs,
 
     #[command(flatten)]
-    pub(crate) admin: AdminFlags,
+    pub(crate) admin: crate::admin_flags::AdminFlags,
 
     #[command(flatten)]
     pub(crate) hook: HookArgs,
@@ -205,32 +205,6 @@ impl ServeArgs {
             None => self.bind.clone(),
         }
     }
-}
-
-/// Where operators look and command.
-#[derive(Args, Debug)]
-pub(crate) struct AdminFlags {
-    /// Answer operators here, not encrypted: for this machine or a network of operators alone; port 0 takes any free one
-    #[arg(
-        long,
-        value_name = "ADDR",
-        requires = "admin_token_file",
-        help_heading = "Operators"
-    )]
-    pub(crate) admin: Option<String>,
-
-    /// The file with the token that operators show: a line of at least 16 bytes
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "admin",
-        help_heading = "Operators"
-    )]
-    pub(crate) admin_token_file: Option<PathBuf>,
-
-    /// Answer /metrics where clients connect too, to whoever asks
-    #[arg(long, help_heading = "Operators")]
-    pub(crate) public_metrics: bool,
 }
 
 /// How connections are encrypted.
@@ -596,15 +570,6 @@ Examples:
   worldshard serve --config worldshard.yaml         what the file says
 
 One line on stdout says when it serves and where. Ctrl-c tells every client and ends; a second one ends at once.";
-
-const KEYGEN_EXAMPLES: &str = "\
-Examples:
-  worldshard keygen --out game                      game.key and game.pub
-  worldshard serve --auth token --auth-key game.pub
-  worldshard token --key game.key --user anna --ttl 60
-
-A token is an EdDSA JSON Web Token: any backend with the private key can make one. A client shows it as
-Authorization: Bearer TOKEN, as a subprotocol worldshard.auth.TOKEN, as ?token=TOKEN, or in its first message.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

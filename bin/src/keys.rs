@@ -126,3 +126,12 @@ fn user(text: &str) -> Result<UserId, String> {
 
 /// Ten years: beyond, it is a slip.
 const TTL_MAX_S: u64 = 10 * 366 * 24 * 3600;
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  worldshard keygen --out game                      game.key and game.pub
+  worldshard serve --auth token --auth-key game.pub
+  worldshard token --key game.key --user anna --ttl 60
+
+A token is an EdDSA JSON Web Token: any backend with the private key can make one. A client shows it as
+Authorization: Bearer TOKEN, as a subprotocol worldshard.auth.TOKEN, as ?token=TOKEN, or in its first message.";

@@ -21,6 +21,7 @@ mod replay;
 mod serve;
 
 mod admin;
+mod admin_flags;
 mod logging;
 mod operators;
 mod top;

@@ -2,10 +2,9 @@
 
 use super::Config;
 use super::number::{Count, Ms, Real, Within};
-use super::outside::Admin;
 use super::security::Tls;
 use super::server::{CoalesceMs, Data, Server, World, WorldKind};
-use crate::cli::{AdminFlags, ServeArgs};
+use crate::cli::ServeArgs;
 use worldshard::worlds::WorldName;
 
 impl ServeArgs {
@@ -79,16 +78,6 @@ impl ServeArgs {
             accept_loss: self.data.accept_loss,
             digest_file: self.data.digest.clone(),
         }
-    }
-}
-
-impl AdminFlags {
-    /// Each needs the other, which clap sees to.
-    fn section(&self) -> Option<Admin> {
-        Some(Admin {
-            listen: self.admin.clone()?,
-            token_file: self.admin_token_file.clone()?,
-        })
     }
 }
 

@@ -36,10 +36,10 @@ mod status;
 mod text_commands;
 mod token;
 mod unsent;
+mod user_code;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -70,13 +70,11 @@ pub use rooms::{
 };
 pub(crate) use rooms::{RoomState, Wish, Word};
 
-use crate::app::{AppRecipe, ContextSystem, Framing};
-use crate::context::Context;
+use crate::app::{AppRecipe, Framing};
 use crate::error::{Error, Result};
 use crate::identity::Identity;
 use crate::letter::Letter;
 use crate::message::{CloseReason, Event, Payload, Text};
-use crate::panic::panic_text;
 use crate::policy::{TenantIndex, Verdict};
 use blame::Blame;
 use held::Held;
@@ -559,51 +557,5 @@ impl Hub {
     #[must_use]
     pub fn commons(&self) -> &Commons {
         &self.desk.commons
-    }
-
-    fn run_systems(&mut self, stage: fn(&AppRecipe) -> &[ContextSystem], events: &[Event]) {
-        let recipe = self.recipe.clone();
-        for system in stage(&recipe) {
-            self.guarded(system.name, events, |cx| (system.run)(cx));
-        }
-    }
-
-    /// Runs a system, unless it is quarantined.
-    fn guarded(
-        &mut self,
-        name: &'static str,
-        events: &[Event],
-        run: impl FnOnce(&mut Context<'_>),
-    ) {
-        if self.blame.holds(name) {
-            return;
-        }
-        let Some(panic) = self.caught(name, events, run) else {
-            return self.blame.clear(name);
-        };
-        if self.blame.panicked(name, &panic) {
-            tracing::error!(
-                system = name,
-                shard = self.desk.own.0,
-                "a system is quarantined: it panics every time"
-            );
-        }
-    }
-
-    /// Runs user code so that its panic is its own, and gives the words of that: the hub's tables stay whole, because
-    /// `Desk` changes them only between user code.
-    fn caught(
-        &mut self,
-        name: &'static str,
-        events: &[Event],
-        run: impl FnOnce(&mut Context<'_>),
-    ) -> Option<String> {
-        self.desk.spoken_of = self.runs_for;
-        let mut context = Context::new(events, &mut self.desk, self.shard.resources_mut());
-        let panic = catch_unwind(AssertUnwindSafe(|| run(&mut context))).err()?;
-        self.desk.requests.interrupt();
-        let (shard, text) = (self.desk.own.0, panic_text(&*panic));
-        tracing::error!(system = name, shard, panic = text, "a system panicked");
-        Some(text.to_owned())
     }
 }
