@@ -115,7 +115,7 @@ fn events() -> Vec<String> {
 
 fn secret(path: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |why: &dyn std::fmt::Display| {
-        Failure::usage(format!("hook.secret_file {}: {why}", path.display()))
+        Failure::runtime(format!("hook.secret_file {}: {why}", path.display()))
     };
     let mut secret = std::fs::read(path).map_err(|error| failed(&error))?;
     if secret.last() == Some(&b'\n') {

@@ -44,7 +44,11 @@ fn hook(config: &Config) -> Result<(), Broken> {
         return Ok(());
     };
     let is_http = hook.url.starts_with("http://") || hook.url.starts_with("https://");
-    require(is_http, "hook.url", "it begins with http:// or https://")?;
+    require(
+        is_http,
+        "hook.url",
+        "an address of http or https, such as http://127.0.0.1:9000/hook",
+    )?;
     let events = hook.events();
     let events = events.map_err(|why| broken("hook.events", why))?;
     require(

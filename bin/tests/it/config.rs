@@ -389,7 +389,7 @@ fn what_is_printed_can_be_read_back_and_has_no_secret() {
          limits: {{connections_max: 10, turn_frames_max: 3}}\n\
          server: {{coalesce: tick, app: rooms, origins: ['https://a.example'], files: {{/x: {}}}}}\n\
          admin: {{listen: '127.0.0.1:9000', token_file: t}}\n\
-         hook: {{url: 'http://127.0.0.1:1/', on_error: allow, events: [auth]}}\n",
+         hook: {{url: 'http://127.0.0.1:1/', secret_file: {secret}, on_error: allow, events: [connect, 'svc:shop']}}\n",
         folder.0.display()
     );
     for (name, text) in [("1", "version: 1\n"), ("2", WSPRISM), ("3", &more)] {

@@ -135,8 +135,16 @@ fn flags_that_do_not_go_together_are_named() {
     let good = SecretFile::new("good", "sixteen bytes of it");
     let url = "http://127.0.0.1:1/";
     for (args, status, said) in [
-        (&["--hook", url][..], 2, "--hook-secret-file"),
-        (&["--hook-secret-file", good.path()], 2, "--hook"),
+        (
+            &["--hook", url][..],
+            2,
+            "--hook: missing field `secret_file`",
+        ),
+        (
+            &["--hook-secret-file", good.path()],
+            2,
+            "--hook-secret-file: missing field `url`",
+        ),
         (
             &["--hook", url, "--hook-secret-file", short.path()],
             1,

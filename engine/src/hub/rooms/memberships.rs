@@ -61,7 +61,7 @@ struct Seat {
     /// The connection came for this room alone.
     by_path: bool,
     /// It is one of its user's rooms; none when the session is nobody's. Held until the seat is no more.
-    _claim: Option<RoomClaim>,
+    _claim: Option<Box<RoomClaim>>,
     /// The numbers of its client's wishes to be in it that were not answered yet.
     joins: Vec<Option<u32>>,
     /// The same of its questions who is in it.
@@ -229,7 +229,7 @@ impl Desk {
             number,
             is_in: false,
             by_path: wish == Wish::Path,
-            _claim: claim,
+            _claim: claim.map(Box::new),
             joins,
             asks: Vec::new(),
         });
