@@ -26,6 +26,7 @@ mod upgrade;
 mod client_avatar;
 mod client_bot;
 mod client_journey;
+mod credential;
 mod documents;
 mod durable_hostile;
 mod examples;

@@ -1,7 +1,6 @@
 //! Who is let in over real sockets, on each runtime: the places of a credential, what is refused and how that is read,
 //! and that nobody hears of who was not let in.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use worldshard::runtime::since_1970;
 use worldshard::{OnExpiry, Secret, TokenPolicy};
 use worldshard_transport::MessageKind;
 
+use crate::credential::{PLACES, first_message, hear_json, show};
 use crate::socket::{Client, Heard, PATIENCE, end, eventually, now, on_each_runtime, serve};
 
 const SECRET: &str = "a-secret-of-all-of-them";
@@ -73,51 +73,6 @@ fn token(number: u8, audience: &str, seconds: i64) -> String {
         expires: Duration::from_secs(expires),
     };
     grant.token(&key(number))
-}
-
-fn first_message(data: &Value) -> String {
-    json!({"v": 1, "svc": "sys", "type": "auth", "data": data}).to_string()
-}
-
-/// A client that shows a credential in one of its places.
-fn show(
-    address: SocketAddr,
-    place: &str,
-    path: &str,
-    credential: &str,
-) -> Result<Client, (u16, String)> {
-    let asked = match place {
-        "header" => Client::ask(
-            address,
-            path,
-            &format!("Authorization: Bearer {credential}\r\n"),
-        ),
-        "protocol" => Client::ask(
-            address,
-            path,
-            &format!("Sec-WebSocket-Protocol: chat, worldshard.auth.{credential}\r\n"),
-        ),
-        "query" => Client::ask(address, &format!("{path}?token={credential}"), ""),
-        "message" => Client::ask(address, path, ""),
-        other => panic!("no place {other}"),
-    };
-    let (mut client, _) = asked?;
-    if place == "message" {
-        let text = first_message(&json!({ "token": credential }));
-        client.say(MessageKind::Text, text.as_bytes());
-    }
-    Ok(client)
-}
-
-const PLACES: [&str; 4] = ["header", "protocol", "query", "message"];
-
-/// What a text says that is to be heard next.
-fn hear_json(client: &mut Client) -> Value {
-    let heard = client.hear();
-    let Heard::Message(MessageKind::Text, text) = &heard else {
-        panic!("no text but {heard:?}");
-    };
-    serde_json::from_slice(text).unwrap()
 }
 
 /// What a client says and everyone hears.

@@ -13,6 +13,7 @@ use worldshard::runtime::since_1970;
 use worldshard::{Applicant, Auth, Decide, Decider, Entry};
 use worldshard_transport::{MessageKind, masked_frame};
 
+use crate::credential::{PLACES, hear_json, show};
 use crate::socket::{
     Client, Heard, MASK, PATIENCE, end, eventually, now, on_each_runtime, serve, tcp,
 };
@@ -93,45 +94,6 @@ fn opened(log: &Log) -> usize {
     let log = log.lock().unwrap();
     let is_opened = |event: &&Event| matches!(event, Event::Opened(_));
     log.iter().filter(is_opened).count()
-}
-
-const PLACES: [&str; 4] = ["header", "protocol", "query", "message"];
-
-fn show(
-    address: SocketAddr,
-    place: &str,
-    path: &str,
-    credential: &str,
-) -> Result<Client, (u16, String)> {
-    let asked = match place {
-        "header" => Client::ask(
-            address,
-            path,
-            &format!("Authorization: Bearer {credential}\r\n"),
-        ),
-        "protocol" => Client::ask(
-            address,
-            path,
-            &format!("Sec-WebSocket-Protocol: worldshard.auth.{credential}\r\n"),
-        ),
-        "query" => Client::ask(address, &format!("{path}?token={credential}"), ""),
-        _ => Client::ask(address, path, ""),
-    };
-    let (mut client, _) = asked?;
-    if place == "message" {
-        let data = json!({ "token": credential });
-        let text = json!({"v": 1, "svc": "sys", "type": "auth", "data": data}).to_string();
-        client.say(MessageKind::Text, text.as_bytes());
-    }
-    Ok(client)
-}
-
-fn hear_json(client: &mut Client) -> Value {
-    let heard = client.hear();
-    let Heard::Message(MessageKind::Text, text) = &heard else {
-        panic!("no text but {heard:?}");
-    };
-    serde_json::from_slice(text).unwrap()
 }
 
 #[track_caller]
