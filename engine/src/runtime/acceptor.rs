@@ -52,6 +52,9 @@ pub(crate) fn start(listener: TcpListener, process: Arc<Process>) -> io::Result<
     // A wake that fails is made good by the next look, at most a second later.
     let bell = Arc::new(Bell::new(move || drop(waker.wake())));
     let door = Arc::new(Door::new(listener, Arc::clone(&bell)));
+    let mut reserve = Vec::new();
+    // Before the shard may accept: it can until none is left while the acceptor's thread has yet to run.
+    fill(&mut reserve);
     let only_shard = (process.shards == 1).then_some(ShardId(0));
     let given = |shard| process.post.letter(shard, Mail::Door(Arc::clone(&door)));
     let helps = only_shard.is_some_and(|shard| given(shard).is_ok());
@@ -64,7 +67,7 @@ pub(crate) fn start(listener: TcpListener, process: Arc<Process>) -> io::Result<
         door,
         helps,
         troubled: false,
-        reserve: Vec::new(),
+        reserve,
         process,
         poll,
         bell: Arc::clone(&bell),
@@ -99,7 +102,6 @@ struct Accepting {
 impl Accepting {
     fn run(mut self) {
         let mut events = Events::with_capacity(4);
-        self.fill_reserve();
         while self.process.control.stop() < Stop::Force {
             self.bell.answer();
             let mut accepted = match self.is_needed() {
@@ -140,6 +142,8 @@ impl Accepting {
     /// # Errors
     /// When the system has nothing left to accept with; it may have later.
     fn accept_all(&mut self) -> io::Result<()> {
+        // What others gave back is first of all for who must be refused.
+        fill(&mut self.reserve);
         loop {
             match self.door.accept() {
                 Ok(stream) => self.give(stream),
@@ -204,15 +208,7 @@ impl Accepting {
             self.answer(&stream, busy("no descriptor is left; come back later"));
         }
         self.refused.clear();
-        self.fill_reserve();
-    }
-
-    fn fill_reserve(&mut self) {
-        while self.reserve.len() < RESERVED
-            && let Ok(file) = File::open("/dev/null")
-        {
-            self.reserve.push(file);
-        }
+        fill(&mut self.reserve);
     }
 
     fn refuse(&mut self, stream: TcpStream, response: Response) {
@@ -253,6 +249,14 @@ impl Accepting {
             self.told = Some(now);
             tracing::warn!(%error, "connections are refused until descriptors or memory are free");
         }
+    }
+}
+
+fn fill(reserve: &mut Vec<File>) {
+    while reserve.len() < RESERVED
+        && let Ok(file) = File::open("/dev/null")
+    {
+        reserve.push(file);
     }
 }
 
