@@ -57,6 +57,7 @@ mod net_admin;
 mod net_audience;
 mod net_auth;
 mod net_bans;
+mod net_begun;
 #[cfg(target_os = "linux")]
 mod net_churn;
 mod net_closes;
