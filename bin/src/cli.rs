@@ -78,7 +78,7 @@ pub(crate) enum Command {
     #[cfg(feature = "wasm")]
     #[command(after_help = crate::project::EXAMPLES)]
     Build(crate::build::BuildArgs),
-    /// Ask a server that runs, as its operator: list, kick, broadcast, inspect, drain, log-level, status
+    /// Ask a server that runs, as its operator: list, kick, ban, unban, bans, broadcast, inspect, drain, log-level, status
     #[command(after_help = crate::admin::EXAMPLES)]
     Admin(crate::admin::AdminArgs),
     /// Watch a server that runs: its shards, clients and tenants, second by second

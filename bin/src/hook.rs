@@ -18,6 +18,10 @@ pub(crate) struct HookArgs {
     #[arg(long, value_name = "FILE", help_heading = "Hook")]
     hook_secret_file: Option<PathBuf>,
 
+    /// A file with certificates, PEM: that of a service at https must be signed by one of them, not by one that browsers know
+    #[arg(long, value_name = "FILE", help_heading = "Hook")]
+    hook_ca_file: Option<PathBuf>,
+
     /// What is posted: auth (the service decides who is let in), connect, message, disconnect, and svc:NAME for a service of
     /// the ext lane that the hook is
     #[arg(
@@ -48,6 +52,7 @@ impl HookArgs {
         Hook {
             url: self.hook.clone().unwrap_or_default(),
             secret_file: self.hook_secret_file.clone().unwrap_or_default(),
+            ca_file: self.hook_ca_file.clone(),
             timeout_ms: Within::unchecked(self.hook_timeout),
             retries: Within::unchecked(self.hook_retries),
             on_error: self.hook_on_error,

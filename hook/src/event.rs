@@ -143,6 +143,9 @@ pub(crate) fn asks(applicant: &Applicant, id: &str) -> Vec<u8> {
         "connect",
         applicant.connect.as_ref().map(|one| one.as_str()),
     );
+    if applicant.begins_room {
+        body.field("begins_room", &true);
+    }
     body.end()
 }
 

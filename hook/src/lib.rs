@@ -17,6 +17,7 @@
 //! Nothing that the service does or does not do holds up a shard: threads beside them post, and what waits for them is
 //! bounded.
 
+mod authorities;
 mod options;
 
 mod plugin;

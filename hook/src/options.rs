@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::authorities;
+
 /// Where the service is, what it is told, and how much of the server it may cost.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HookOptions {
@@ -11,6 +13,9 @@ pub struct HookOptions {
     pub url: String,
     /// Signs what is posted; at least [`SECRET_BYTES_MIN`](Self::SECRET_BYTES_MIN) bytes.
     pub secret: Vec<u8>,
+    /// Certificates, as DER: that of the service at an `https` URL must be one of them, or signed by one. None are those that
+    /// browsers know. [`trust`](Self::trust) reads them.
+    pub authorities: Vec<Vec<u8>>,
     /// What is posted.
     pub events: HookEvents,
     /// Time for one try, from the look-up of the name to the last byte of the answer; then it has failed.
@@ -79,6 +84,7 @@ impl HookOptions {
         Self {
             url: url.into(),
             secret: secret.into(),
+            authorities: Vec::new(),
             events: HookEvents::default(),
             timeout: Duration::from_secs(2),
             retries: 3,
@@ -96,6 +102,16 @@ impl HookOptions {
         }
     }
 
+    /// From now on these certificates are the [`authorities`](Self::authorities), as PEM: those of the operator's own, and no
+    /// others.
+    ///
+    /// # Errors
+    /// None is in it, or something else stands for one, with its line.
+    pub fn trust(&mut self, pem: &[u8]) -> Result<(), String> {
+        self.authorities = authorities::read(pem)?;
+        Ok(())
+    }
+
     /// What cannot be, in words; none when all is well.
     pub(crate) fn mistake(&self) -> Option<String> {
         let (scheme, rest) = self.url.split_once("://").unwrap_or_default();
@@ -111,6 +127,10 @@ impl HookOptions {
         if self.secret.len() < Self::SECRET_BYTES_MIN {
             let least = Self::SECRET_BYTES_MIN;
             return Some(format!("the secret is shorter than {least} bytes"));
+        }
+        let is_certificate = |der: &Vec<u8>| authorities::is_certificate(der);
+        if !self.authorities.iter().all(is_certificate) {
+            return Some("one of the authorities is no certificate".to_owned());
         }
         for (name, is_none) in [
             ("timeout", self.timeout.is_zero()),

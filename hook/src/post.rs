@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ureq::tls::{RootCerts, TlsConfig};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Error};
 use worldshard::runtime::since_1970;
 
@@ -41,7 +41,16 @@ pub(crate) enum Outcome {
 impl Poster {
     pub(crate) fn new(options: &HookOptions) -> Self {
         let threads = options.workers + options.deciders;
-        let tls = TlsConfig::builder().root_certs(RootCerts::WebPki).build();
+        let known: Vec<_> = options
+            .authorities
+            .iter()
+            .map(|der| Certificate::from_der(der).to_owned())
+            .collect();
+        let roots = match known.is_empty() {
+            true => RootCerts::WebPki,
+            false => RootCerts::new_with_certs(&known),
+        };
+        let tls = TlsConfig::builder().root_certs(roots).build();
         let config = Agent::config_builder()
             .timeout_global(Some(options.timeout))
             // What an operator says is where it is posted to, and nothing else.

@@ -135,6 +135,7 @@ Examples:
   worldshard serve --admin 127.0.0.1:8081 --admin-token-file admin.token
   worldshard admin --token-file admin.token list --user anna
   worldshard admin --token-file admin.token kick 17 --reason \"too loud\"
+  worldshard admin --token-file admin.token ban --user eve --reason spam --seconds 3600
   worldshard admin --token-file admin.token inspect entity 42
   worldshard admin --token-file admin.token log-level debug
 

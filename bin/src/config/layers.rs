@@ -205,7 +205,7 @@ pub(crate) fn variable(key: &str) -> String {
 }
 
 /// Flags of `serve`, by their ids, and the keys that they say.
-pub(crate) const FLAGS: [(&str, &str); 45] = [
+pub(crate) const FLAGS: [(&str, &str); 46] = [
     ("bind", "gateway.listen"),
     ("port", "gateway.listen"),
     ("heartbeat_interval", "limits.ping_interval_ms"),
@@ -247,6 +247,7 @@ pub(crate) const FLAGS: [(&str, &str); 45] = [
     ("public_metrics", "server.public_metrics"),
     ("hook", "hook.url"),
     ("hook_secret_file", "hook.secret_file"),
+    ("hook_ca_file", "hook.ca_file"),
     ("hook_events", "hook.events"),
     ("hook_timeout", "hook.timeout_ms"),
     ("hook_retries", "hook.retries"),

@@ -47,6 +47,10 @@ pub(crate) struct Hook {
     pub(crate) url: String,
     /// A file with the secret that signs what is posted, at least 16 bytes; the end of its line is no part of it
     pub(crate) secret_file: PathBuf,
+    /// A file with certificates, PEM: that of a service at `https://` must be signed by one of them; not said, by one that
+    /// browsers know
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// Time for one try; then it has failed
     #[serde(default = "timeout")]
     pub(crate) timeout_ms: Within<1, 60_000>,
@@ -71,12 +75,30 @@ impl Hook {
         self.events.join(",").parse()
     }
 
+    /// The certificates that are believed; none where it is those that browsers know.
+    ///
+    /// # Errors
+    /// Names the file, and what is wrong with it.
+    pub(crate) fn authorities(&self) -> Result<Vec<Vec<u8>>, String> {
+        let Some(path) = &self.ca_file else {
+            return Ok(Vec::new());
+        };
+        let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+        let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
+        // Nothing else of them is looked at.
+        let mut options = HookOptions::new("", "");
+        options.trust(&pem).map_err(|why| wrong(&why))?;
+        Ok(options.authorities)
+    }
+
     /// The hook, with the secret read.
     ///
     /// # Errors
     /// Names the file that cannot be read or is too short.
     pub(crate) fn plugin(&self) -> Result<HookPlugin, Failure> {
         let mut options = HookOptions::new(self.url.clone(), secret(&self.secret_file)?);
+        let wrong = |why| Failure::usage(format!("hook.ca_file: {why}"));
+        options.authorities = self.authorities().map_err(wrong)?;
         options.events = self.events().map_err(Failure::usage)?;
         options.timeout = self.timeout_ms.ms();
         options.retries = self.retries.count();

@@ -122,9 +122,14 @@ fn fixed(started: &Config, next: &Config) -> Vec<String> {
 
 /// Whether a key is read again while the server runs.
 pub(crate) fn is_reloadable(key: &str) -> bool {
-    ["tenants", "bans", "gateway.handshake_limit"]
-        .iter()
-        .any(|whole| key.starts_with(whole))
+    let whole = [
+        "tenants",
+        "bans",
+        "gateway.handshake_limit",
+        "auth.sessions_per_user",
+        "auth.on_exceed",
+    ];
+    whole.iter().any(|whole| key.starts_with(whole))
 }
 
 fn stamp(file: &Path) -> Option<(SystemTime, u64)> {

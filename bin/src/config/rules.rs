@@ -51,6 +51,8 @@ fn hook(config: &Config) -> Result<(), Broken> {
     )?;
     let events = hook.events();
     let events = events.map_err(|why| broken("hook.events", why))?;
+    let authorities = hook.authorities();
+    authorities.map_err(|why| broken("hook.ca_file", why))?;
     require(
         !events.auth || config.auth.mode.is_none(),
         "auth.mode",

@@ -136,6 +136,39 @@ fn help_names_every_flag_and_gives_examples() {
 }
 
 #[cfg(target_os = "linux")]
+/// The names in the list of commands that a help text has.
+fn commands(help: &str) -> Vec<&str> {
+    let list = help.split("Commands:\n").nth(1).unwrap();
+    let lines = list.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn the_line_on_admin_names_all_that_an_operator_can_ask() {
+    let help = said(&worldshard(&["--help"]));
+    let all = commands(&help);
+    for command in ["serve", "check", "admin", "top", "doctor"] {
+        assert!(all.contains(&command), "{command} is not in\n{help}");
+    }
+    let of_admin = said(&worldshard(&["admin", "--help"]));
+    // It may go on in the next line, which begins further in.
+    let line = help.split("\n  admin ").nth(1).unwrap();
+    let line = line.split("\n  top ").next().unwrap();
+    let asked = commands(&of_admin);
+    assert!(asked.len() > 8, "{of_admin}");
+    for command in asked.into_iter().filter(|name| *name != "help") {
+        let mut words = line.split(|letter: char| letter == ',' || letter.is_whitespace());
+        let is_named = words.any(|word| word == command);
+        assert!(is_named, "{command} is not in {line}");
+    }
+    assert!(of_admin.contains(" ban --user "), "{of_admin}");
+    let of_top = said(&worldshard(&["top", "--help"]));
+    for word in ["--url", "--token-file", "--once", "q ends"] {
+        assert!(of_top.contains(word), "{word} is not in\n{of_top}");
+    }
+}
+
 #[test]
 fn serve_has_a_shard_for_each_core_that_it_may_use() {
     // Every core that a container shows may be there; what counts is what the process may use. The program inherits

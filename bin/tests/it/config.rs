@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use rustix::process::Signal;
+use worldshard_client::{Connection, Event, Framing};
 
-use crate::server::{PROGRAM, Server, eventually};
+use crate::server::{PROGRAM, Server, WAIT, eventually, now};
 
 /// A folder of a test's own, removed at its end.
 struct Folder(PathBuf);
@@ -545,6 +546,93 @@ fn a_file_that_changes_is_read_again_and_what_takes_a_start_is_named() {
     folder.write("w.yaml", &rate(20));
     eventually("one that is back is read", || {
         logged.has_said(READ_AGAIN, 2)
+    });
+    logged.server.end();
+}
+
+/// A client on a raw path, and whether it was let in.
+fn come(server: &Server, path: &str) -> (Connection, bool) {
+    let mut client = Connection::connect(server.addr(), path, Framing::Raw).unwrap();
+    client.text("who is there");
+    let said = client.until(WAIT, |event| match event {
+        Event::Text(_) => Some(true),
+        Event::Closed { .. } => Some(false),
+        _ => None,
+    });
+    (client, said.unwrap())
+}
+
+#[test]
+fn how_many_sessions_a_user_may_have_is_read_again() {
+    let folder = Folder::new("sessions");
+    let sessions = |max: u32, rule: &str| {
+        format!(
+            "version: 1\nserver: {{app: echo}}\nauth: {{mode: none, sessions_per_user: {max}, on_exceed: {rule}}}\n"
+        )
+    };
+    let file = folder.write("w.yaml", &sessions(1, "deny"));
+    let logged = Logged::start(&folder, &file);
+    let anna = || come(&logged.server, "/ws?user=anna");
+    let (mut first, is_in) = anna();
+    assert!(is_in);
+    assert!(!anna().1, "one is all that there may be");
+    folder.write("w.yaml", &sessions(2, "deny"));
+    logged.server.signal(Signal::HUP);
+    let mut second = None;
+    eventually("there may be another", || {
+        let (client, is_in) = anna();
+        second = is_in.then_some(client);
+        is_in
+    });
+    assert!(!anna().1, "and no third");
+    folder.write("w.yaml", &sessions(1, "kick_oldest"));
+    logged.server.signal(Signal::HUP);
+    eventually("it is read", || logged.has_said(READ_AGAIN, 2));
+    // Nobody loses a session by that alone, and both by the next one.
+    for client in [&mut first].into_iter().chain(&mut second) {
+        client.text("still there");
+        let heard = client.receive(WAIT).unwrap();
+        assert_eq!(heard, Some(Event::Text("still there".to_owned())));
+    }
+    assert!(anna().1);
+    for client in [&mut first].into_iter().chain(&mut second) {
+        let closed = client.until(WAIT, |event| match event {
+            Event::Closed { code, reason } => Some((*code, reason.clone())),
+            _ => None,
+        });
+        assert_eq!(closed.unwrap(), (1008, "kicked".to_owned()));
+    }
+    assert!(!logged.has_said(&["takes another start"], 1));
+    logged.server.end();
+}
+
+#[test]
+fn a_rate_that_is_read_again_holds_for_who_is_connected() {
+    let folder = Folder::new("rate");
+    let rate = |rps: u32| {
+        let app = "server: {app: echo}\nauth: {mode: none}\n";
+        format!("{}      rate_limit_burst: {rps}\n{app}", rate(rps))
+    };
+    let file = folder.write("w.yaml", &rate(100_000));
+    let logged = Logged::start(&folder, &file);
+    let (mut client, is_in) = come(&logged.server, "/ws?tenant=acme");
+    assert!(is_in);
+    folder.write("w.yaml", &rate(1));
+    logged.server.signal(Signal::HUP);
+    eventually("it is read", || logged.has_said(READ_AGAIN, 1));
+    // Of so many in a row one is heard, and one more in each second that they take.
+    let began = now();
+    for _ in 0..100 {
+        client.text("x");
+    }
+    client.flush().unwrap();
+    let limited = || {
+        let status: serde_json::Value =
+            serde_json::from_str(&logged.server.get("/status").1).unwrap();
+        status["shards"][0]["rate_limited"].as_u64().unwrap()
+    };
+    eventually("the rest is too much", || {
+        limited() + 1 + (now() - began).as_secs() >= 99
     });
     logged.server.end();
 }

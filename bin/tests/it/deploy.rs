@@ -104,6 +104,43 @@ fn what_the_unit_and_the_image_start_are_flags_that_are() {
     is_known(&words);
 }
 
+/// No image is built here: what can be wrong without that is held against the files that it is built from.
+#[test]
+fn what_the_image_is_built_from_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let image = file("Containerfile");
+    let workspace = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let version = workspace
+        .lines()
+        .find_map(|line| line.strip_prefix("rust-version = "));
+    let version = version.unwrap().trim_matches('"');
+    let compiler = format!("FROM rust:{version}-");
+    assert!(image.contains(&compiler), "no {compiler}");
+    let copied = image.lines().filter_map(|line| line.strip_prefix("COPY "));
+    let from_here = copied.filter(|rest| !rest.starts_with("--from"));
+    let mut all = 0;
+    for rest in from_here {
+        let (sources, _) = rest.rsplit_once(' ').unwrap();
+        for source in sources.split(' ') {
+            assert!(root.join(source).exists(), "{source} is not there");
+            all += 1;
+        }
+    }
+    assert!(all > 0, "nothing is copied");
+    // What is left out is not what the build needs.
+    let ignored = fs::read_to_string(root.join(".containerignore")).unwrap();
+    let members = workspace.split("members = [").nth(1).unwrap();
+    let members = members.split(']').next().unwrap().split(',');
+    let members = members.map(|one| one.trim().trim_matches('"'));
+    for needed in members.filter(|one| !one.is_empty()).chain(["Cargo.lock"]) {
+        let is_left_out = ignored.lines().any(|line| line.trim_matches('/') == needed);
+        assert!(!is_left_out, "{needed} is left out");
+        assert!(root.join(needed).exists(), "{needed} is not there");
+    }
+    assert!(image.contains("--locked -p worldshard-bin"), "{image}");
+    assert!(image.contains("ENTRYPOINT [\"/usr/local/bin/worldshard\"]"));
+}
+
 #[test]
 fn systemd_takes_the_unit_where_there_is_a_systemd() {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/worldshard.service");

@@ -130,6 +130,66 @@ fn a_service_is_told_and_asked(runtime: &str) {
 }
 
 #[test]
+fn a_file_without_a_certificate_is_named_with_the_place_that_names_it() {
+    let secret = SecretFile::new("named", "sixteen bytes of it");
+    let none = secret.path();
+    let text = format!(
+        "version: 1\nserver: {{app: echo}}\nhook:\n  url: https://127.0.0.1:1/\n  secret_file: {none}\n  ca_file: {none}\n"
+    );
+    let file = SecretFile::new("config", &text);
+    for command in [
+        &["check", file.path()][..],
+        &["serve", "--config", file.path()],
+    ] {
+        let run = Command::new(PROGRAM).args(command).output().unwrap();
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(2), "{said}");
+        let place = format!(
+            "{}:6:12: hook.ca_file: {none}: no certificate in it",
+            file.path()
+        );
+        assert!(said.contains(&place), "{place} is not in {said}");
+    }
+}
+
+/// Whether `serve` ends with this status, and says so.
+fn refuses(args: &[&str], status: i32, said: &str) {
+    let run = Command::new(PROGRAM)
+        .args(["serve", "--app", "echo", "--bind", "127.0.0.1:0"])
+        .args(args)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(status), "{args:?}: {text}");
+    assert!(text.contains(said), "{args:?}: {text}");
+}
+
+#[test]
+fn a_file_without_a_certificate_is_named_with_its_flag_and_the_line_in_it() {
+    let good = SecretFile::new("with-ca", "sixteen bytes of it");
+    let torn = "of ours:\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    let torn = SecretFile::new("torn", torn);
+    let url = "https://127.0.0.1:1/";
+    let args = ["--hook", url, "--hook-secret-file", good.path()];
+    for (file, said) in [
+        ("/none", "--hook-ca-file: /none: No such file".to_owned()),
+        (
+            good.path(),
+            format!("--hook-ca-file: {}: no certificate in it", good.path()),
+        ),
+        (
+            torn.path(),
+            format!(
+                "--hook-ca-file: {}: line 2: what begins there is no certificate",
+                torn.path()
+            ),
+        ),
+    ] {
+        refuses(&[&args[..], &["--hook-ca-file", file]].concat(), 2, &said);
+    }
+}
+
+#[test]
 fn flags_that_do_not_go_together_are_named() {
     let short = SecretFile::new("short", "too short");
     let good = SecretFile::new("good", "sixteen bytes of it");
@@ -182,13 +242,6 @@ fn flags_that_do_not_go_together_are_named() {
             "the service decides",
         ),
     ] {
-        let run = Command::new(PROGRAM)
-            .args(["serve", "--app", "echo", "--bind", "127.0.0.1:0"])
-            .args(args)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&run.stderr);
-        assert_eq!(run.status.code(), Some(status), "{args:?}: {text}");
-        assert!(text.contains(said), "{args:?}: {text}");
+        refuses(args, status, said);
     }
 }

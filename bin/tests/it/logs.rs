@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
+use std::net::Shutdown;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use serde_json::Value;
+use worldshard_client::protocol::{InterestWish, ViewpointMode};
 use worldshard_client::{Connection, Event, Framing};
 
 use crate::operators::{TOKEN, TokenFile, admin_says, start};
-use crate::server::{Server, WAIT, on_each_runtime};
+use crate::server::{Server, WAIT, eventually, on_each_runtime};
 
 on_each_runtime!(
     one_trace_id_finds_the_whole_life_of_a_session_and_no_secret_is_logged,
+    a_session_that_goes_on_over_another_connection_keeps_its_trace_id_and_names_the_other,
     the_level_is_changed_while_it_runs,
 );
 
@@ -142,6 +145,74 @@ fn one_trace_id_finds_the_whole_life_of_a_session_and_no_secret_is_logged(runtim
     for secret in [SECRET, &shown, TOKEN] {
         assert!(!all.contains(secret), "{secret} was logged");
     }
+}
+
+/// The first one's session, in the order in which it was logged: message, and the other connection if one is named.
+fn life<'a>(objects: &'a [Value], trace: &str) -> Vec<(&'a str, Option<&'a str>)> {
+    let of_trace = objects.iter().filter(|one| one["trace"] == trace);
+    let told = of_trace.map(|one| (one["message"].as_str().unwrap(), one["connection"].as_str()));
+    told.collect()
+}
+
+fn a_session_that_goes_on_over_another_connection_keeps_its_trace_id_and_names_the_other(
+    runtime: &str,
+) {
+    let token = TokenFile::new(&format!("resumed-{runtime}"));
+    let log = ["--log", "debug", "--log-format", "json"];
+    let args = ["--shards", "2", "--entities", "100", "--resume-grace", "60"];
+    let mut server = start(runtime, &token, &log, &args);
+    let lines = lines(&mut server);
+    let enter = || {
+        let (mut client, greeting) = crate::world::greet(&server);
+        client.join(ViewpointMode::Avatar, None, InterestWish::Default);
+        client
+            .until(WAIT, |event| match event {
+                Event::Delta(_) => Some(()),
+                _ => None,
+            })
+            .unwrap();
+        (client, greeting.trace.unwrap())
+    };
+    // One is cut and comes back, one is cut and does not.
+    let ((first, trace), (lost, trace_of_lost)) = (enter(), enter());
+    for client in [&first, &lost] {
+        client.stream().shutdown(Shutdown::Both).unwrap();
+    }
+    eventually("both are waited for", || {
+        let status: Value = serde_json::from_str(&server.get("/status").1).unwrap();
+        let shards = status["shards"].as_array().unwrap().iter();
+        shards
+            .map(|one| one["detached"].as_u64().unwrap())
+            .sum::<u64>()
+            == 2
+    });
+    let (mut next, greeting) = Connection::resume(server.addr(), "/world", &first, WAIT).unwrap();
+    let token = next.resume_token().unwrap().to_owned();
+    let next_trace = greeting.trace.clone().unwrap();
+    assert_ne!(next_trace, trace);
+    server.interrupt();
+    next.until(WAIT, |event| match event {
+        Event::Closed { code, .. } => Some(*code),
+        _ => None,
+    })
+    .unwrap();
+    drop((first, lost, next));
+    assert_eq!(server.wait().code(), Some(0));
+
+    let (objects, all) = rest(&lines);
+    let told = [
+        ("a connection asks for a WebSocket", None),
+        ("session opened", None),
+        ("session waits for another connection", None),
+        ("session resumed", Some(next_trace.as_str())),
+        ("session closed", None),
+    ];
+    assert_eq!(life(&objects, &trace), told, "{all}");
+    let told_of_next = [("a connection asks for a WebSocket", None)];
+    assert_eq!(life(&objects, &next_trace), told_of_next, "{all}");
+    let told_of_lost = [told[0], told[1], told[2], told[4]];
+    assert_eq!(life(&objects, &trace_of_lost), told_of_lost, "{all}");
+    assert!(!all.contains(&token), "a resume token was logged");
 }
 
 fn the_level_is_changed_while_it_runs(runtime: &str) {

@@ -20,6 +20,8 @@ mod prometheus;
 mod runtimes;
 mod server;
 #[cfg(target_os = "linux")]
+mod terminal;
+#[cfg(target_os = "linux")]
 mod wrong_server;
 mod wsprism;
 

@@ -71,9 +71,12 @@ impl Hub {
         since_start: Duration,
     ) {
         let now = Moment::at(since_start);
-        let mut judge = || match &mut meter.0 {
-            Some(meter) => meter.take(now, bytes.len()),
-            None => Verdict::Pass,
+        let framing = self.desk.framing_if_open(session);
+        let is_hot = framing == Some(Framing::Lanes) && kind == MessageKind::Binary;
+        let mut judge = || match (&mut meter.0, is_hot) {
+            (Some(meter), false) => meter.take(now, bytes.len()),
+            (Some(meter), true) => meter.take_hot(now, bytes.len()),
+            (None, _) => Verdict::Pass,
         };
         self.judged_message(session, kind, bytes, &mut judge);
     }

@@ -43,6 +43,8 @@ pub struct Applicant {
     pub address: Option<IpAddr>,
     /// The name of its connection in traces, if its request has one.
     pub trace: Option<TraceId>,
+    /// Whether it would begin the room at that path by a `POST`, and not come into it.
+    pub begins_room: bool,
     /// What answers it.
     pub token: EntryToken,
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::options::{RateAction, RateLimit, RateUnit};
+use super::options::{HotErrors, RateAction, RateLimit, RateUnit};
 
 /// A moment, or a length of time, since the server began: in sixteenths of a nanosecond, which last for 36 years.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -42,8 +42,11 @@ enum Bucket {
 #[derive(Debug)]
 pub(crate) struct Meter {
     buckets: Vec<(Rate, Bucket)>,
-    /// When something was last too much.
+    /// When something was last too much that the client is told of.
     refused: Option<Moment>,
+    /// The same of what it is told nothing of, on the hot lane of a tenant that wants it so.
+    unsaid: Option<Moment>,
+    hot_is_silent: bool,
 }
 
 /// What becomes of a message.
@@ -169,6 +172,7 @@ impl Meter {
         mut shared: impl FnMut(&Rate) -> Option<Arc<AtomicU64>>,
     ) -> Option<Self> {
         let refused = before.as_ref().and_then(|meter| meter.refused);
+        let unsaid = before.as_ref().and_then(|meter| meter.unsaid);
         let mut before = before.map(|meter| meter.buckets).unwrap_or_default();
         let buckets = rates.iter().map(|rate| {
             let is_same = |(one, bucket): &(Rate, Bucket)| {
@@ -187,11 +191,33 @@ impl Meter {
         let mut buckets: Vec<_> = buckets.collect();
         // First those that refuse, of them the connection's own: who is over that takes nothing from others.
         buckets.sort_by_key(|(rate, bucket)| (rate.waits(), matches!(bucket, Bucket::Shared(_))));
-        (!buckets.is_empty()).then_some(Self { buckets, refused })
+        (!buckets.is_empty()).then_some(Self {
+            buckets,
+            refused,
+            unsaid,
+            hot_is_silent: false,
+        })
+    }
+
+    /// The same where a client is told of what is too much on the hot lane, or is not.
+    pub(crate) fn telling_of_hot(self, errors: HotErrors) -> Self {
+        Self {
+            hot_is_silent: errors == HotErrors::Silent,
+            ..self
+        }
     }
 
     /// Judges a message of so many bytes. What is not heard takes nothing.
     pub(crate) fn take(&mut self, now: Moment, bytes: usize) -> Verdict {
+        self.judge(now, bytes, false)
+    }
+
+    /// The same for one of the hot lane. Where it is silent, the client has not been told by it that it is too fast.
+    pub(crate) fn take_hot(&mut self, now: Moment, bytes: usize) -> Verdict {
+        self.judge(now, bytes, self.hot_is_silent)
+    }
+
+    fn judge(&mut self, now: Moment, bytes: usize, is_silent: bool) -> Verdict {
         let mut until = now;
         for at in 0..self.buckets.len() {
             let (rate, bucket) = &mut self.buckets[at];
@@ -212,7 +238,7 @@ impl Meter {
                             Verdict::TooLarge { burst }
                         }
                         RateAction::Drop | RateAction::Throttle(_) => Verdict::Drop {
-                            begins: self.begins(now),
+                            begins: self.begins(now, now, is_silent),
                         },
                     };
                 }
@@ -221,8 +247,7 @@ impl Meter {
         if until == now {
             return Verdict::Pass;
         }
-        let begins = self.begins(now);
-        self.refused = Some(until);
+        let begins = self.begins(now, until, is_silent);
         Verdict::Wait { until, begins }
     }
 
@@ -232,9 +257,12 @@ impl Meter {
         }
     }
 
-    /// Whether what is too much now is the first for a while.
-    fn begins(&mut self, now: Moment) -> bool {
-        let last = self.refused.replace(now);
+    /// Whether what is too much now, and `until` then, is the first for a while.
+    fn begins(&mut self, now: Moment, until: Moment, is_silent: bool) -> bool {
+        let last = match is_silent {
+            true => self.unsaid.replace(until),
+            false => self.refused.replace(until),
+        };
         last.is_none_or(|last| last.after(EPISODE) < now)
     }
 }

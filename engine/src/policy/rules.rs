@@ -194,9 +194,10 @@ impl Policies {
         before: Option<Meter>,
         now: Moment,
     ) -> Option<Meter> {
-        let rates = &rules.tenant(tenant).rates;
+        let Tenant { rates, policy, .. } = rules.tenant(tenant);
         let shared = |rate: &Rate| self.buckets.shared(tenant, user, rate, now);
-        Meter::new(rates, before, shared)
+        let meter = Meter::new(rates, before, shared);
+        meter.map(|meter| meter.telling_of_hot(policy.hot_errors))
     }
 }
 

@@ -266,8 +266,9 @@ impl Running {
             .map_or(Ok(()), Certificates::reload)
     }
 
-    /// From now on what `options` say of tenants, their limits and policies, and of handshakes and bans holds, for who is connected
-    /// too. The rest of them is not looked at.
+    /// From now on what `options` say of tenants, their limits and policies, of how many sessions a user may have where no tenants
+    /// are named, and of handshakes and bans holds, for who is connected too. The rest of them is not looked at. Nobody who has
+    /// more sessions than allowed now loses one before another one comes.
     ///
     /// # Errors
     /// Names what is wrong; then nothing has changed.

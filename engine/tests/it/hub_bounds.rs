@@ -260,3 +260,61 @@ fn overviews(pump: &Pump, session: SessionId) -> Vec<(u16, u64)> {
         })
         .collect()
 }
+
+/// Room for four messages of these bytes.
+fn four_of(len: usize) -> usize {
+    4 * (len + 4 + FRAME_OVERHEAD_BYTES)
+}
+
+#[test]
+fn a_buffer_for_four_messages_takes_four_and_the_fifth_closes_who_does_not_read() {
+    const BYTES: usize = 1000;
+    for shards in [1, 2, 8] {
+        let mut app = relay();
+        app.options(|options| {
+            options.limits.message_bytes_max = BYTES;
+            options.limits.messages_queue_bytes_max = four_of(BYTES);
+        });
+        let mut pump = Pump::new(&mut app, shards, 1);
+        let slow = pump.open(shards - 1, "/ws");
+        let (reader, speaker) = (pump.open(0, "/ws"), pump.open(0, "/ws"));
+        pump.client(slow).stalled = true;
+        for nth in 1..=5 {
+            pump.text(speaker, &"m".repeat(BYTES));
+            pump.settle();
+            let closed = pump.clients[&slow].closed.as_ref().map(|(code, _)| *code);
+            let expected = (nth == 5).then_some(1013);
+            assert_eq!(closed, expected, "at {nth} on {shards} shards");
+        }
+        assert_eq!(pump.clients[&slow].unread.len(), 4);
+        assert_eq!(pump.clients[&reader].received.len(), 5);
+    }
+}
+
+#[test]
+fn a_buffer_for_four_messages_that_may_be_lost_keeps_four_and_drops_the_rest() {
+    const BYTES: usize = 1000;
+    for shards in [1, 2, 8] {
+        let mut app = App::new();
+        app.raw("/ws").system(Update, |cx: &mut Context| {
+            for message in cx.messages() {
+                cx.send_lossy(Audience::All, message.payload.clone());
+            }
+        });
+        // Dropped is what finds more than that waiting.
+        app.options(|options| options.limits.lossy_queue_bytes_max = four_of(BYTES) - 1);
+        let mut pump = Pump::new(&mut app, shards, 1);
+        let slow = pump.open(shards - 1, "/ws");
+        let (reader, speaker) = (pump.open(0, "/ws"), pump.open(0, "/ws"));
+        pump.client(slow).stalled = true;
+        for _ in 0..10 {
+            pump.text(speaker, &"m".repeat(BYTES));
+            pump.settle();
+        }
+        assert_eq!(pump.clients[&slow].unread.len(), 4, "on {shards} shards");
+        assert_eq!(pump.clients[&slow].closed, None);
+        assert_eq!(pump.clients[&reader].received.len(), 10);
+        let status = pump.hub(ShardId(shards - 1)).status();
+        assert_eq!(status.lossy_dropped, 6);
+    }
+}

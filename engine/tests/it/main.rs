@@ -57,6 +57,7 @@ mod net_admin;
 mod net_audience;
 mod net_auth;
 mod net_bans;
+mod net_begun;
 #[cfg(target_os = "linux")]
 mod net_churn;
 mod net_closes;
@@ -85,6 +86,7 @@ mod net_reopened;
 mod net_requests;
 mod net_resume;
 mod net_rooms;
+mod net_silent;
 mod net_subscribe;
 mod net_tenants;
 mod net_tls;

@@ -28,13 +28,13 @@ impl Decide for Clerk {
     }
 }
 
-fn clerk() -> (Auth, Receiver<Applicant>) {
+pub(crate) fn clerk() -> (Auth, Receiver<Applicant>) {
     let (asked, applicants) = sync_channel(1000);
     (Auth::Decided(Decider::new(Clerk(asked))), applicants)
 }
 
 /// Answers as the credential says, until nobody can ask any more; keeps those that it never answers.
-fn answer_all(applicants: &Receiver<Applicant>) {
+pub(crate) fn answer_all(applicants: &Receiver<Applicant>) {
     let mut never = Vec::new();
     for applicant in applicants {
         let credential = applicant.credential().map(str::to_owned);

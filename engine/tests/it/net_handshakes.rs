@@ -188,7 +188,7 @@ fn an_address_that_is_too_fast_does_not_begin_a_handshake_of_tls() {
 }
 
 #[test]
-fn a_post_is_no_handshake() {
+fn a_post_that_begins_no_room_is_no_handshake() {
     on_each_runtime(|runtime| {
         let mut app = echo_app(runtime, 1);
         app.options(|options| options.handshakes = Some(limit()));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use worldshard::Runtime;
 use worldshard::prelude::*;
 use worldshard_protocol::app::{OPCODE_APP_MESSAGE, OPCODE_APP_REQUEST};
@@ -326,8 +326,15 @@ fn a_client_that_can_only_ping_by_text_stays_connected() {
                 std::thread::park_timeout(Duration::from_millis(100));
             }
             let why = "nothing was heard for 0.4 s";
-            while let Heard::Ping(_) = silent.hear() {}
-            // That was the error.
+            let error = loop {
+                match silent.hear() {
+                    Heard::Ping(_) => {}
+                    Heard::Message(_, text) => break String::from_utf8(text).unwrap(),
+                    other => panic!("{other:?}"),
+                }
+            };
+            let error: Value = serde_json::from_str(&error).unwrap();
+            assert_eq!(error["data"], json!({"code": "TIMEOUT", "msg": why}));
             assert_eq!(
                 silent.hear(),
                 Heard::Close(Some(1008), format!("TIMEOUT: {why}"))

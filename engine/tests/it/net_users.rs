@@ -209,6 +209,45 @@ fn the_oldest_gives_way_and_reads_why() {
     });
 }
 
+/// As clients of wsPrism do, which may name the session that they want to be.
+#[test]
+fn who_names_a_session_that_is_there_is_one_more_all_the_same() {
+    on_each_runtime(|runtime| {
+        for (shards, rule) in [1, 2, 8]
+            .into_iter()
+            .flat_map(|shards| [OnExceed::Deny, OnExceed::KickOldest].map(|rule| (shards, rule)))
+        {
+            let log = Log::default();
+            let (running, address) = serve(&mut app(runtime, shards, 1, rule, &log));
+            let mut first = Client::connect(address, "/world?user=anna");
+            let Heard::Message(_, greeting) = first.hear() else {
+                panic!("no greeting");
+            };
+            let greeting: Value = serde_json::from_slice(&greeting).unwrap();
+            let named = greeting["data"]["session"].as_u64().unwrap();
+            let mut second = connect(address, &format!("anna&sid={named}"));
+            match rule {
+                OnExceed::Deny => {
+                    assert_eq!(second.hear(), denied(1));
+                    first.ping(b"there");
+                    assert_eq!(first.hear(), Heard::Pong(b"there".to_vec()));
+                }
+                OnExceed::KickOldest => {
+                    assert!(matches!(first.hear(), Heard::Message(..)), "it is told");
+                    assert_eq!(first.hear(), kicked());
+                    let (user, session, _) = asked(&mut second);
+                    assert_eq!(user, "anna");
+                    assert_ne!(session, named);
+                }
+            }
+            eventually(PATIENCE, "the gauge is right", || {
+                gauge(address, "sessions") == 1
+            });
+            end(running);
+        }
+    });
+}
+
 #[test]
 fn of_a_hundred_at_once_exactly_as_many_as_allowed_are_left() {
     on_each_runtime(|runtime| {

@@ -26,6 +26,9 @@ fn what_cannot_be_is_named() {
             one.url = "https://me:secret@host/".to_owned()
         }),
         ("shorter than 16", |one| one.secret.truncate(15)),
+        ("no certificate", |one| {
+            one.authorities = vec![b"none".to_vec()];
+        }),
         ("timeout", |one| one.timeout = Duration::ZERO),
         ("workers", |one| one.workers = 0),
         ("deciders", |one| one.deciders = 0),

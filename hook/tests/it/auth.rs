@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use worldshard::prelude::*;
 use worldshard_hook::{HookOptions, OnError};
 use worldshard_transport::MessageKind;
 
-use crate::backend::{Answer, Posted, ok, status};
-use crate::socket::{Client, Heard, PATIENCE, eventually};
-use crate::{everywhere, hears, say};
+use crate::backend::{Answer, Backend, Posted, ok, status};
+use crate::socket::{Client, Heard, PATIENCE, end, eventually, http, on_each_runtime, serve};
+use crate::{SHARDS, app, everywhere, hears, options, say};
 
 fn auth(options: &mut HookOptions) {
     options.events = "auth,connect".parse().unwrap();
@@ -220,4 +221,47 @@ fn neither_credentials_nor_the_secret_nor_messages_are_logged() {
     ] {
         assert!(!log.contains(secret), "{secret}");
     }
+}
+
+struct Quiet;
+
+impl Service for Quiet {}
+
+#[test]
+fn the_service_is_asked_who_may_begin_a_room() {
+    on_each_runtime(|runtime| {
+        for shards in SHARDS {
+            let backend = Backend::start();
+            backend.answer(by_credential);
+            let mut options = options(&backend);
+            auth(&mut options);
+            let (mut app, _) = app(runtime, shards, options);
+            app.rooms(Rooms::at("/room/{room}", |_| Quiet).creation(Creation::Explicit));
+            let (running, address) = serve(&mut app);
+            let post = |path: &str| {
+                let head = "Host: localhost\r\nContent-Length: 0\r\n\r\n";
+                http(address, &format!("POST {path} HTTP/1.1\r\n{head}"))
+            };
+            for name in ["a", "b", "c"] {
+                let path = format!("/room/{name}");
+                let denied = (401, "AUTH_FAILED: no seat\n".to_owned());
+                assert_eq!(post(&format!("{path}?token=bad")), denied);
+                let begun = (201, format!("{name}\n"));
+                assert_eq!(post(&format!("{path}?token=good&user=boss")), begun);
+                let asked = backend.posted_of("auth").pop().unwrap().body;
+                assert_eq!(asked["begins_room"], true);
+                assert_eq!(
+                    (&asked["path"], &asked["user"], &asked["credential"]),
+                    (&json!(path), &json!("boss"), &json!("good"))
+                );
+                // Who comes into it begins none.
+                let path = format!("{path}?token=good");
+                let before = backend.posted_of("auth").len();
+                let _kept = Client::ask(address, &path, "").unwrap();
+                let asked = backend.waits_for("auth", before + 1).pop().unwrap();
+                assert_eq!(asked.body["begins_room"], Value::Null);
+            }
+            end(running);
+        }
+    });
 }

@@ -20,6 +20,7 @@ mod auth;
 mod documents;
 mod events;
 mod failures;
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;

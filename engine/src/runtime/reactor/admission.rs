@@ -113,6 +113,10 @@ impl Reactor {
             if let Some(reason) = address.and_then(|address| bans.of_address(address, today))
                 && let Some(proving) = self.stop_proving(slot, now)
             {
+                if proving.arriving.begins_room {
+                    self.respond(slot, &forbidden(&reason).response(), true, now);
+                    continue;
+                }
                 let (code, why) = (ErrorCode::NotAllowed, banned_text(&reason));
                 self.turn_away(slot, proving.arriving, code, &why, now);
             }

@@ -1,4 +1,5 @@
-//! Connections that wait for somebody to decide whether they are let in, who answers later and from any thread.
+//! Connections that wait for somebody to decide whether they are let in, or may begin a room, who answers later and from any
+//! thread.
 //!
 //! Decides nothing, and waits for nobody: a verdict lies on a tray until the shard comes by. Nothing here is logged,
 //! because credentials pass through.
@@ -127,7 +128,7 @@ impl Reactor {
         mut arriving: Arriving,
         now: Instant,
     ) {
-        if !claim.is_in_header() {
+        if !claim.is_in_header() && !arriving.begins_room {
             self.answer_upgrade(slot, &mut arriving);
         }
         let limits = &self.process.recipe.options().limits;
@@ -148,6 +149,7 @@ impl Reactor {
             path: arriving.path.clone(),
             address: arriving.address(),
             trace: arriving.trace,
+            begins_room: arriving.begins_room,
             token,
         };
         connection.phase = Phase::Proving(Box::new(Proving {
@@ -207,6 +209,9 @@ impl Reactor {
             Verdict::Deny(why) => Err(Unproven::Denied(why)),
         };
         match identity {
+            Ok(identity) if arriving.begins_room => {
+                self.begin_room_for(slot, &identity, arriving.path(), now);
+            }
             Ok(identity) => self.enter(slot, identity, arriving, now),
             Err(why) if arriving.is_answered() => {
                 self.turn_away(slot, arriving, ErrorCode::AuthFailed, &why.to_string(), now);

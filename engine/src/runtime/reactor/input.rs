@@ -350,9 +350,10 @@ impl Reactor {
         };
         let consumed = step.consumed;
         let mut meter = connection.meter.as_deref_mut();
-        let mut judge = |bytes| match &mut meter {
-            Some(meter) => meter.take(now, bytes),
-            None => Verdict::Pass,
+        let mut judge = |bytes, is_hot| match (&mut meter, is_hot) {
+            (Some(meter), false) => meter.take(now, bytes),
+            (Some(meter), true) => meter.take_hot(now, bytes),
+            (None, _) => Verdict::Pass,
         };
         let ear = Ear {
             hub: &mut self.hub,
@@ -365,7 +366,7 @@ impl Reactor {
             (Some(Event::Ping(payload)), None) => Heard::Pong(consumed, pong_frame(payload)),
             (Some(Event::Pong(_)), None) => Heard::Event(consumed),
             (Some(Event::Ping(payload)), Some(session)) => {
-                match ear.control(session, judge(payload.len())) {
+                match ear.control(session, judge(payload.len(), false)) {
                     Control::Now => Heard::Pong(consumed, pong_frame(payload)),
                     Control::Never => Heard::Event(consumed),
                     Control::At(until) => {
@@ -374,7 +375,7 @@ impl Reactor {
                 }
             }
             (Some(Event::Pong(payload)), Some(session)) => {
-                match ear.control(session, judge(payload.len())) {
+                match ear.control(session, judge(payload.len(), false)) {
                     Control::Now | Control::Never => Heard::Event(consumed),
                     Control::At(until) => Heard::Early(consumed, Said::Pong, until),
                 }
@@ -387,7 +388,8 @@ impl Reactor {
                 Heard::First(consumed, said.map(str::to_owned))
             }
             (Some(Event::Message { kind, payload }), Some(session)) => {
-                let judge = || judge(payload.len());
+                let is_hot = lanes && kind == MessageKind::Binary;
+                let judge = || judge(payload.len(), is_hot);
                 match ear.message((session, lanes), kind, payload, judge) {
                     None => Heard::Event(consumed),
                     Some(until) => {

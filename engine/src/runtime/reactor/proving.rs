@@ -38,6 +38,8 @@ pub(crate) struct Arriving {
     pub(super) tenant: TenantIndex,
     /// Whether it is refused before the upgrade: a program reads the answer to that.
     in_header: bool,
+    /// Whether it is no upgrade at all, but the wish for a room, whose answer is all that it is told.
+    pub(super) begins_room: bool,
 }
 
 /// A WebSocket of who has yet to show a credential.
@@ -62,6 +64,15 @@ impl Arriving {
             address: None,
             tenant: 0,
             in_header: false,
+            begins_room: false,
+        }
+    }
+
+    /// Of a request that is to begin the room at its path.
+    pub(super) fn to_begin_room(head: &RequestHead) -> Arriving {
+        Arriving {
+            begins_room: true,
+            ..Arriving::new(head, Framing::Raw, Bytes::new())
         }
     }
 
@@ -87,7 +98,7 @@ impl Arriving {
 
     /// Whether its request has its answer.
     pub(super) fn is_answered(&self) -> bool {
-        self.answer.is_empty()
+        self.answer.is_empty() && !self.begins_room
     }
 
     pub(super) fn speaks_lanes(&self) -> bool {

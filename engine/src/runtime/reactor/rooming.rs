@@ -9,11 +9,13 @@ use worldshard_spatial::ShardId;
 use worldshard_transport::{Refusal, RequestHead, Response};
 
 use super::admission::forbidden;
+use super::proving::Arriving;
 use super::{Reactor, Slot};
 use crate::app::{NEW_ROOM_PATH, Rooms};
-use crate::hub::{Hub, unproven};
+use crate::hub::Hub;
+use crate::identity::{Auth, Identity};
 use crate::message::CloseReason;
-use crate::policy::TenantIndex;
+use crate::policy::{Refused, TenantIndex};
 use crate::runtime::{clock, secret};
 
 impl Reactor {
@@ -39,12 +41,18 @@ impl Reactor {
             return false;
         }
         let recipe = &self.process.recipe;
-        let named_here = recipe.rooms.iter().any(Rooms::names_them);
-        let head = match recipe.room_kind(&head.path) {
-            None if named_here && head.path == NEW_ROOM_PATH => {
-                self.draw_name(head).map(Cow::Owned)
-            }
-            None => return false,
+        let kind = recipe.room_kind(&head.path);
+        let is_to_be_named =
+            head.path == NEW_ROOM_PATH && recipe.rooms.iter().any(Rooms::names_them);
+        if kind.is_none() && !is_to_be_named {
+            return false;
+        }
+        if let Err(response) = self.let_through(slot, head, now) {
+            self.respond(slot, &response, true, now);
+            return true;
+        }
+        let head = match self.process.recipe.room_kind(&head.path) {
+            None => self.draw_name(head).map(Cow::Owned),
             Some(rooms) if rooms.names_them() => {
                 let reason = "the server names these rooms: POST /new_room";
                 Err(Refusal::new(405, reason))
@@ -52,7 +60,7 @@ impl Reactor {
             Some(_) => Ok(Cow::Borrowed(head)),
         };
         let host = head.and_then(|head| {
-            let tenant = self.may_begin_rooms(slot, &head)?;
+            let tenant = self.process.policies.tenant_of(&head)?;
             let host = self.room_host(tenant, &head).transpose()?;
             Ok((head, host))
         });
@@ -66,13 +74,43 @@ impl Reactor {
         true
     }
 
-    /// Begins the room that a `POST` names, which lives here.
+    /// Begins the room that a `POST` names, which lives here, for who shows what it would have to show to come into it.
     pub(super) fn begin_room(&mut self, slot: Slot, head: &RequestHead, now: Instant) {
-        let tenant = match self.process.policies.tenant_of(head) {
-            Ok(tenant) => tenant,
+        // Somebody may have been banned on the way from another shard.
+        let claim = match self
+            .check_address(slot, head)
+            .and_then(|()| self.claim(head))
+        {
+            Ok(claim) => claim,
             Err(refusal) => return self.respond(slot, &refusal.response(), true, now),
         };
-        let create = |hub: &mut Hub| hub.create_room(tenant, &head.path);
+        let address = self.address(slot, head);
+        let arriving = Arriving::to_begin_room(head).of(&claim, address);
+        let options = self.process.recipe.options();
+        let auth = options.auth.as_ref().unwrap_or(&Auth::None);
+        if let Some(decider) = auth.decider() {
+            return self.ask(slot, &decider.clone(), claim, arriving, now);
+        }
+        match auth.prove(claim, clock::since_1970()) {
+            Ok(identity) => self.begin_room_for(slot, &identity, arriving.path(), now),
+            Err(why) => self.unauthorized(slot, arriving.tenant, &why, now),
+        }
+    }
+
+    /// The same for who was let in.
+    pub(super) fn begin_room_for(
+        &mut self,
+        slot: Slot,
+        identity: &Identity,
+        path: &str,
+        now: Instant,
+    ) {
+        let tenant = identity.tenant;
+        if let Some(reason) = self.is_banned(identity) {
+            self.process.policies.refused_to(tenant, Refused::Banned);
+            return self.respond(slot, &forbidden(&reason).response(), true, now);
+        }
+        let create = |hub: &mut Hub| hub.create_room(tenant, path);
         let created = self.hub.call("new room", create);
         let response = match created {
             None => return self.finish(slot, CloseReason::Lost),
@@ -98,20 +136,5 @@ impl Reactor {
         let mut head = head.clone();
         head.path = path.flatten().ok_or_else(no_name)?;
         Ok(head)
-    }
-
-    /// Whoever must show a credential to connect must show one to begin a room. Says whose room it is to be.
-    fn may_begin_rooms(&self, slot: Slot, head: &RequestHead) -> Result<TenantIndex, Refusal> {
-        self.check_address(slot, head)?;
-        let auth = self.process.recipe.options().auth.as_ref();
-        let Some(auth) = auth.filter(|auth| auth.asks()) else {
-            return self.process.policies.tenant_of(head);
-        };
-        let proven = auth.prove(self.claim(head)?, clock::since_1970());
-        let identity = proven.map_err(|why| unproven(&why))?;
-        match self.is_banned(&identity) {
-            Some(reason) => Err(forbidden(&reason)),
-            None => Ok(identity.tenant),
-        }
     }
 }
