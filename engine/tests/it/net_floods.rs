@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -190,7 +190,7 @@ struct HeldUp {
     address: SocketAddr,
     log: Log,
     begun: Receiver<()>,
-    go_on: Sender<()>,
+    go_on: SyncSender<()>,
 }
 
 /// What the application heard.
@@ -208,8 +208,8 @@ struct Heards {
 impl HeldUp {
     fn serve(runtime: Runtime, options: impl Fn(&mut ServerOptions)) -> HeldUp {
         let log = Log::default();
-        let (begin, begun) = channel();
-        let (go_on, held) = channel::<()>();
+        let (begin, begun) = sync_channel(1);
+        let (go_on, held) = sync_channel::<()>(1);
         let (held, heard) = (Mutex::new(held), log.clone());
         let mut app = App::new();
         app.bind("127.0.0.1:0")

@@ -395,9 +395,7 @@ impl Reactor {
             Err(failure) => return Heard::Failure(failure),
         };
         let consumed = step.consumed;
-        if let Some(Event::Ping(_) | Event::Pong(_)) = step.event {
-            budget.controls -= 1;
-        }
+        budget.spend_on(step.event);
         let mut meter = connection.meter.as_deref_mut();
         let mut judge = |bytes| match &mut meter {
             Some(meter) => meter.take(now, bytes),
@@ -459,6 +457,13 @@ struct Budget {
 }
 
 impl Budget {
+    /// Frames are counted by the reader.
+    fn spend_on(&mut self, event: Option<Event<'_>>) {
+        if let Some(Event::Ping(_) | Event::Pong(_)) = event {
+            self.controls -= 1;
+        }
+    }
+
     fn is_spent(&self) -> bool {
         self.frames == 0 || self.controls == 0
     }
