@@ -58,7 +58,7 @@ impl Default for Limits {
 pub struct Step<'a> {
     /// So many bytes from the front of the input are done with.
     pub consumed: usize,
-    /// What they completed. `None`: the whole input is consumed.
+    /// What they completed. `None`: the whole input is consumed, or as many frames as may be.
     pub event: Option<Event<'a>>,
 }
 
@@ -130,6 +130,20 @@ impl Reader {
     /// # Errors
     /// [`Failure`] at the first byte that breaks a rule; at the frame's head already where the head shows it.
     pub fn read<'a>(&'a mut self, input: &'a mut [u8]) -> Result<Step<'a>, Failure> {
+        let mut as_many_as_there_are = usize::MAX;
+        self.read_at_most(input, &mut as_many_as_there_are)
+    }
+
+    /// The same, for at most `frames` frames that begin in `input`: each takes one off. When none is left it yields no
+    /// event and consumes only what is before the next frame, so that a peer cannot make a call dear by tiny fragments.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub fn read_at_most<'a>(
+        &'a mut self,
+        input: &'a mut [u8],
+        frames: &mut usize,
+    ) -> Result<Step<'a>, Failure> {
         self.delivered = Vec::new();
         if self.ended {
             return Ok(Step {
@@ -137,16 +151,17 @@ impl Reader {
                 event: None,
             });
         }
-        match self.advance(input) {
+        let mut consumed = 0;
+        match self.advance(input, &mut consumed, frames) {
             Err(failure) => {
                 self.end();
                 Err(failure)
             }
             Ok(None) => Ok(Step {
-                consumed: input.len(),
+                consumed,
                 event: None,
             }),
-            Ok(Some(found)) => self.deliver(found, input),
+            Ok(Some(place)) => self.deliver(place, consumed, input),
         }
     }
 
@@ -158,30 +173,35 @@ impl Reader {
             + self.delivered.capacity()
     }
 
-    /// Goes on to the end of the next whole message or control frame, or of the input.
-    fn advance(&mut self, input: &mut [u8]) -> Result<Option<Found>, Failure> {
-        let mut at = 0;
+    /// Goes on to the end of the next whole message or control frame, of the input, or of `frames`.
+    fn advance(
+        &mut self,
+        input: &mut [u8],
+        at: &mut usize,
+        frames: &mut usize,
+    ) -> Result<Option<Place>, Failure> {
         loop {
             let mut frame = match self.frame.take() {
                 Some(frame) => frame,
-                None => match self.next_head(input, &mut at)? {
-                    Some(head) => self.begin(head)?,
+                None if *frames == 0 => return Ok(None),
+                None => match self.next_head(input, at)? {
+                    Some(head) => {
+                        *frames -= 1;
+                        self.begin(head)?
+                    }
                     None => return Ok(None),
                 },
             };
-            let chunk = at..at + frame.left().min(input.len() - at);
-            at = chunk.end;
+            let chunk = *at..*at + frame.left().min(input.len() - *at);
+            *at = chunk.end;
             mask::apply(&mut input[chunk.clone()], frame.head.mask, frame.taken);
             frame.taken += chunk.len();
             let place = match frame.head.opcode {
                 Opcode::Control(_) => self.take_control(&frame, chunk, input),
                 Opcode::Data(_) | Opcode::Continuation => self.take_data(&frame, chunk, input)?,
             };
-            if let Some(place) = place {
-                return Ok(Some(Found {
-                    place,
-                    consumed: at,
-                }));
+            if place.is_some() {
+                return Ok(place);
             }
             if frame.left() > 0 {
                 self.frame = Some(frame);
@@ -272,17 +292,21 @@ impl Reader {
         }))
     }
 
-    fn deliver<'a>(&'a mut self, found: Found, input: &'a [u8]) -> Result<Step<'a>, Failure> {
-        let consumed = found.consumed;
+    fn deliver<'a>(
+        &'a mut self,
+        place: Place,
+        consumed: usize,
+        input: &'a [u8],
+    ) -> Result<Step<'a>, Failure> {
         let close = matches!(
-            found.place,
+            place,
             Place::Input(Kind::Control(Control::Close), _)
                 | Place::Held(Kind::Control(Control::Close))
         );
         if close {
             self.end();
         }
-        let (kind, payload) = match found.place {
+        let (kind, payload) = match place {
             Place::Input(kind, range) => (kind, &input[range]),
             Place::Held(kind) => (kind, &self.delivered[..]),
         };
@@ -327,12 +351,6 @@ impl Frame {
     fn left(&self) -> usize {
         self.head.payload_len - self.taken
     }
-}
-
-/// Something whole, and where the input stands behind it.
-struct Found {
-    place: Place,
-    consumed: usize,
 }
 
 /// Where a whole payload lies.

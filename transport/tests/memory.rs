@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Heard, claim, feed, masked};
+use common::{Heard, Said, claim, feed, masked};
 use worldshard_transport::{Event, Limits, MessageKind, Reader, Role};
 
 #[test]
@@ -55,6 +55,43 @@ fn an_event_yielded_from_memory_is_freed_by_the_next_call() {
     assert!(reader.held_bytes() > 0);
     assert_eq!(reader.read(&mut []).unwrap().event, None);
     assert_eq!(reader.held_bytes(), 0);
+}
+
+#[test]
+fn a_call_takes_no_more_frames_than_it_may_and_the_next_goes_on_there() {
+    let pieces = [
+        masked(0x02, b"o"),
+        masked(0x00, b""),
+        masked(0x00, b"n"),
+        masked(0x89, b"between"),
+        masked(0x80, b"e"),
+        masked(0x82, b"two"),
+    ];
+    let mut input = pieces.concat();
+    let mut reader = Reader::new(Role::Server, Limits::default());
+    let (mut at, mut ends, mut heard) = (0, Vec::new(), Vec::new());
+    for _ in &pieces {
+        let mut frames = 1;
+        let step = reader.read_at_most(&mut input[at..], &mut frames).unwrap();
+        heard.extend(step.event.map(Said::from));
+        at += step.consumed;
+        ends.push(at);
+        assert_eq!(frames, 0);
+        // None is left: the next is not begun.
+        let step = reader.read_at_most(&mut input[at..], &mut frames).unwrap();
+        assert_eq!((step.consumed, step.event), (0, None));
+    }
+    let lens = pieces.iter().scan(0, |sum, piece| {
+        *sum += piece.len();
+        Some(*sum)
+    });
+    assert_eq!(ends, lens.collect::<Vec<_>>());
+    let said = [
+        Said::Ping(b"between".to_vec()),
+        Said::Binary(b"one".to_vec()),
+        Said::Binary(b"two".to_vec()),
+    ];
+    assert_eq!(heard, said);
 }
 
 #[test]

@@ -58,9 +58,10 @@ pub(crate) struct Limits {
     pub(crate) drain_max_ms: Option<Ms<0>>,
     /// Of it, so long sessions on lanes go on after they were told that the end comes
     pub(crate) drain_notice_ms: Ms<0>,
-    /// Bytes read from one connection in a turn; then it goes to the back of the queue
+    /// Bytes read from one connection in a turn; then it goes to the back of the queue. At most a mebibyte is read
     pub(crate) turn_bytes_max: Size<1>,
-    /// Frames taken from one connection in a turn; then it goes to the back of the queue
+    /// Frames taken from one connection in a turn, 16 pings and pongs at most among them; then it goes to the back of the
+    /// queue. A message in fragments is as many frames
     pub(crate) turn_frames_max: Size<1>,
     /// Ticks made up for without a pause after a delay; the rest is given up and counted as lag
     pub(crate) catch_up_ticks_max: Count<0>,

@@ -212,9 +212,10 @@ pub struct ServerLimits {
     /// How long a message to many may wait to share a write with others. A message to one never waits, and takes along
     /// what waits before it.
     pub coalesce_max: Coalesce,
-    /// Bytes read from one connection in a turn; then it goes to the back of the queue.
+    /// Bytes read from one connection in a turn; then it goes to the back of the queue. At most a mebibyte is read.
     pub turn_bytes_max: usize,
-    /// Frames taken from one connection in a turn; then it goes to the back of the queue.
+    /// Frames taken from one connection in a turn, 16 pings and pongs at most among them; then it goes to the back of the
+    /// queue. A message in fragments is as many frames.
     pub turn_frames_max: usize,
     /// Ticks made up for without a pause after a delay; the rest is given up and counted as lag.
     pub catch_up_ticks_max: u32,

@@ -35,6 +35,7 @@ pub(crate) struct Sockets {
     /// Connections to serve, first come first served.
     ready: VecDeque<Slot>,
     door: Option<OwnDoor>,
+    /// What is read from one connection in a turn; all share it.
     buffer: Vec<u8>,
 }
 
@@ -56,6 +57,8 @@ pub(crate) struct Readiness {
     ended: bool,
     /// Whether it stands in the list of connections to serve.
     queued: bool,
+    /// What was read last was more than its turn: less is read at once.
+    lags: bool,
 }
 
 impl Prepared {
@@ -75,6 +78,7 @@ impl Prepared {
 
 impl Sockets {
     pub(crate) fn new(prepared: Prepared, reactor: Reactor) -> Sockets {
+        let turn_bytes_max = reactor.turn_bytes_max();
         Sockets {
             poll: prepared.poll,
             events: Events::with_capacity(EVENTS_PER_LOOK),
@@ -82,7 +86,7 @@ impl Sockets {
             exchange: Exchange::default(),
             ready: VecDeque::new(),
             door: None,
-            buffer: vec![0; READ_BYTES_MAX],
+            buffer: vec![0; turn_bytes_max.min(READ_BYTES_MAX)],
         }
     }
 
@@ -298,18 +302,23 @@ impl Sockets {
         if !readiness.readable {
             return;
         }
-        match socket::receive(socket, &mut self.buffer) {
+        let most = match readiness.lags {
+            true => self.buffer.len().min(LAGGING_READ_BYTES_MAX),
+            false => self.buffer.len(),
+        };
+        let buffer = &mut self.buffer[..most];
+        match socket::receive(socket, buffer) {
             Ok(0) => {
                 readiness.readable = false;
                 self.reactor.eof(slot, now);
             }
             Ok(len) => {
                 // A read that did not fill the buffer emptied the socket: what comes later is told.
-                readiness.readable = readiness.ended || len == self.buffer.len();
+                readiness.readable = readiness.ended || len == buffer.len();
                 if readiness.readable {
                     queue(slot, readiness, &mut self.ready);
                 }
-                self.reactor.bytes(slot, &mut self.buffer[..len], now);
+                self.reactor.bytes(slot, &mut buffer[..len], now);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => readiness.readable = false,
             Err(_) => self.reactor.broken(slot),
@@ -322,6 +331,11 @@ impl Readiness {
         self.ended |= event.is_read_closed() || event.is_error();
         self.readable |= event.is_readable() || self.ended;
         self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+    }
+
+    /// Notes whether what was read last was more than the connection's turn.
+    pub(crate) fn note_lag(&mut self, lags: bool) {
+        self.lags = lags;
     }
 }
 
@@ -353,5 +367,9 @@ const SERVED_PER_TURN: usize = 64;
 /// Connections accepted between two turns, with the same reason.
 const ACCEPTED_PER_TURN: usize = 64;
 
-/// Bytes read from a connection at once, into the one buffer of its shard.
-const READ_BYTES_MAX: usize = 64 * 1024;
+/// Bytes read at once from a connection, however many a turn may have: the buffer of a shard is no larger.
+const READ_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes read at once from a connection that says more than it is heard: the rest stays in the kernel, which makes the peer
+/// wait, and many who do so cost no turn much.
+const LAGGING_READ_BYTES_MAX: usize = 16 * 1024;

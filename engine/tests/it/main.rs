@@ -70,6 +70,8 @@ mod net_drain;
 mod net_echo;
 mod net_emit;
 mod net_files;
+#[cfg(target_os = "linux")]
+mod net_floods;
 mod net_framing;
 mod net_handshakes;
 mod net_health;

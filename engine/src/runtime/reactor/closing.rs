@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use worldshard_protocol::{ErrorCode, error_envelope};
 use worldshard_transport::{MessageKind, Refusal, close_code, close_frame, data_frame, ping_frame};
 
@@ -56,7 +56,7 @@ impl Reactor {
             return;
         };
         connection.push_own(bytes);
-        connection.held = Vec::new();
+        connection.held = BytesMut::new();
         connection.parked = None;
         connection.meter = None;
         connection.phase = Phase::Closing {

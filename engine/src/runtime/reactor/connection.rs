@@ -8,7 +8,7 @@ use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use worldshard_protocol::SessionId;
 use worldshard_transport::{HEADER_BYTES_MAX, Reader, WriteQueue};
 
@@ -28,7 +28,7 @@ pub(crate) struct Connection {
     pub(crate) readiness: Readiness,
     pub(crate) phase: Phase,
     /// Read from the socket, but beyond the turn's budget.
-    pub(crate) held: Vec<u8>,
+    pub(crate) held: BytesMut,
     /// How fast it may be, if there is a bound.
     pub(super) meter: Option<Box<Meter>>,
     /// What it said too early; nothing more is read before that is heard.
@@ -52,6 +52,8 @@ pub(crate) struct Connection {
     pub(crate) trace: Option<TraceId>,
     /// Whether it stands in the shard's list of connections to write.
     pub(crate) to_write: bool,
+    /// Whether it stands in the shard's list of connections that go on in the next turn.
+    pub(crate) waits_for_turn: bool,
     /// Whether it stands in the shard's list of connections whose messages may wait.
     pub(crate) waits: bool,
     /// Whether its path asks that nothing is said before the commit of the tick that it may tell of.
@@ -110,7 +112,7 @@ impl Connection {
                 bytes: Vec::new(),
                 until,
             },
-            held: Vec::new(),
+            held: BytesMut::new(),
             meter: None,
             parked: None,
             heard: now,
@@ -123,6 +125,7 @@ impl Connection {
             upgrades: false,
             trace: None,
             to_write: false,
+            waits_for_turn: false,
             waits: false,
             waits_for_commits: false,
             uncommitted: 0,
@@ -159,6 +162,11 @@ impl Connection {
     /// Whether something that was read waits to be heard.
     pub(crate) fn is_paused(&self) -> bool {
         !self.held.is_empty() || self.parked.is_some()
+    }
+
+    /// Whether it says more than it is heard.
+    pub(crate) fn lags(&self) -> bool {
+        !self.held.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.waits())
     }
 
     /// Queues bytes of the runtime's own.

@@ -169,13 +169,6 @@ impl Reactor {
         }
     }
 
-    /// Keeps what a client says before it is let in.
-    pub(super) fn hold(&mut self, slot: Slot, bytes: &[u8]) {
-        if let Some(connection) = self.slots.find_mut(slot) {
-            connection.held.extend_from_slice(bytes);
-        }
-    }
-
     /// Lets in or turns away whom it was decided on.
     pub(super) fn hear_decisions(&mut self, now: Instant) {
         if !self.deciding.tray.waits() {
@@ -219,7 +212,7 @@ impl Reactor {
             Err(why) => self.unauthorized(slot, arriving.tenant, &why, now),
         }
         // What was held is heard, and what waits in the kernel read.
-        self.waiting.push_back(slot);
+        self.wait_for_turn(slot);
         self.changed.push(slot);
     }
 

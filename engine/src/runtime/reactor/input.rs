@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use worldshard_transport::{
     Event, Failure, MessageKind, Refusal, RequestHead, Response, close_code, parse_head,
     pong_frame, upgrade_speaking,
@@ -35,6 +35,10 @@ impl Reactor {
             None => self.received(slot, bytes, now),
             Some(_) => self.unseal(slot, bytes, now),
         }
+        if let Some(connection) = self.slots.find_mut(slot) {
+            let lags = connection.lags();
+            connection.readiness.note_lag(lags);
+        }
     }
 
     /// The same, as it is meant.
@@ -43,7 +47,10 @@ impl Reactor {
             return;
         };
         match &mut connection.phase {
-            Phase::Open { .. } | Phase::Proving(_) => self.frames(slot, bytes, now),
+            Phase::Open { .. } | Phase::Proving(_) => {
+                let done = self.frames(slot, bytes, now);
+                self.hold(slot, &bytes[done..]);
+            }
             Phase::Head { bytes: head, .. } if head.is_empty() => self.head(slot, bytes, now),
             Phase::Head { bytes: head, .. } => {
                 let mut head = std::mem::take(head);
@@ -54,28 +61,51 @@ impl Reactor {
         }
     }
 
-    /// Goes on with connections that used their turn, each once.
+    /// Goes on with connections that used their turn, each once, up to a bound; the rest comes in the next turn, which is
+    /// at once.
     pub(super) fn resume_waiting(&mut self, now: Instant) {
+        let mut resumed = 0;
         for _ in 0..self.waiting.len() {
+            if resumed == RESUMED_PER_TURN {
+                return;
+            }
             let Some(slot) = self.waiting.pop_front() else {
                 return;
             };
             let Some(connection) = self.slots.find_mut(slot) else {
                 continue;
             };
+            connection.waits_for_turn = false;
             // While writing is stuck it waits for the write, which puts it back here; as does what waits for its moment.
             let waits = connection.blocked.is_some() || connection.parked.is_some();
             if waits || self.outbox.over {
                 continue;
             }
+            resumed += 1;
             if connection.held.is_empty() {
                 self.unseal_waiting(slot, now);
                 continue;
             }
             let mut held = std::mem::take(&mut connection.held);
             self.changed.push(slot);
-            self.frames(slot, &mut held, now);
+            let done = self.frames(slot, &mut held, now);
+            held.advance(done);
+            if !held.is_empty()
+                && let Some(connection) = self.slots.find_mut(slot)
+            {
+                connection.held = held;
+            }
             self.after_plaintext(slot, now);
+        }
+    }
+
+    /// Puts the connection at the back of those that go on in the next turn. It stands there once, so it has no more of a
+    /// turn than others.
+    pub(super) fn wait_for_turn(&mut self, slot: Slot) {
+        if let Some(connection) = self.slots.find_mut(slot)
+            && !std::mem::replace(&mut connection.waits_for_turn, true)
+        {
+            self.waiting.push_back(slot);
         }
     }
 
@@ -257,20 +287,26 @@ impl Reactor {
             Some(offer) => self.go_on(slot, offer, claim, arriving, now),
             None => self.admit(slot, claim, arriving, now),
         }
-        self.frames(slot, leftover, now);
+        let done = self.frames(slot, leftover, now);
+        self.hold(slot, &leftover[done..]);
     }
 
-    /// Takes frames up to the budget of a turn; keeps the rest and goes to the back of the queue.
-    fn frames(&mut self, slot: Slot, input: &mut [u8], now: Instant) {
-        let frames_max = self.process.recipe.options().limits.turn_frames_max;
+    /// Takes frames up to the budget of a turn, and says how far it came; what is left is to be held. The connection goes
+    /// to the back of the queue where it used its turn.
+    fn frames(&mut self, slot: Slot, input: &mut [u8], now: Instant) -> usize {
+        let mut budget = Budget {
+            frames: self.process.recipe.options().limits.turn_frames_max,
+            controls: CONTROLS_PER_TURN,
+        };
         let moment = self.moment(now);
         let mut at = 0;
-        for _ in 0..frames_max {
-            match self.frame(slot, &mut input[at..], moment) {
+        // With no byte left, one more look lets the reader free what it held of the last message.
+        while at == input.len() || !budget.is_spent() {
+            match self.frame(slot, &mut input[at..], &mut budget, moment) {
                 Heard::Event(consumed) => at += consumed,
                 Heard::Early(consumed, said, until) => {
-                    at += consumed;
-                    return self.park(slot, said, until, &input[at..], now);
+                    self.park(slot, said, until, now);
+                    return at + consumed;
                 }
                 Heard::Pong(consumed, pong) => {
                     at += consumed;
@@ -283,28 +319,37 @@ impl Reactor {
                     at += consumed;
                     self.prove(slot, said.as_deref(), now);
                 }
-                Heard::Nothing => return,
-                Heard::Wait => return self.hold(slot, &input[at..]),
+                Heard::Nothing => return input.len(),
+                Heard::Wait => return at,
                 Heard::Failure(Failure { code, reason }) => {
                     let told = CloseReason::Server {
                         code,
                         reason: reason.into(),
                     };
-                    return self.close_answered(slot, code, reason, told, now);
+                    self.close_answered(slot, code, reason, told, now);
+                    return input.len();
                 }
                 Heard::Close(code) => {
                     let told = CloseReason::Client {
                         code: code.unwrap_or(close_code::NO_STATUS),
                     };
                     let echoed = code.unwrap_or(close_code::NO_STATUS);
-                    return self.close_answered(slot, echoed, "", told, now);
+                    self.close_answered(slot, echoed, "", told, now);
+                    return input.len();
                 }
             }
         }
-        if let Some(connection) = self.slots.find_mut(slot) {
-            connection.held = input[at..].to_vec();
-            self.waiting.push_back(slot);
-            self.changed.push(slot);
+        self.wait_for_turn(slot);
+        self.changed.push(slot);
+        at
+    }
+
+    /// Keeps what a client has said and is not heard yet.
+    fn hold(&mut self, slot: Slot, bytes: &[u8]) {
+        if !bytes.is_empty()
+            && let Some(connection) = self.slots.find_mut(slot)
+        {
+            connection.held.extend_from_slice(bytes);
         }
     }
 
@@ -328,8 +373,8 @@ impl Reactor {
         }
     }
 
-    /// Reads up to the next event; a message of a session goes to the hub.
-    fn frame(&mut self, slot: Slot, input: &mut [u8], now: Moment) -> Heard {
+    /// Reads up to the next event or the end of the budget; a message of a session goes to the hub.
+    fn frame(&mut self, slot: Slot, input: &mut [u8], budget: &mut Budget, now: Moment) -> Heard {
         let Some(connection) = self.slots.find_mut(slot) else {
             return Heard::Nothing;
         };
@@ -344,11 +389,13 @@ impl Reactor {
             Phase::Proving(proving) => (None, false, &mut proving.reader),
             Phase::Head { .. } | Phase::Closing { .. } => return Heard::Nothing,
         };
-        let step = match reader.read(input) {
+        let len = input.len();
+        let step = match reader.read_at_most(input, &mut budget.frames) {
             Ok(step) => step,
             Err(failure) => return Heard::Failure(failure),
         };
         let consumed = step.consumed;
+        budget.spend_on(step.event);
         let mut meter = connection.meter.as_deref_mut();
         let mut judge = |bytes, is_hot| match (&mut meter, is_hot) {
             (Some(meter), false) => meter.take(now, bytes),
@@ -361,6 +408,7 @@ impl Reactor {
             unheard: &mut self.unheard,
         };
         match (step.event, session) {
+            (None, _) if consumed < len => Heard::Event(consumed),
             (None, _) => Heard::Nothing,
             (Some(Event::Close { code, .. }), _) => Heard::Close(code),
             (Some(Event::Ping(payload)), None) => Heard::Pong(consumed, pong_frame(payload)),
@@ -402,6 +450,27 @@ impl Reactor {
     }
 }
 
+/// What a connection may still say in this turn.
+struct Budget {
+    /// Of any kind, those of which a message is made each.
+    frames: usize,
+    /// Of these, pings and pongs.
+    controls: usize,
+}
+
+impl Budget {
+    /// Frames are counted by the reader.
+    fn spend_on(&mut self, event: Option<Event<'_>>) {
+        if let Some(Event::Ping(_) | Event::Pong(_)) = event {
+            self.controls -= 1;
+        }
+    }
+
+    fn is_spent(&self) -> bool {
+        self.frames == 0 || self.controls == 0
+    }
+}
+
 /// What a peer said, as far as the runtime cares.
 enum Heard {
     /// So many bytes are done with.
@@ -418,6 +487,14 @@ enum Heard {
     Failure(Failure),
     Close(Option<u16>),
 }
+
+/// Pings and pongs taken from one connection in a turn. Each ping makes a frame to be written, and who asks for more than
+/// a few at once asks for no answer soon: the others come first.
+const CONTROLS_PER_TURN: usize = 16;
+
+/// Connections that go on in one turn with what was read of them before, so that ticks and the others wait for no more
+/// than these.
+const RESUMED_PER_TURN: usize = 64;
 
 /// A longer body leaves from where it lies, behind its head.
 const COPIED_BYTES_MAX: usize = 4096;

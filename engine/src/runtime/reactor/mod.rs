@@ -344,6 +344,11 @@ impl Reactor {
         spoken.lanes && !spoken.raw
     }
 
+    /// Bytes that the driver may read from a connection in a turn.
+    pub(crate) fn turn_bytes_max(&self) -> usize {
+        self.process.recipe.options().limits.turn_bytes_max
+    }
+
     /// Connections that the driver is to attach.
     pub(crate) fn take_arrivals(&mut self) -> Vec<(OwnedFd, Arrival)> {
         std::mem::take(&mut self.arrivals)
@@ -522,7 +527,9 @@ impl Reactor {
         if self.outbox.over && self.outbox.len <= OUTBOX_LETTERS_MAX / 2 {
             self.outbox.over = false;
             let all = self.slots.all();
-            self.waiting.extend(&all);
+            for slot in &all {
+                self.wait_for_turn(*slot);
+            }
             self.changed.extend(all);
         }
     }

@@ -163,7 +163,7 @@ impl Reactor {
         };
         if connection.blocked.take().is_some() {
             self.changed.push(slot);
-            self.waiting.push_back(slot);
+            self.wait_for_turn(slot);
             self.set_alarm(slot);
         }
     }

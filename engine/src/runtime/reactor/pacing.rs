@@ -75,19 +75,11 @@ impl Reactor {
     }
 
     /// Lets a client's message wait; nothing else of it is read before.
-    pub(super) fn park(
-        &mut self,
-        slot: Slot,
-        said: Said,
-        until: Moment,
-        rest: &[u8],
-        now: Instant,
-    ) {
+    pub(super) fn park(&mut self, slot: Slot, said: Said, until: Moment, now: Instant) {
         let wait = until.since_start() - self.process.liveness.since_start(now);
         if let Some(connection) = self.slots.find_mut(slot) {
             let until = now + wait;
             connection.parked = Some(Box::new(Parked { said, until }));
-            connection.held = rest.to_vec();
         }
         self.changed.push(slot);
         self.set_alarm(slot);
@@ -122,7 +114,7 @@ impl Reactor {
         self.set_alarm(slot);
         match nothing_held {
             true => self.after_plaintext(slot, now),
-            false => self.waiting.push_back(slot),
+            false => self.wait_for_turn(slot),
         }
     }
 }

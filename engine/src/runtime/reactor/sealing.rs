@@ -129,7 +129,7 @@ impl Reactor {
             return;
         }
         if tls.waits() {
-            self.waiting.push_back(slot);
+            self.wait_for_turn(slot);
         } else if tls.peer_ended() {
             self.eof(slot, now);
         }
