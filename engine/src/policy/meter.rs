@@ -27,6 +27,8 @@ pub(crate) struct Rate {
     pub(crate) limit: RateLimit,
     /// What one unit takes, in moments and 2^-20 of them.
     unit_cost: u64,
+    /// The same in whole moments, rounded down: what a message takes where messages are counted.
+    message_cost: u64,
     /// How far ahead of the time a bucket may be: what a burst takes.
     ahead_max: u64,
 }
@@ -95,8 +97,10 @@ impl Rate {
         let mut rate = Self {
             limit: *limit,
             unit_cost: u64::try_from(unit_cost).unwrap_or(u64::MAX),
+            message_cost: 0,
             ahead_max: 0,
         };
+        rate.message_cost = rate.cost(1);
         rate.ahead_max = rate.cost(limit.burst.max(1) as usize);
         rate
     }
@@ -115,6 +119,18 @@ impl Rate {
         u64::try_from(cost).unwrap_or(u64::MAX)
     }
 
+    /// What a message of so many bytes takes; none when it is more than may ever pass.
+    #[inline]
+    fn price(&self, bytes: usize) -> Option<u64> {
+        match self.limit.unit {
+            RateUnit::Messages => Some(self.message_cost),
+            RateUnit::Bytes => {
+                let fits = bytes <= self.limit.burst.max(1) as usize;
+                fits.then(|| self.cost(bytes))
+            }
+        }
+    }
+
     fn units(&self, bytes: usize) -> usize {
         match self.limit.unit {
             RateUnit::Messages => 1,
@@ -127,15 +143,31 @@ impl Rate {
     }
 }
 
+/// What a bucket is after so much was taken from it at `now`; none when it has not so much.
+#[inline]
+fn taken(full: u64, now: Moment, cost: u64, ahead_max: u64) -> Option<u64> {
+    let next = full.max(now.0).saturating_add(cost);
+    (next - now.0 <= ahead_max).then_some(next)
+}
+
 impl Bucket {
+    /// Takes so much, if the bucket has it at `now`; says whether it had.
+    #[inline]
+    fn pays(&mut self, now: Moment, cost: u64, ahead_max: u64) -> bool {
+        let taken = |full| taken(full, now, cost, ahead_max);
+        match self {
+            Self::Own(full) => taken(*full).map(|next| *full = next).is_some(),
+            Self::Shared(full) => full
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken)
+                .is_ok(),
+        }
+    }
+
     /// Takes so much, if the bucket has it at `now`. Who `reserves` takes it in any case, and is told from when on it is
     /// there: those who wait are served in the order in which they came.
     fn take(&mut self, now: Moment, cost: u64, ahead_max: u64, reserves: bool) -> Option<Moment> {
-        let taken = |full: u64| {
-            let next = full.max(now.0).saturating_add(cost);
-            let is_there = next - now.0 <= ahead_max;
-            (is_there || reserves).then_some(next)
-        };
+        let ahead_max_taken = if reserves { u64::MAX } else { ahead_max };
+        let taken = |full| taken(full, now, cost, ahead_max_taken);
         let next = match self {
             Self::Own(full) => {
                 *full = taken(*full)?;
@@ -191,15 +223,28 @@ impl Meter {
     }
 
     /// Judges a message of so many bytes. What is not heard takes nothing.
+    ///
+    /// Asked about every message, of which nearly all pass: what becomes of the others is looked for apart.
+    #[inline]
     pub(crate) fn take(&mut self, now: Moment, bytes: usize) -> Verdict {
+        for (at, (rate, bucket)) in self.buckets.iter_mut().enumerate() {
+            let pays = |cost| bucket.pays(now, cost, rate.ahead_max);
+            if !rate.price(bytes).is_some_and(pays) {
+                return self.take_too_much(at, now, bytes);
+            }
+        }
+        Verdict::Pass
+    }
+
+    /// Judges a message that the bucket at `first` has not enough for; those before it were paid.
+    #[cold]
+    fn take_too_much(&mut self, first: usize, now: Moment, bytes: usize) -> Verdict {
         let mut until = now;
-        for at in 0..self.buckets.len() {
+        for at in first..self.buckets.len() {
             let (rate, bucket) = &mut self.buckets[at];
-            let (units, burst) = (rate.units(bytes), rate.limit.burst);
-            let cost = rate.cost(units);
-            let fits = units <= burst.max(1) as usize;
-            let taken = fits.then(|| bucket.take(now, cost, rate.ahead_max, rate.waits()));
-            match (taken.flatten(), rate.limit.action) {
+            let (price, burst) = (rate.price(bytes), rate.limit.burst);
+            let taken = price.and_then(|cost| bucket.take(now, cost, rate.ahead_max, rate.waits()));
+            match (taken, rate.limit.action) {
                 (Some(moment), RateAction::Throttle(at_least)) if moment > now => {
                     until = until.max(moment).max(now.after(at_least));
                 }
@@ -208,7 +253,7 @@ impl Meter {
                     self.give_back(at, bytes);
                     return match action {
                         RateAction::Disconnect => Verdict::Close,
-                        RateAction::Drop | RateAction::Throttle(_) if !fits => {
+                        RateAction::Drop | RateAction::Throttle(_) if price.is_none() => {
                             Verdict::TooLarge { burst }
                         }
                         RateAction::Drop | RateAction::Throttle(_) => Verdict::Drop {
