@@ -49,6 +49,11 @@ impl Hub {
         let user = desk.identity(session).and_then(|one| one.user.as_ref());
         let whose = (desk.tenant(session), user);
         let meter = desk.commons.policies.meter(&desk.rules, whose, before, now);
+        let meter = match desk.commons.shard_count() {
+            // Buckets are found for sessions, and all of them are here.
+            1 => meter.map(Meter::on_the_only_thread),
+            _ => meter,
+        };
         let of_server = self.recipe.options.limits.message_bytes_max;
         (meter, desk.rules_of(session).message_bytes_max(of_server))
     }

@@ -1,7 +1,7 @@
 //! How much one connection may still say: its buckets, of its own and shared, and what becomes of what is too much.
 //!
 //! Sans-IO: the time comes in. No clock, no lock, no look-up for a message: one number a bucket, changed by one exchange
-//! where others share it.
+//! where other threads share it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,6 +44,8 @@ enum Bucket {
 #[derive(Debug)]
 pub(crate) struct Meter {
     buckets: Vec<(Rate, Bucket)>,
+    /// All who share its buckets are on this thread.
+    is_alone: bool,
     /// When something was last too much.
     refused: Option<Moment>,
 }
@@ -151,12 +153,16 @@ fn taken(full: u64, now: Moment, cost: u64, ahead_max: u64) -> Option<u64> {
 }
 
 impl Bucket {
-    /// Takes so much, if the bucket has it at `now`; says whether it had.
+    /// Takes so much, if the bucket has it at `now`; says whether it had. Where no other thread has it, `is_alone`, nothing is
+    /// exchanged: that would cost as much as all the rest.
     #[inline]
-    fn pays(&mut self, now: Moment, cost: u64, ahead_max: u64) -> bool {
+    fn pays(&mut self, now: Moment, cost: u64, ahead_max: u64, is_alone: bool) -> bool {
         let taken = |full| taken(full, now, cost, ahead_max);
         match self {
             Self::Own(full) => taken(*full).map(|next| *full = next).is_some(),
+            Self::Shared(full) if is_alone => taken(full.load(Ordering::Relaxed))
+                .map(|next| full.store(next, Ordering::Relaxed))
+                .is_some(),
             Self::Shared(full) => full
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken)
                 .is_ok(),
@@ -219,7 +225,17 @@ impl Meter {
         let mut buckets: Vec<_> = buckets.collect();
         // First those that refuse, of them the connection's own: who is over that takes nothing from others.
         buckets.sort_by_key(|(rate, bucket)| (rate.waits(), matches!(bucket, Bucket::Shared(_))));
-        (!buckets.is_empty()).then_some(Self { buckets, refused })
+        (!buckets.is_empty()).then_some(Self {
+            buckets,
+            is_alone: false,
+            refused,
+        })
+    }
+
+    /// The same, where all connections that may share its buckets are on the thread that asks it.
+    pub(crate) fn on_the_only_thread(self) -> Self {
+        let is_alone = true;
+        Self { is_alone, ..self }
     }
 
     /// Judges a message of so many bytes. What is not heard takes nothing.
@@ -228,7 +244,7 @@ impl Meter {
     #[inline]
     pub(crate) fn take(&mut self, now: Moment, bytes: usize) -> Verdict {
         for (at, (rate, bucket)) in self.buckets.iter_mut().enumerate() {
-            let pays = |cost| bucket.pays(now, cost, rate.ahead_max);
+            let pays = |cost| bucket.pays(now, cost, rate.ahead_max, self.is_alone);
             if !rate.price(bytes).is_some_and(pays) {
                 return self.take_too_much(at, now, bytes);
             }
