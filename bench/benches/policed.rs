@@ -25,12 +25,14 @@ mod linux {
 
     pub(super) fn main() -> Result<(), String> {
         let words: Vec<String> = std::env::args().skip(1).collect();
-        if let [serve, runtime, policies] = &words[..]
+        if let [serve, runtime, shards, policies] = &words[..]
             && serve == SERVE
         {
             let named = |one: &Runtime| one.to_string() == *runtime;
             let runtime = RUNTIMES.into_iter().find(named).ok_or("no such runtime")?;
-            return policed::serve(runtime, policies == "on").map_err(|error| error.to_string());
+            let shards = shards.parse().map_err(|_| "no number of shards")?;
+            let served = policed::serve(runtime, shards, policies == "on");
+            return served.map_err(|error| error.to_string());
         }
         let is = |word: &str| words.iter().any(|one| one == word);
         // As other benches do: without `--bench`, or with `--test`, everything once and nothing to be quoted.
@@ -39,39 +41,39 @@ mod linux {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let stop = stopped_by_signals().map_err(|error| error.to_string())?;
         println!(
-            "{:<26} {:>26} {:>26} {:>24}",
+            "{:<36} {:>26} {:>26} {:>24}",
             "CPU time of a message", "off, ns", "on, ns", "more, %"
         );
         for runtime in RUNTIMES {
-            for (lane, hot) in [("hot", true), ("ext", false)] {
-                for in_flight in [1, 16] {
-                    let name = format!("{runtime}, {lane}, {in_flight} in flight");
-                    if filter.is_some_and(|word| !name.contains(word.as_str())) {
-                        continue;
+            for (lane, in_flight, shards) in ROWS {
+                let shared = if shards == 1 { "" } else { ", 2 shards" };
+                let name = format!("{runtime}, {lane}, {in_flight} in flight{shared}");
+                if filter.is_some_and(|word| !name.contains(word.as_str())) {
+                    continue;
+                }
+                let plan = Plan {
+                    program: program.clone(),
+                    runtime,
+                    shards,
+                    hot: lane == "hot",
+                    connections: 16,
+                    in_flight,
+                    rounds: if measures { 9 } else { 1 },
+                    turns: if measures { 6 } else { 1 },
+                    messages: match (measures, in_flight) {
+                        (true, 1) => 1000,
+                        (true, _) => 4800,
+                        (false, _) => 16,
+                    },
+                };
+                match policed::run(&plan, &stop) {
+                    Ok(figures) => say(&name, &figures),
+                    Err(Ended::Interrupted) => return Err("interrupted".to_owned()),
+                    // Not everywhere is io_uring allowed.
+                    Err(Ended::Failed(why)) if runtime == Runtime::Glommio => {
+                        println!("{name:<36} {why}");
                     }
-                    let plan = Plan {
-                        program: program.clone(),
-                        runtime,
-                        hot,
-                        connections: 16,
-                        in_flight,
-                        rounds: if measures { 9 } else { 1 },
-                        turns: if measures { 6 } else { 1 },
-                        messages: match (measures, in_flight) {
-                            (true, 1) => 1000,
-                            (true, _) => 4800,
-                            (false, _) => 16,
-                        },
-                    };
-                    match policed::run(&plan, &stop) {
-                        Ok(figures) => say(&name, &figures),
-                        Err(Ended::Interrupted) => return Err("interrupted".to_owned()),
-                        // Not everywhere is io_uring allowed.
-                        Err(Ended::Failed(why)) if runtime == Runtime::Glommio => {
-                            println!("{name:<26} {why}");
-                        }
-                        Err(Ended::Failed(why)) => return Err(why),
-                    }
+                    Err(Ended::Failed(why)) => return Err(why),
                 }
             }
         }
@@ -100,11 +102,21 @@ mod linux {
             more(most)
         );
         println!(
-            "{name:<26} {:>26} {:>26} {percent:>24}",
+            "{name:<36} {:>26} {:>26} {percent:>24}",
             ns(figures.off_ns),
             ns(figures.on_ns)
         );
     }
+
+    /// The lane, messages of each connection in flight, and shards.
+    const ROWS: [(&str, usize, u16); 5] = [
+        ("hot", 1, 1),
+        ("hot", 16, 1),
+        ("ext", 1, 1),
+        ("ext", 16, 1),
+        // Tenants and users share buckets between threads there.
+        ("hot", 16, 2),
+    ];
 
     const RUNTIMES: [Runtime; 2] = [Runtime::Portable, Runtime::Glommio];
 }

@@ -22,10 +22,12 @@ use crate::measured::{TENANT, application, everything, frame};
 /// What is measured.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The program that serves when it is told [`SERVE`], the runtime's name, and `on` or `off`.
+    /// The program that serves when it is told [`SERVE`], the runtime's name, how many shards, and `on` or `off`.
     pub program: PathBuf,
     /// What drives the servers.
     pub runtime: Runtime,
+    /// Shards of each server; all of them on one processor.
+    pub shards: u16,
     /// Whether clients speak on the hot lane or the other.
     pub hot: bool,
     /// Connections, two of a user.
@@ -58,9 +60,9 @@ pub const SERVE: &str = "--serve";
 ///
 /// # Errors
 /// The server does not start.
-pub fn serve(runtime: Runtime, on: bool) -> Result<()> {
+pub fn serve(runtime: Runtime, shards: u16, on: bool) -> Result<()> {
     let mut app = application(on.then(everything));
-    app.bind("127.0.0.1:0").runtime(runtime).shards(1);
+    app.bind("127.0.0.1:0").runtime(runtime).shards(shards);
     app.options(|options| options.auth = Some(Auth::None));
     let running = app.start()?;
     if let Some(address) = running.local_addr() {
@@ -124,6 +126,7 @@ impl Side {
         let words = [
             SERVE.to_owned(),
             plan.runtime.to_string(),
+            plan.shards.to_string(),
             if on { "on" } else { "off" }.to_owned(),
         ];
         let place = Place {
