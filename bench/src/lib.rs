@@ -23,6 +23,9 @@ pub mod report;
 #[cfg(target_os = "linux")]
 pub mod hostile;
 
+#[cfg(target_os = "linux")]
+pub mod policed;
+
 pub mod crowd;
 pub mod draws;
 pub mod measured;

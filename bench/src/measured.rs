@@ -29,18 +29,11 @@ impl Measured {
     /// # Errors
     /// When the application cannot be built.
     pub fn new(on: bool, hot: bool) -> Result<Self> {
-        let mut tenant = TenantOptions::new("acme");
-        if on {
-            tenant.policy = everything();
-        }
-        let mut app = App::new();
-        app.lanes("/lanes")
-            .system(Update, |cx: &mut Context<'_>| {
-                for message in cx.messages() {
-                    cx.send(Audience::One(message.session), message.payload.clone());
-                }
-            })
-            .options(|options| options.tenants = vec![tenant]);
+        let policy = match on {
+            true => everything(),
+            false => Policy::default(),
+        };
+        let mut app = application(Some(policy));
         let recipe = app.build()?;
         let commons = Commons::new(&recipe, 1)?;
         let mut hub = Hub::new(ShardId(0), recipe, commons)?;
@@ -105,8 +98,26 @@ impl Measured {
     }
 }
 
+/// Every message back to its sender, on lanes; with a policy for the one tenant that there is then by name.
+pub(crate) fn application(policy: Option<Policy>) -> App {
+    let mut app = App::new();
+    app.lanes("/lanes").system(Update, |cx: &mut Context<'_>| {
+        for message in cx.messages() {
+            cx.send(Audience::One(message.session), message.payload.clone());
+        }
+    });
+    if let Some(policy) = policy {
+        let tenant = TenantOptions {
+            policy,
+            ..TenantOptions::new(TENANT)
+        };
+        app.options(|options| options.tenants = vec![tenant]);
+    }
+    app
+}
+
 /// 64 bytes for the application, framed.
-fn frame(hot: bool) -> Vec<u8> {
+pub(crate) fn frame(hot: bool) -> Vec<u8> {
     let (kind, message) = match hot {
         true => {
             let mut message = Vec::new();
@@ -127,16 +138,16 @@ fn frame(hot: bool) -> Vec<u8> {
     masked_frame(kind, &message, [1, 2, 3, 4]).to_vec()
 }
 
-/// A policy that asks everything of a message that can be asked, and refuses none of this client's.
-fn everything() -> Policy {
+/// A policy that asks everything of a message that can be asked, and refuses none of these clients'.
+pub(crate) fn everything() -> Policy {
     let list = |entries: &[&str]| Some(entries.iter().map(|&one| one.to_owned()).collect());
     let scopes = [RateScope::Connection, RateScope::User, RateScope::Tenant];
     let rates = scopes.into_iter().flat_map(|scope| {
         [RateUnit::Messages, RateUnit::Bytes].map(|unit| RateLimit {
             scope,
             unit,
-            per_second: 100_000,
-            burst: 100_000,
+            per_second: PER_SECOND,
+            burst: PER_SECOND,
             action: RateAction::Drop,
         })
     });
@@ -147,3 +158,9 @@ fn everything() -> Policy {
         ..Policy::default()
     }
 }
+
+/// The name of the tenant.
+pub(crate) const TENANT: &str = "acme";
+
+/// More than comes.
+const PER_SECOND: u32 = 1_000_000_000;

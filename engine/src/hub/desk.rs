@@ -72,6 +72,8 @@ pub(crate) struct Desk {
     pub(crate) recipe: Arc<AppRecipe>,
     /// What clients may do.
     pub(crate) rules: Arc<Rules>,
+    /// Whose message is taken now, and of which tenant it is.
+    pub(crate) speaker: Option<(SessionId, TenantIndex)>,
     pub(crate) memberships: Memberships,
     /// What services count.
     pub(crate) room_totals: BTreeMap<&'static str, u64>,
@@ -111,6 +113,7 @@ impl Desk {
             environments: Environments::default(),
             recipe: Arc::clone(recipe),
             rules: commons.policies.rules(),
+            speaker: None,
             memberships: Memberships::default(),
             room_totals: BTreeMap::new(),
             spoken_of: 0,

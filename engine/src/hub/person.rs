@@ -14,6 +14,7 @@ use worldshard_transport::{MessageKind, Refusal, close_code, data_frame};
 use crate::app::Framing;
 use crate::hub::desk::Desk;
 use crate::hub::detached::NO_SESSION;
+use crate::hub::session::Session;
 use crate::hub::token::Token;
 use crate::hub::{Hub, Opening};
 use crate::identity::{Environment, Identity, TooManySessions, TraceId, Unproven};
@@ -208,9 +209,12 @@ impl Desk {
         if !self.rules.named {
             return 0;
         }
-        let entry = self.sessions.get(&session);
-        let identity = entry.and_then(|entry| entry.identity.as_deref());
-        identity.map_or(0, |one| one.tenant)
+        if let Some((speaker, tenant)) = self.speaker
+            && speaker == session
+        {
+            return tenant;
+        }
+        self.sessions.get(&session).map_or(0, Session::tenant)
     }
 
     /// The same, by its name.

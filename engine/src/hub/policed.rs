@@ -49,6 +49,11 @@ impl Hub {
         let user = desk.identity(session).and_then(|one| one.user.as_ref());
         let whose = (desk.tenant(session), user);
         let meter = desk.commons.policies.meter(&desk.rules, whose, before, now);
+        let meter = match desk.commons.shard_count() {
+            // Buckets are found for sessions, and all of them are here.
+            1 => meter.map(Meter::on_the_only_thread),
+            _ => meter,
+        };
         let of_server = self.recipe.options.limits.message_bytes_max;
         (meter, desk.rules_of(session).message_bytes_max(of_server))
     }
@@ -89,7 +94,7 @@ impl Hub {
         bytes: &[u8],
         judge: Judge<'_>,
     ) -> Judged {
-        let Some(framing) = self.desk.framing_if_open(session) else {
+        let Some(framing) = self.desk.let_speak(session) else {
             return Judged::Done;
         };
         let judged = match (framing, kind) {
@@ -97,6 +102,7 @@ impl Hub {
             (Framing::Lanes, MessageKind::Text) => self.ext(session, bytes, judge),
             (Framing::Raw, _) => self.raw(session, kind, bytes, judge),
         };
+        self.desk.speaker = None;
         if judged == Judged::Done {
             let is_text = kind == MessageKind::Text;
             self.desk.stats.hear(framing, is_text, bytes.len());
@@ -127,6 +133,24 @@ impl Desk {
     /// The rules for a session.
     pub(crate) fn rules_of(&self, session: SessionId) -> &Tenant {
         self.rules.tenant(self.tenant(session))
+    }
+
+    /// A message of a session is taken from now on, if it is open: what it speaks. Whose it is, is not looked up again for it.
+    fn let_speak(&mut self, session: SessionId) -> Option<Framing> {
+        let entry = self.sessions.get(&session)?;
+        if !entry.is_open() {
+            return None;
+        }
+        if self.rules.named {
+            self.speaker = Some((session, entry.tenant()));
+        }
+        Some(entry.framing)
+    }
+
+    /// Whether a session may speak on the hot lane only as a member of a room.
+    pub(crate) fn needs_room(&self, session: SessionId) -> bool {
+        // Nobody's rules are looked up where it is the same for all.
+        self.rules.some_need_rooms && self.rules_of(session).policy.hot_requires_active_room
     }
 
     /// Does what a verdict asks for. On raw paths, which are no lane, nothing is said: a text there is the application's.
@@ -241,8 +265,7 @@ impl Desk {
 
     /// What is said to the echo or to the application on the hot lane may need a room.
     pub(crate) fn may_say_outside_rooms(&self, session: SessionId) -> Result<(), WireError> {
-        let needs_room = self.rules_of(session).policy.hot_requires_active_room;
-        match needs_room && self.memberships.rooms(session).next().is_none() {
+        match self.needs_room(session) && self.memberships.rooms(session).next().is_none() {
             true => Err(not_allowed(
                 "room: none is joined, and this is for members".to_owned(),
             )),

@@ -174,8 +174,7 @@ impl Hub {
     /// Whether a message on the hot lane needs a room.
     fn is_for_members(&self, session: SessionId, payload: &Payload) -> bool {
         let is_raw = || self.desk.framing_if_open(session) == Some(Framing::Raw);
-        let needs_room = || self.desk.rules_of(session).policy.hot_requires_active_room;
-        lane_of(payload) == Lane::Hot && needs_room() && !is_raw()
+        lane_of(payload) == Lane::Hot && self.desk.needs_room(session) && !is_raw()
     }
 
     /// The room that a message is for, if it is for one.

@@ -14,7 +14,7 @@ use crate::app::Framing;
 use crate::hub::convoy::Place;
 use crate::identity::{Identity, TraceId};
 use crate::letter::DeltaFrame;
-use crate::policy;
+use crate::policy::{self, TenantIndex};
 use crate::unsent::UnsentCause;
 
 /// One session. It outlives its connection until the world has let go of its viewpoint.
@@ -159,6 +159,11 @@ enum OverviewPart {
 }
 
 impl Session {
+    /// Whose of those who share the server it is.
+    pub(crate) fn tenant(&self) -> TenantIndex {
+        self.identity.as_deref().map_or(0, |one| one.tenant)
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.connection, Connection::Open)
     }

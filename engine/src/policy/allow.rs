@@ -1,5 +1,7 @@
 //! What clients may say, compiled: a bitmap for the hot lane, sorted names for the ext lane. Looks things up, and decides
 //! nothing else.
+//!
+//! Both are asked about every message, so names are found by numbers: see [`Key`].
 
 use worldshard_protocol::app::SYS_SVC_NAME;
 use worldshard_protocol::ext::EXT_NAME_BYTES_MAX;
@@ -7,17 +9,26 @@ use worldshard_protocol::ext::EXT_NAME_BYTES_MAX;
 /// The services and types of the ext lane that clients may say.
 #[derive(Clone, Debug)]
 pub(crate) struct ExtAllowed {
-    /// Ascending by service, each once.
-    services: Vec<(Box<str>, Types)>,
+    services: Names<Types>,
 }
 
 /// Which types of a service.
 #[derive(Clone, Debug)]
 enum Types {
     All,
-    /// Ascending.
-    Only(Vec<Box<str>>),
+    Only(Names<()>),
 }
+
+/// What is known by names.
+#[derive(Clone, Debug)]
+struct Names<T> {
+    /// Ascending by key and then by name, each name once.
+    entries: Vec<(Key, Box<str>, T)>,
+}
+
+/// The length of a name and its first seven bytes. Of names that are no longer, no two have the same.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Key(u64);
 
 /// The services and opcodes of the hot lane that clients may say: one bit for each pair of them.
 #[derive(Clone, Debug)]
@@ -31,7 +42,7 @@ impl ExtAllowed {
     /// # Errors
     /// Names the entry that is malformed.
     pub(crate) fn compile(entries: &[String]) -> Result<Self, String> {
-        let mut services: Vec<(Box<str>, Types)> = Vec::new();
+        let mut services = Names::new();
         for entry in entries {
             let malformed = || {
                 format!(
@@ -44,21 +55,12 @@ impl ExtAllowed {
             if !is_name(svc) || (kind != ALL && !is_name(kind)) {
                 return Err(malformed());
             }
-            let at = match services.binary_search_by(|(name, _)| (**name).cmp(svc)) {
-                Ok(at) => at,
-                Err(at) => {
-                    services.insert(at, (svc.into(), Types::Only(Vec::new())));
-                    at
-                }
-            };
-            let types = &mut services[at].1;
+            let types = services.entry(svc, || Types::Only(Names::new()));
             match types {
                 _ if kind == ALL => *types = Types::All,
                 Types::All => {}
                 Types::Only(only) => {
-                    if let Err(at) = only.binary_search_by(|name| (**name).cmp(kind)) {
-                        only.insert(at, kind.into());
-                    }
+                    only.entry(kind, || ());
                 }
             }
         }
@@ -70,13 +72,69 @@ impl ExtAllowed {
         if svc == SYS_SVC_NAME {
             return true;
         }
-        let place = self
-            .services
-            .binary_search_by(|(name, _)| (**name).cmp(svc));
-        place.is_ok_and(|at| match &self.services[at].1 {
+        self.services.find(svc).is_some_and(|types| match types {
             Types::All => true,
-            Types::Only(only) => only.binary_search_by(|name| (**name).cmp(kind)).is_ok(),
+            Types::Only(only) => only.find(kind).is_some(),
         })
+    }
+}
+
+impl<T> Names<T> {
+    fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+        }
+    }
+
+    /// What is known by this name, which from now on is known.
+    fn entry(&mut self, name: &str, new: impl FnOnce() -> T) -> &mut T {
+        let key = Key::of(name);
+        let place = self
+            .entries
+            .binary_search_by(|(one, other, _)| (*one, &**other).cmp(&(key, name)));
+        let at = place.unwrap_or_else(|at| {
+            self.entries.insert(at, (key, name.into(), new()));
+            at
+        });
+        &mut self.entries[at].2
+    }
+
+    fn find(&self, name: &str) -> Option<&T> {
+        let key = Key::of(name);
+        let first = self.entries.partition_point(|(one, ..)| *one < key);
+        let alike = self.entries[first..]
+            .iter()
+            .take_while(|(one, ..)| *one == key);
+        let mut alike = alike.filter(|(_, one, _)| key.is_whole() || **one == *name);
+        alike.next().map(|(.., value)| value)
+    }
+}
+
+impl Key {
+    #[inline]
+    fn of(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        let length = (bytes.len() as u64).min(LENGTH_MAX) << 56;
+        let first = match *bytes {
+            [a, b, c, d, e, f, g, ..] => u64::from_le_bytes([a, b, c, d, e, f, g, 0]),
+            [a, b, c, d, ref rest @ ..] => {
+                let last = rest
+                    .iter()
+                    .rev()
+                    .fold(0, |all, &one| all << 8 | u64::from(one));
+                u64::from(u32::from_le_bytes([a, b, c, d])) | last << 32
+            }
+            [a, b, c] => u64::from_le_bytes([a, b, c, 0, 0, 0, 0, 0]),
+            [a, b] => u64::from_le_bytes([a, b, 0, 0, 0, 0, 0, 0]),
+            [a] => u64::from(a),
+            [] => 0,
+        };
+        Self(length | first)
+    }
+
+    /// Whether a name is known by it alone.
+    fn is_whole(self) -> bool {
+        self.0 >> 56 <= 7
     }
 }
 
@@ -114,6 +172,9 @@ fn number(text: &str) -> Option<u8> {
     let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     is_digits.then(|| text.parse().ok())?
 }
+
+/// Longer names are told apart by themselves.
+const LENGTH_MAX: u64 = 0xff;
 
 /// All types or opcodes of a service.
 const ALL: &str = "*";

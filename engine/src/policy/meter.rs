@@ -1,7 +1,7 @@
 //! How much one connection may still say: its buckets, of its own and shared, and what becomes of what is too much.
 //!
 //! Sans-IO: the time comes in. No clock, no lock, no look-up for a message: one number a bucket, changed by one exchange
-//! where others share it.
+//! where other threads share it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +27,8 @@ pub(crate) struct Rate {
     pub(crate) limit: RateLimit,
     /// What one unit takes, in moments and 2^-20 of them.
     unit_cost: u64,
+    /// The same in whole moments, rounded down: what a message takes where messages are counted.
+    message_cost: u64,
     /// How far ahead of the time a bucket may be: what a burst takes.
     ahead_max: u64,
 }
@@ -42,6 +44,8 @@ enum Bucket {
 #[derive(Debug)]
 pub(crate) struct Meter {
     buckets: Vec<(Rate, Bucket)>,
+    /// All who share its buckets are on this thread.
+    is_alone: bool,
     /// When something was last too much that the client is told of.
     refused: Option<Moment>,
     /// The same of what it is told nothing of, on the hot lane of a tenant that wants it so.
@@ -98,8 +102,10 @@ impl Rate {
         let mut rate = Self {
             limit: *limit,
             unit_cost: u64::try_from(unit_cost).unwrap_or(u64::MAX),
+            message_cost: 0,
             ahead_max: 0,
         };
+        rate.message_cost = rate.cost(1);
         rate.ahead_max = rate.cost(limit.burst.max(1) as usize);
         rate
     }
@@ -118,6 +124,18 @@ impl Rate {
         u64::try_from(cost).unwrap_or(u64::MAX)
     }
 
+    /// What a message of so many bytes takes; none when it is more than may ever pass.
+    #[inline]
+    fn price(&self, bytes: usize) -> Option<u64> {
+        match self.limit.unit {
+            RateUnit::Messages => Some(self.message_cost),
+            RateUnit::Bytes => {
+                let fits = bytes <= self.limit.burst.max(1) as usize;
+                fits.then(|| self.cost(bytes))
+            }
+        }
+    }
+
     fn units(&self, bytes: usize) -> usize {
         match self.limit.unit {
             RateUnit::Messages => 1,
@@ -130,15 +148,35 @@ impl Rate {
     }
 }
 
+/// What a bucket is after so much was taken from it at `now`; none when it has not so much.
+#[inline]
+fn taken(full: u64, now: Moment, cost: u64, ahead_max: u64) -> Option<u64> {
+    let next = full.max(now.0).saturating_add(cost);
+    (next - now.0 <= ahead_max).then_some(next)
+}
+
 impl Bucket {
+    /// Takes so much, if the bucket has it at `now`; says whether it had. Where no other thread has it, `is_alone`, nothing is
+    /// exchanged: that would cost as much as all the rest.
+    #[inline]
+    fn pays(&mut self, now: Moment, cost: u64, ahead_max: u64, is_alone: bool) -> bool {
+        let taken = |full| taken(full, now, cost, ahead_max);
+        match self {
+            Self::Own(full) => taken(*full).map(|next| *full = next).is_some(),
+            Self::Shared(full) if is_alone => taken(full.load(Ordering::Relaxed))
+                .map(|next| full.store(next, Ordering::Relaxed))
+                .is_some(),
+            Self::Shared(full) => full
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken)
+                .is_ok(),
+        }
+    }
+
     /// Takes so much, if the bucket has it at `now`. Who `reserves` takes it in any case, and is told from when on it is
     /// there: those who wait are served in the order in which they came.
     fn take(&mut self, now: Moment, cost: u64, ahead_max: u64, reserves: bool) -> Option<Moment> {
-        let taken = |full: u64| {
-            let next = full.max(now.0).saturating_add(cost);
-            let is_there = next - now.0 <= ahead_max;
-            (is_there || reserves).then_some(next)
-        };
+        let ahead_max_taken = if reserves { u64::MAX } else { ahead_max };
+        let taken = |full| taken(full, now, cost, ahead_max_taken);
         let next = match self {
             Self::Own(full) => {
                 *full = taken(*full)?;
@@ -193,6 +231,7 @@ impl Meter {
         buckets.sort_by_key(|(rate, bucket)| (rate.waits(), matches!(bucket, Bucket::Shared(_))));
         (!buckets.is_empty()).then_some(Self {
             buckets,
+            is_alone: false,
             refused,
             unsaid,
             hot_is_silent: false,
@@ -207,25 +246,52 @@ impl Meter {
         }
     }
 
+    /// The same, where all connections that may share its buckets are on the thread that asks it.
+    pub(crate) fn on_the_only_thread(self) -> Self {
+        let is_alone = true;
+        Self { is_alone, ..self }
+    }
+
     /// Judges a message of so many bytes. What is not heard takes nothing.
+    ///
+    /// Asked about every message, of which nearly all pass: what becomes of the others is looked for apart.
+    #[inline]
     pub(crate) fn take(&mut self, now: Moment, bytes: usize) -> Verdict {
         self.judge(now, bytes, false)
     }
 
     /// The same for one of the hot lane. Where it is silent, the client has not been told by it that it is too fast.
+    #[inline]
     pub(crate) fn take_hot(&mut self, now: Moment, bytes: usize) -> Verdict {
         self.judge(now, bytes, self.hot_is_silent)
     }
 
+    #[inline]
     fn judge(&mut self, now: Moment, bytes: usize, is_silent: bool) -> Verdict {
+        for (at, (rate, bucket)) in self.buckets.iter_mut().enumerate() {
+            let pays = |cost| bucket.pays(now, cost, rate.ahead_max, self.is_alone);
+            if !rate.price(bytes).is_some_and(pays) {
+                return self.take_too_much(at, now, bytes, is_silent);
+            }
+        }
+        Verdict::Pass
+    }
+
+    /// Judges a message that the bucket at `first` has not enough for; those before it were paid.
+    #[cold]
+    fn take_too_much(
+        &mut self,
+        first: usize,
+        now: Moment,
+        bytes: usize,
+        is_silent: bool,
+    ) -> Verdict {
         let mut until = now;
-        for at in 0..self.buckets.len() {
+        for at in first..self.buckets.len() {
             let (rate, bucket) = &mut self.buckets[at];
-            let (units, burst) = (rate.units(bytes), rate.limit.burst);
-            let cost = rate.cost(units);
-            let fits = units <= burst.max(1) as usize;
-            let taken = fits.then(|| bucket.take(now, cost, rate.ahead_max, rate.waits()));
-            match (taken.flatten(), rate.limit.action) {
+            let (price, burst) = (rate.price(bytes), rate.limit.burst);
+            let taken = price.and_then(|cost| bucket.take(now, cost, rate.ahead_max, rate.waits()));
+            match (taken, rate.limit.action) {
                 (Some(moment), RateAction::Throttle(at_least)) if moment > now => {
                     until = until.max(moment).max(now.after(at_least));
                 }
@@ -234,7 +300,7 @@ impl Meter {
                     self.give_back(at, bytes);
                     return match action {
                         RateAction::Disconnect => Verdict::Close,
-                        RateAction::Drop | RateAction::Throttle(_) if !fits => {
+                        RateAction::Drop | RateAction::Throttle(_) if price.is_none() => {
                             Verdict::TooLarge { burst }
                         }
                         RateAction::Drop | RateAction::Throttle(_) => Verdict::Drop {

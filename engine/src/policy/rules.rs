@@ -40,6 +40,8 @@ pub(crate) struct Rules {
     pub(crate) tenants: Vec<Tenant>,
     /// Whether clients must name their tenant.
     pub(crate) named: bool,
+    /// Whether anybody's hot lane is for sessions in a room only.
+    pub(crate) some_need_rooms: bool,
     pub(crate) handshakes: Option<HandshakeLimit>,
 }
 
@@ -236,6 +238,9 @@ impl Rules {
         Ok(Self {
             tenants: tenants.iter().map(Tenant::of).collect::<Result<_>>()?,
             named: !options.tenants.is_empty(),
+            some_need_rooms: tenants
+                .iter()
+                .any(|one| one.policy.hot_requires_active_room),
             handshakes: options.handshakes,
         })
     }

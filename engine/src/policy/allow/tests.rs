@@ -75,3 +75,28 @@ fn malformed_hot_entries_are_named() {
         );
     }
 }
+
+#[test]
+fn names_of_every_length_are_told_apart() {
+    let alphabet = "abcdefghijklmnopqrstuvwxyz";
+    let names: Vec<String> = (1..=EXT_NAME_BYTES_MAX)
+        .map(|length| alphabet.chars().cycle().take(length).collect())
+        .collect();
+    // Of each length one is named; others differ from it in one byte, wherever that is.
+    let entries: Vec<String> = names.iter().map(|name| format!("{name}:{name}")).collect();
+    let list = ExtAllowed::compile(&entries).unwrap();
+    for name in &names {
+        assert!(list.allows(name, name), "{name}");
+        for at in 0..name.len() {
+            let mut other = name.clone();
+            other.replace_range(at..=at, "_");
+            assert!(!list.allows(&other, name), "{other} {name}");
+            assert!(!list.allows(name, &other), "{name} {other}");
+        }
+        let longer = format!("{name}\0");
+        assert!(!list.allows(name, &longer) && !list.allows(&longer, name));
+    }
+    assert!(!list.allows("", "") && !list.allows("a", "") && !list.allows("", "a"));
+    let longest = "s".repeat(1 << 16);
+    assert!(!list.allows(&longest, &longest));
+}

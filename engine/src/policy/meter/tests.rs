@@ -201,3 +201,33 @@ fn buckets_keep_their_level_when_the_limit_stays() {
     let mut after = Meter::new(&[Rate::of(&other)], Some(after), |_| None).unwrap();
     assert_eq!(after.take(now, 1), Verdict::Pass);
 }
+
+#[test]
+fn buckets_that_one_thread_shares_are_as_exact_as_those_of_many() {
+    let mut one = limit(RateUnit::Messages, 10, 100, RateAction::Drop);
+    one.scope = RateScope::Tenant;
+    let rates = [Rate::of(&one)];
+    let passed = |alone: bool| {
+        let full = Arc::new(AtomicU64::new(0));
+        let meter = || {
+            let meter = Meter::new(&rates, None, |_| Some(Arc::clone(&full))).unwrap();
+            if alone {
+                meter.on_the_only_thread()
+            } else {
+                meter
+            }
+        };
+        let mut meters = [meter(), meter(), meter()];
+        let moments = (0..3_000).map(|nth| micros(1_000_000 + nth * 1_000));
+        let passed = moments.enumerate().map(|(nth, now)| {
+            let verdict = meters[nth % 3].take(now, 1);
+            (verdict, full.load(Ordering::Relaxed))
+        });
+        passed.collect::<Vec<_>>()
+    };
+    let alone = passed(true);
+    assert_eq!(alone, passed(false));
+    let heard = alone.iter().filter(|(one, _)| *one == Verdict::Pass);
+    // The burst, and ten in each of the three seconds.
+    assert!((129..=131).contains(&heard.count()));
+}

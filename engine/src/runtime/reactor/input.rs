@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use bytes::{Buf as _, Bytes};
 use worldshard_transport::{
-    Event, Failure, MessageKind, Refusal, RequestHead, Response, close_code, parse_head,
-    pong_frame, upgrade_speaking,
+    Event, Failure, MessageKind, Reader, Refusal, RequestHead, Response, Step, close_code,
+    parse_head, pong_frame, upgrade_speaking,
 };
 
 use super::connection::Phase;
@@ -390,12 +390,10 @@ impl Reactor {
             Phase::Head { .. } | Phase::Closing { .. } => return Heard::Nothing,
         };
         let len = input.len();
-        let step = match reader.read_at_most(input, &mut budget.frames) {
-            Ok(step) => step,
+        let (consumed, event) = match budget.read(reader, input) {
+            Ok(step) => (step.consumed, step.event),
             Err(failure) => return Heard::Failure(failure),
         };
-        let consumed = step.consumed;
-        budget.spend_on(step.event);
         let mut meter = connection.meter.as_deref_mut();
         let mut judge = |bytes, is_hot| match (&mut meter, is_hot) {
             (Some(meter), false) => meter.take(now, bytes),
@@ -407,7 +405,7 @@ impl Reactor {
             spoken: &mut self.spoken,
             unheard: &mut self.unheard,
         };
-        match (step.event, session) {
+        match (event, session) {
             (None, _) if consumed < len => Heard::Event(consumed),
             (None, _) => Heard::Nothing,
             (Some(Event::Close { code, .. }), _) => Heard::Close(code),
@@ -459,11 +457,17 @@ struct Budget {
 }
 
 impl Budget {
-    /// Frames are counted by the reader.
-    fn spend_on(&mut self, event: Option<Event<'_>>) {
-        if let Some(Event::Ping(_) | Event::Pong(_)) = event {
+    /// Reads up to the next event, and takes off what it says.
+    fn read<'a>(
+        &mut self,
+        reader: &'a mut Reader,
+        input: &'a mut [u8],
+    ) -> Result<Step<'a>, Failure> {
+        let step = reader.read_at_most(input, &mut self.frames)?;
+        if let Some(Event::Ping(_) | Event::Pong(_)) = step.event {
             self.controls -= 1;
         }
+        Ok(step)
     }
 
     fn is_spent(&self) -> bool {
