@@ -9,6 +9,7 @@ use worldshard::policy::{HandshakeLimit, TenantOptions};
 use worldshard::prelude::*;
 use worldshard_transport::MessageKind;
 
+use crate::child::{Child, serve_if_child};
 use crate::socket::{Client, echo_app, end, get, http, now, on_each_runtime, serve};
 use crate::tls::{Authority, connect as connect_tls};
 use crate::upgrade::{Answer, ask, tcp_from};
@@ -147,6 +148,60 @@ fn only_a_proxy_that_is_believed_says_for_whom_it_connects() {
         end(running);
     });
 }
+
+#[test]
+fn handshakes_of_ever_more_addresses_take_no_more_memory_than_a_thousand_of_them() {
+    serve_if_child(|runtime| {
+        let mut app = echo_app(runtime, 2);
+        app.options(|options| {
+            options.handshakes = Some(limit());
+            options.proxies = vec!["127.0.0.9".parse().unwrap()];
+        });
+        app
+    });
+    let full = std::env::var("WORLDSHARD_FULL").is_ok_and(|full| full == "1");
+    let many: u32 = if full { 300_000 } else { 20_000 };
+    on_each_runtime(|runtime| {
+        let name = "net_handshakes::handshakes_of_ever_more_addresses_take_no_more_memory_than_a_thousand_of_them";
+        let child = Child::start(name, runtime, 1024);
+        // Half of them come by a proxy.
+        let come = |number: u32| {
+            let [_, high, middle, low] = number.to_be_bytes();
+            let (source, forwarded) = match number % 2 {
+                0 => (format!("127.{}.{middle}.{low}", 1 + high), String::new()),
+                _ => (
+                    "127.0.0.9".to_owned(),
+                    format!("X-Forwarded-For: 10.{high}.{middle}.{low}\r\n"),
+                ),
+            };
+            let mut stream = tcp_from(&source, child.address);
+            // No port waits for late packets.
+            let reset = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            reset.unwrap();
+            let answer = ask(&mut stream, "/ws", &forwarded);
+            assert_eq!(answer.status, 101, "{source} {forwarded}");
+        };
+        let resident_kib = || {
+            let status = std::fs::read_to_string(child.proc("status")).unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            let kib = line.unwrap().trim().strip_suffix(" kB").unwrap();
+            kib.parse::<u64>().unwrap()
+        };
+        (0..KNOWN_BEFORE).for_each(come);
+        let before = resident_kib();
+        (KNOWN_BEFORE..KNOWN_BEFORE + many).for_each(come);
+        let after = resident_kib();
+        println!("{runtime}: {before} KiB, and {after} KiB {many} addresses later");
+        assert!(after <= before + GROWTH_KIB_MAX, "{before} to {after} KiB");
+        child.end();
+    });
+}
+
+/// More than are remembered, so that what grows at first has grown.
+const KNOWN_BEFORE: u32 = 3000;
+
+/// Each of 20 000 addresses would take 150 bytes if none were forgotten: three times as much.
+const GROWTH_KIB_MAX: u64 = 1024;
 
 #[test]
 fn an_address_that_is_too_fast_does_not_begin_a_handshake_of_tls() {
