@@ -87,6 +87,7 @@ mod net_reopened;
 mod net_requests;
 mod net_resume;
 mod net_rooms;
+mod net_stalled_member;
 mod net_subscribe;
 mod net_tenants;
 mod net_tls;
