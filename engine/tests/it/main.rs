@@ -89,6 +89,7 @@ mod net_requests;
 mod net_resume;
 mod net_rooms;
 mod net_silent;
+mod net_stalled_member;
 mod net_subscribe;
 mod net_tenants;
 mod net_tls;
