@@ -78,11 +78,7 @@ impl Hub {
         let now = Moment::at(since_start);
         let framing = self.desk.framing_if_open(session);
         let is_hot = framing == Some(Framing::Lanes) && kind == MessageKind::Binary;
-        let mut judge = || match (&mut meter.0, is_hot) {
-            (Some(meter), false) => meter.take(now, bytes.len()),
-            (Some(meter), true) => meter.take_hot(now, bytes.len()),
-            (None, _) => Verdict::Pass,
-        };
+        let mut judge = || Meter::verdict(meter.0.as_mut(), now, bytes.len(), is_hot);
         self.judged_message(session, kind, bytes, &mut judge);
     }
 

@@ -256,14 +256,29 @@ impl Meter {
     ///
     /// Asked about every message, of which nearly all pass: what becomes of the others is looked for apart.
     #[inline]
-    pub(crate) fn take(&mut self, now: Moment, bytes: usize) -> Verdict {
+    fn take(&mut self, now: Moment, bytes: usize) -> Verdict {
         self.judge(now, bytes, false)
     }
 
     /// The same for one of the hot lane. Where it is silent, the client has not been told by it that it is too fast.
     #[inline]
-    pub(crate) fn take_hot(&mut self, now: Moment, bytes: usize) -> Verdict {
+    fn take_hot(&mut self, now: Moment, bytes: usize) -> Verdict {
         self.judge(now, bytes, self.hot_is_silent)
+    }
+
+    /// What is judged of a message of a connection that may have a meter.
+    #[inline]
+    pub(crate) fn verdict(
+        meter: Option<&mut Self>,
+        now: Moment,
+        bytes: usize,
+        is_hot: bool,
+    ) -> Verdict {
+        match (meter, is_hot) {
+            (Some(meter), false) => meter.take(now, bytes),
+            (Some(meter), true) => meter.take_hot(now, bytes),
+            (None, _) => Verdict::Pass,
+        }
     }
 
     #[inline]

@@ -17,7 +17,7 @@ use crate::app::Framing;
 use crate::hub::{Heard as Control, Hub};
 use crate::identity::{answered_protocol, check_version};
 use crate::message::CloseReason;
-use crate::policy::{Moment, Verdict};
+use crate::policy::{Meter, Moment};
 use crate::runtime::process::{Adopt, Mail};
 use crate::runtime::{site, socket};
 
@@ -395,11 +395,7 @@ impl Reactor {
             Err(failure) => return Heard::Failure(failure),
         };
         let mut meter = connection.meter.as_deref_mut();
-        let mut judge = |bytes, is_hot| match (&mut meter, is_hot) {
-            (Some(meter), false) => meter.take(now, bytes),
-            (Some(meter), true) => meter.take_hot(now, bytes),
-            (None, _) => Verdict::Pass,
-        };
+        let mut judge = |bytes, is_hot| Meter::verdict(meter.as_deref_mut(), now, bytes, is_hot);
         let ear = Ear {
             hub: &mut self.hub,
             spoken: &mut self.spoken,
