@@ -83,8 +83,6 @@ fn attack_only(attack: Attack, server: SocketAddr, length: Duration) -> Result<(
     if !server.ip().is_loopback() {
         return Err(Failure::usage("--against: only a server of this machine"));
     }
-    // The probe on the same processor goes first.
-    let _ = rustix::process::nice(19);
     let attacked = hostile::attack(attack, server, length);
     let attacked = attacked.map_err(|error| Failure::runtime(format!("attacking: {error}")))?;
     let line = serde_json::to_string(&attacked).expect("counts are plain JSON");

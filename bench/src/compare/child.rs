@@ -214,19 +214,22 @@ fn address_in(line: &str) -> Option<(SocketAddr, String)> {
     })
 }
 
-/// A process starts where the thread that starts it may run.
-fn on_processor<T>(processor: Option<usize>, start: impl FnOnce() -> T) -> Result<T, Ended> {
+/// Keeps this thread on one processor meanwhile, and there what it starts.
+pub(crate) fn on_processor<T>(
+    processor: Option<usize>,
+    work: impl FnOnce() -> T,
+) -> Result<T, Ended> {
     let Some(processor) = processor else {
-        return Ok(start());
+        return Ok(work());
     };
     let failed = |error| Ended::Failed(format!("pinning to processor {processor}: {error}"));
     let all = sched_getaffinity(None).map_err(failed)?;
     let mut one = CpuSet::new();
     one.set(processor);
     sched_setaffinity(None, &one).map_err(failed)?;
-    let started = start();
+    let done = work();
     sched_setaffinity(None, &all).map_err(failed)?;
-    Ok(started)
+    Ok(done)
 }
 
 /// The processors that this process may use.

@@ -6,6 +6,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 use worldshard_client::transport::{MessageKind, client_request, masked_frame, masked_ping};
 
 use crate::clock;
@@ -89,12 +93,13 @@ impl FromStr for Attack {
     }
 }
 
-/// Attacks a server for so long.
+/// Attacks a server for so long, from a thread that runs when no other wants its processor, from now on.
 ///
 /// # Errors
-/// The system lets this process not connect at all.
+/// The system lets this process not connect at all, or not give way.
 pub fn attack(attack: Attack, server: SocketAddr, length: Duration) -> io::Result<Attacked> {
     open_files::raise_to_the_most();
+    give_way()?;
     let mut horde = Horde {
         server,
         until: clock::now() + length,
@@ -351,6 +356,13 @@ impl Flooder {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Has the probe on the same processor go first at once. However nice, an attacker may end its slice before.
+fn give_way() -> io::Result<()> {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let given = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
+    given.map_err(io::Error::other)
 }
 
 /// Reads what there is; whether that was the end. A close is followed by it.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::attack::{Attack, Attacked};
 use super::probe::{Probe, Times};
 use crate::compare::Ended;
-use crate::compare::child::{Child, Place, usable_processors};
+use crate::compare::child::{Child, Place, on_processor, usable_processors};
 
 /// What is run.
 #[derive(Clone, Debug)]
@@ -76,6 +76,7 @@ pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Figures, Ended> {
         processor,
         ..Place::default()
     };
+    let (of_server, of_others) = processors.unzip();
     let serve = [
         "serve",
         "--log",
@@ -89,14 +90,15 @@ pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Figures, Ended> {
         "--runtime",
         &plan.runtime,
     ];
-    let place_of_server = place(processors.map(|(one, _)| one));
-    let mut server = Child::start(&plan.program, &serve, place_of_server)?;
+    let mut server = Child::start(&plan.program, &serve, place(of_server))?;
     let (address, _) = server.ready(stop)?;
     let pid = server.id();
     let mut probe = Probe::connect(address)?;
+    // Left to the system it may go where the server is, and wait there for a slice of its own.
+    let mut ask = |length| on_processor(of_others, || probe.ask(length));
     // A server's first messages make it take memory from the system.
-    probe.ask(WARMUP)?;
-    let quiet = probe.ask(plan.length / 3)?;
+    ask(WARMUP)??;
+    let quiet = ask(plan.length / 3)??;
     let before = memory(pid, "VmRSS:")?;
 
     let seconds = plan.length.as_secs_f64().to_string();
@@ -110,9 +112,8 @@ pub fn run(plan: &Plan, stop: &AtomicBool) -> Result<Figures, Ended> {
         "--seconds",
         &seconds,
     ];
-    let place_of_attacker = place(processors.map(|(_, other)| other));
-    let mut attacker = Child::start(&plan.program, &attack, place_of_attacker)?;
-    let attacked = probe.ask(plan.length)?;
+    let mut attacker = Child::start(&plan.program, &attack, place(of_others))?;
+    let attacked = ask(plan.length)??;
     let (status, said) = attacker.output(ENDS_WITHIN, stop)?;
     if !status.success() {
         return Err(Ended::Failed(format!("the attacker ended with {status}")));
