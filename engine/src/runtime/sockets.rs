@@ -364,8 +364,8 @@ const EVENTS_PER_LOOK: usize = 1024;
 /// Connections served between two turns, so that ticks and mail wait for no more than these.
 const SERVED_PER_TURN: usize = 64;
 
-/// Connections accepted between two turns, with the same reason.
-const ACCEPTED_PER_TURN: usize = 64;
+/// Connections accepted between two turns, with the same reason; one takes as long as some of those that are served.
+const ACCEPTED_PER_TURN: usize = 16;
 
 /// Bytes read at once from a connection, however many a turn may have: the buffer of a shard is no larger.
 const READ_BYTES_MAX: usize = 1024 * 1024;
