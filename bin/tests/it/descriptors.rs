@@ -1,5 +1,6 @@
 //! A server that runs out of descriptors: it refuses, serves whom it has, and recovers.
 
+use std::fs;
 use std::time::Duration;
 
 use worldshard_client::{Connection, Event, Framing};
@@ -7,7 +8,10 @@ use worldshard_client::{Connection, Event, Framing};
 use crate::prometheus::Scrape;
 use crate::server::{Server, WAIT, eventually, now, on_each_runtime};
 
-on_each_runtime!(accept_loop_dies_without_descriptors_it_refuses_and_recovers);
+on_each_runtime!(
+    accept_loop_dies_without_descriptors_it_refuses_and_recovers,
+    no_accept_waits_for_the_table_of_descriptors_to_grow,
+);
 
 /// A connection that echoes, or none.
 fn try_open(server: &Server) -> Option<Connection> {
@@ -55,6 +59,19 @@ fn accept_loop_dies_without_descriptors_it_refuses_and_recovers(runtime: &str) {
         let name = "worldshard_connections_refused_total";
         now.value(name, &[("reason", "no_descriptor")]) > 0.0
     });
+}
+
+/// A table that is as large as it will be before anybody comes, within the system's limit. One that grows has whoever opens a
+/// file wait for all processors.
+fn no_accept_waits_for_the_table_of_descriptors_to_grow(runtime: &str) {
+    for limit in [1024, 4096] {
+        let args = ["--app", "echo", "--shards", "1"];
+        let server = Server::start_limited(&format!("-n {limit}"), runtime, &args);
+        let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("FDSize:"));
+        let room: u32 = line.unwrap().trim().parse().unwrap();
+        assert!(room >= limit, "room for {room} descriptors of {limit}");
+    }
 }
 
 /// A refused connection may be left waiting: it counts as refused then.

@@ -51,6 +51,9 @@ pub(crate) fn start(listener: TcpListener, process: Arc<Process>) -> io::Result<
     let waker = Waker::new(poll.registry(), WAKE)?;
     // A wake that fails is made good by the next look, at most a second later.
     let bell = Arc::new(Bell::new(move || drop(waker.wake())));
+    let connections_max = process.recipe.options().limits.connections_max;
+    let descriptors = connections_max.saturating_add(BESIDE_CONNECTIONS);
+    socket::make_room_for_descriptors(&listener, descriptors);
     let door = Arc::new(Door::new(listener, Arc::clone(&bell)));
     let mut reserve = Vec::new();
     // Before the shard may accept: it can until none is left while the acceptor's thread has yet to run.
@@ -269,6 +272,9 @@ const WAKE: Token = Token(1);
 
 /// A record of TLS: the fatal alert `internal_error`.
 pub(super) const TLS_REFUSAL: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
+
+/// Descriptors that a process has for other things, or more.
+const BESIDE_CONNECTIONS: u32 = 256;
 
 /// Descriptors kept to refuse newcomers with. All taken by others: newcomers wait until one is free.
 const RESERVED: usize = 4;

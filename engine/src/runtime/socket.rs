@@ -63,6 +63,20 @@ pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
 }
 
+/// Has the system hold so many descriptors without its table growing. It grows by doubling, and in a process of several
+/// threads whoever makes it waits for all processors meanwhile: ten milliseconds in the midst of an accept.
+pub(crate) fn make_room_for_descriptors(any: &dyn AsFd, count: u32) {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let count = limit.map_or(u64::from(count), |limit| limit.min(u64::from(count)));
+    // The table stays as it is after the one that made it grow. Where it does not grow now it does later.
+    if let Some(last) = i32::try_from(count)
+        .ok()
+        .and_then(|count| count.checked_sub(1))
+    {
+        drop(rustix::io::fcntl_dupfd_cloexec(any.as_fd(), last));
+    }
+}
+
 /// Accepts a connection that blocks nobody and whose small messages leave at once; `WouldBlock` when nobody waits.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
