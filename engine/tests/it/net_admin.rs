@@ -13,7 +13,8 @@ use worldshard_transport::MessageKind;
 
 use crate::operators::{TOKEN, admin, ask, ask_json, ask_showing};
 use crate::socket::{
-    Client, Heard, PATIENCE, answer, echo_app, end, eventually, get, on_each_runtime, serve, tcp,
+    Client, Heard, PATIENCE, answer, echo_app, end, eventually, get, now, on_each_runtime, serve,
+    tcp,
 };
 
 #[derive(Default)]
@@ -281,6 +282,26 @@ fn heads_connections_and_time_are_bounded() {
         let count = |status: u16| answers.iter().filter(|one| **one == status).count();
         assert!(count(503) >= 4 && count(408) >= 1, "{answers:?}");
         assert_eq!(count(503) + count(408), 20, "{answers:?}");
+        eventually(PATIENCE, "there is room again", || {
+            get(operators, "/healthz").0 == 200
+        });
+        end(running);
+    });
+}
+
+#[test]
+fn who_is_refused_for_want_of_room_holds_nobody_up() {
+    on_each_runtime(|runtime| {
+        let (running, _) = serve(&mut app(runtime, 1));
+        let operators = running.admin_addr().unwrap();
+        // They say nothing and do not leave: 16 have their five seconds, the others no room.
+        let idle: Vec<_> = (0..60).map(|_| tcp(operators)).collect();
+        let since = now();
+        let (status, _) = ask_showing(operators, "GET", "/healthz", "");
+        let waited = since.elapsed();
+        assert_eq!(status, 503);
+        assert!(waited < Duration::from_secs(4), "{waited:?}");
+        drop(idle);
         eventually(PATIENCE, "there is room again", || {
             get(operators, "/healthz").0 == 200
         });
