@@ -96,11 +96,15 @@ fn inspected(what: &InspectWhat) -> String {
     match what {
         InspectWhat::Session { id } => format!("/v1/session?id={id}"),
         InspectWhat::Entity { id } => format!("/v1/entity?id={id}"),
-        InspectWhat::Room { name, kind: None } => format!("/v1/room?name={}", escape(name)),
-        InspectWhat::Room {
-            name,
-            kind: Some(kind),
-        } => format!("/v1/room?name={}&kind={}", escape(name), escape(kind)),
+        InspectWhat::Room { name, kind, tenant } => {
+            let mut target = format!("/v1/room?name={}", escape(name));
+            for (key, value) in [("kind", kind), ("tenant", tenant)] {
+                if let Some(value) = value {
+                    target.push_str(&format!("&{key}={}", escape(value)));
+                }
+            }
+            target
+        }
     }
 }
 

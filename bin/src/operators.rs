@@ -1,13 +1,14 @@
 //! Asks the listener of operators of a server: one request a connection. Never prints.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
+use worldshard::runtime::since_1970;
 
 use crate::failure::Failure;
 
@@ -97,18 +98,46 @@ impl Operators {
         let mut addresses = self.host.to_socket_addrs()?;
         let none = || std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
         let address = addresses.next().ok_or_else(none)?;
+        let until = since_1970() + PATIENCE;
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let (host, token) = (&self.host, &self.token);
         let request = format!(
             "{method} {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
         );
         stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        read(&mut stream, until)
     }
+}
+
+/// All that comes until the peer ends it, which it must in time.
+fn read(stream: &mut TcpStream, until: Duration) -> std::io::Result<String> {
+    let (mut answer, mut buffer) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        let left = until.saturating_sub(since_1970());
+        if left.is_zero() {
+            return Err(std::io::Error::other(format!("no answer in {PATIENCE:?}")));
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(len) => answer.extend_from_slice(&buffer[..len]),
+            // Its time is over, perhaps: the next round says so.
+            Err(error) if is_pause(error.kind()) => {}
+            Err(error) => return Err(error),
+        }
+        if answer.len() > ANSWER_BYTES_MAX {
+            return Err(std::io::Error::other("its answer has no end"));
+        }
+    }
+    String::from_utf8(answer).map_err(|_| std::io::Error::other("no HTTP is spoken there"))
+}
+
+fn is_pause(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut
+    )
 }
 
 /// A value of a query, with all that is special escaped.
@@ -129,3 +158,6 @@ const TOKEN_FILE_VARIABLE: &str = "WORLDSHARD_ADMIN_TOKEN_FILE";
 
 /// More than a server takes that waits for a shard which stands still.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// More than any server has to say at once.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
