@@ -61,12 +61,13 @@ impl Operators {
                 "--token-file: missing; the file that the server's --admin-token-file names",
             )
         })?;
-        let read = fs::read_to_string(&path);
-        let token = read
-            .map_err(|error| Failure::usage(format!("--token-file {}: {error}", path.display())))?;
+        let refused =
+            |why: String| Failure::usage(format!("--token-file {}: {why}", path.display()));
+        let bytes = fs::read(&path).map_err(|error| refused(error.to_string()))?;
+        let token = token_in(&bytes).map_err(|why| refused(why.to_owned()))?;
         Ok(Self {
             host: host.to_owned(),
-            token: token.trim_end_matches(['\r', '\n']).to_owned(),
+            token,
         })
     }
 
@@ -107,6 +108,23 @@ impl Operators {
         );
         stream.write_all(request.as_bytes())?;
         read(&mut stream, until)
+    }
+}
+
+/// The token of operators in a file: a line that the header of a request can carry as it is.
+///
+/// # Errors
+/// Says what else is there: nobody could show such a token.
+pub(crate) fn token_in(file: &[u8]) -> Result<String, &'static str> {
+    let text = std::str::from_utf8(file).map_err(|_| "not a text in UTF-8")?;
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    match line {
+        _ if line.contains('\n') => Err("more than one line; base64 -w0 writes one"),
+        _ if line.contains(char::is_control) => Err("a control character in it"),
+        _ if line.trim() != line => Err("a blank before or behind it"),
+        _ if line.len() > TOKEN_BYTES_MAX => Err("longer than 1024 bytes"),
+        _ => Ok(line.to_owned()),
     }
 }
 
@@ -161,3 +179,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// More than any server has to say at once.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A head with it is far from too long.
+const TOKEN_BYTES_MAX: usize = 1024;

@@ -185,6 +185,39 @@ fn what_cannot_be_is_refused_with_its_reason(runtime: &str) {
     server.signal(Signal::KILL);
 }
 
+/// A server that took such a file would answer nobody, and say so only when somebody asks.
+#[test]
+fn a_token_that_nobody_could_show_is_refused_by_both_ends() {
+    let long = "x".repeat(1025);
+    for (text, why) in [
+        (
+            "sixteen bytes of it\nand another line\n",
+            "more than one line",
+        ),
+        ("sixteen bytes of it\n\n", "more than one line"),
+        ("sixteen bytes of it \n", "a blank before or behind it"),
+        (" sixteen bytes of it\n", "a blank before or behind it"),
+        ("sixteen\tbytes of it\n", "a control character in it"),
+        (&long, "longer than 1024 bytes"),
+    ] {
+        let file = OwnFile::new("unshowable.token", text);
+        let serve = ["serve", "--admin", "127.0.0.1:0", "--admin-token-file"];
+        let asks = ["admin", "status", "--token-file"];
+        for args in [&serve[..], &asks] {
+            let mut command = Command::new(PROGRAM);
+            // Where it takes the file, it ends all the same: this is no address.
+            command.args(args).arg(file.path());
+            if args == serve {
+                command.args(["--bind", "nowhere"]);
+            }
+            let done = command.output().unwrap();
+            let said = String::from_utf8(done.stderr).unwrap();
+            assert_eq!(done.status.code(), Some(2), "{args:?}: {said}");
+            assert!(said.contains(why), "{args:?}: {said}");
+        }
+    }
+}
+
 #[test]
 fn rooms_of_all_tenants_are_inspected() {
     let token = TokenFile::new("tenants");
