@@ -87,10 +87,7 @@ impl Hook {
         };
         let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
         let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
-        // Nothing else of them is looked at.
-        let mut options = HookOptions::new("", "");
-        options.trust(&pem).map_err(|why| wrong(&why))?;
-        Ok(options.authorities)
+        worldshard_hook::certificates(&pem).map_err(|why| wrong(&why))
     }
 
     /// The hook, with the secret read.
