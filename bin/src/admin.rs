@@ -5,7 +5,7 @@ mod print;
 
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::operators::{Operators, escape};
 pub(crate) use args::{AdminArgs, AdminCommand, EXAMPLES};
 use args::{BannedArgs, InspectWhat, ListArgs};
@@ -54,10 +54,9 @@ pub(crate) fn run(args: &AdminArgs) -> Result<(), Failure> {
         AdminCommand::Status => (get("/v1/status")?, print::status),
     };
     match args.json {
-        true => println!("{answer}"),
-        false => print!("{}", human(&answer)),
+        true => say(&format!("{answer}\n")),
+        false => say(&human(&answer)),
     }
-    Ok(())
 }
 
 /// Pages until there are as many as wanted, or no more.

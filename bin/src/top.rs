@@ -16,7 +16,7 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use worldshard::runtime::since_1970;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::operators::{OperatorArgs, Operators};
 use numbers::Snapshot;
 use view::Screen;
@@ -39,8 +39,7 @@ pub(crate) fn run(args: &TopArgs) -> Result<(), Failure> {
         // Rates need two looks.
         std::thread::park_timeout(EVERY);
         let screen = Screen::of(&args.server.url, look(&server)?, Some(&first));
-        print!("{}", plain(&screen));
-        return Ok(());
+        return say(&plain(&screen));
     }
     if !std::io::stdout().is_terminal() {
         return Err(Failure::usage(

@@ -1,8 +1,9 @@
 //! `worldshard admin`: each command as an operator types it, on a server that runs.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -214,6 +215,41 @@ fn a_token_that_nobody_could_show_is_refused_by_both_ends() {
             let said = String::from_utf8(done.stderr).unwrap();
             assert_eq!(done.status.code(), Some(2), "{args:?}: {said}");
             assert!(said.contains(why), "{args:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn who_reads_no_further_is_no_failure_and_a_full_disk_is_one() {
+    let token = TokenFile::new("pipes");
+    let log = ["--log", "off"];
+    let server = start(
+        "portable",
+        &token,
+        &log,
+        &["--app", "echo", "--shards", "1"],
+    );
+    let url = format!("http://{}", server.operators());
+    for args in [
+        &["admin", "list"][..],
+        &["admin", "list", "--json"],
+        &["top", "--once"],
+    ] {
+        let run = |out: Stdio| {
+            let mut command = Command::new(PROGRAM);
+            command
+                .args(args)
+                .args(["--url", &url, "--token-file", token.path()]);
+            let done = command.stdout(out).output().unwrap();
+            (done.status.code(), String::from_utf8(done.stderr).unwrap())
+        };
+        // Nobody has the other end.
+        let (_, writer) = std::io::pipe().unwrap();
+        assert_eq!(run(writer.into()), (Some(0), String::new()), "{args:?}");
+        if let Ok(full) = File::options().write(true).open("/dev/full") {
+            let (status, said) = run(full.into());
+            assert_eq!(status, Some(1), "{args:?}: {said}");
+            assert!(said.starts_with("worldshard: stdout: No space"), "{said}");
         }
     }
 }
