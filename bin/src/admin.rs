@@ -5,7 +5,7 @@ mod print;
 
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::operators::{Operators, escape};
 pub(crate) use args::{AdminArgs, AdminCommand, EXAMPLES};
 use args::{BannedArgs, InspectWhat, ListArgs};
@@ -54,10 +54,9 @@ pub(crate) fn run(args: &AdminArgs) -> Result<(), Failure> {
         AdminCommand::Status => (get("/v1/status")?, print::status),
     };
     match args.json {
-        true => println!("{answer}"),
-        false => print!("{}", human(&answer)),
+        true => say(&format!("{answer}\n")),
+        false => say(&human(&answer)),
     }
-    Ok(())
 }
 
 /// Pages until there are as many as wanted, or no more.
@@ -96,11 +95,15 @@ fn inspected(what: &InspectWhat) -> String {
     match what {
         InspectWhat::Session { id } => format!("/v1/session?id={id}"),
         InspectWhat::Entity { id } => format!("/v1/entity?id={id}"),
-        InspectWhat::Room { name, kind: None } => format!("/v1/room?name={}", escape(name)),
-        InspectWhat::Room {
-            name,
-            kind: Some(kind),
-        } => format!("/v1/room?name={}&kind={}", escape(name), escape(kind)),
+        InspectWhat::Room { name, kind, tenant } => {
+            let mut target = format!("/v1/room?name={}", escape(name));
+            for (key, value) in [("kind", kind), ("tenant", tenant)] {
+                if let Some(value) = value {
+                    target.push_str(&format!("&{key}={}", escape(value)));
+                }
+            }
+            target
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use worldshard_wasm::{Host, Limits};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::guests;
 use crate::project::Project;
 
@@ -41,8 +41,7 @@ pub(crate) fn run(args: &BuildArgs) -> Result<(), Failure> {
         fs::remove_dir_all(&dist).map_err(failed)?;
     }
     fs::rename(&next, &dist).map_err(failed)?;
-    println!("{}", dist.display());
-    Ok(())
+    say(&format!("{}\n", dist.display()))
 }
 
 /// Copies what is served into a folder that is new.

@@ -1,10 +1,24 @@
 //! Why a command ends badly: what the user reads, and the exit status a script reads.
 
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use worldshard::Error;
+
+/// Prints what a command was asked for. Whoever reads no further, such as `head`, has all that it wants.
+///
+/// # Errors
+/// What is printed goes nowhere: a full disk.
+pub(crate) fn say(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::runtime(format!("stdout: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
 
 /// A command's end other than the one hoped for.
 #[derive(Debug)]

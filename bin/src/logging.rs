@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use clap::ValueEnum;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, reload};
@@ -67,7 +68,16 @@ fn control(level: String, handle: reload::Handle<EnvFilter, Registry>) -> LogCon
     )
 }
 
+/// A word alone is a level. As the name of a target, which a filter could have too, a slip would silence all others.
 fn parse(filter: &str) -> Result<EnvFilter, String> {
+    for part in filter.split(',').map(str::trim) {
+        let is_word = !part.is_empty() && !part.contains(['=', '[', '/']);
+        if is_word && part.parse::<LevelFilter>().is_err() {
+            return Err(format!(
+                "{part:?} is no level; what is of a target is said as {part}=debug"
+            ));
+        }
+    }
     builder().parse(filter).map_err(|error| error.to_string())
 }
 

@@ -1,13 +1,14 @@
 //! Asks the listener of operators of a server: one request a connection. Never prints.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
+use worldshard::runtime::since_1970;
 
 use crate::failure::Failure;
 
@@ -60,12 +61,13 @@ impl Operators {
                 "--token-file: missing; the file that the server's --admin-token-file names",
             )
         })?;
-        let read = fs::read_to_string(&path);
-        let token = read
-            .map_err(|error| Failure::usage(format!("--token-file {}: {error}", path.display())))?;
+        let refused =
+            |why: String| Failure::usage(format!("--token-file {}: {why}", path.display()));
+        let bytes = fs::read(&path).map_err(|error| refused(error.to_string()))?;
+        let token = token_in(&bytes).map_err(|why| refused(why.to_owned()))?;
         Ok(Self {
             host: host.to_owned(),
-            token: token.trim_end_matches(['\r', '\n']).to_owned(),
+            token,
         })
     }
 
@@ -97,18 +99,63 @@ impl Operators {
         let mut addresses = self.host.to_socket_addrs()?;
         let none = || std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
         let address = addresses.next().ok_or_else(none)?;
+        let until = since_1970() + PATIENCE;
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let (host, token) = (&self.host, &self.token);
         let request = format!(
             "{method} {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
         );
         stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        read(&mut stream, until)
     }
+}
+
+/// The token of operators in a file: a line that the header of a request can carry as it is.
+///
+/// # Errors
+/// Says what else is there: nobody could show such a token.
+pub(crate) fn token_in(file: &[u8]) -> Result<String, &'static str> {
+    let text = std::str::from_utf8(file).map_err(|_| "not a text in UTF-8")?;
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    match line {
+        _ if line.contains('\n') => Err("more than one line; base64 -w0 writes one"),
+        _ if line.contains(char::is_control) => Err("a control character in it"),
+        _ if line.trim() != line => Err("a blank before or behind it"),
+        _ if line.len() > TOKEN_BYTES_MAX => Err("longer than 1024 bytes"),
+        _ => Ok(line.to_owned()),
+    }
+}
+
+/// All that comes until the peer ends it, which it must in time.
+fn read(stream: &mut TcpStream, until: Duration) -> std::io::Result<String> {
+    let (mut answer, mut buffer) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        let left = until.saturating_sub(since_1970());
+        if left.is_zero() {
+            return Err(std::io::Error::other(format!("no answer in {PATIENCE:?}")));
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(len) => answer.extend_from_slice(&buffer[..len]),
+            // Its time is over, perhaps: the next round says so.
+            Err(error) if is_pause(error.kind()) => {}
+            Err(error) => return Err(error),
+        }
+        if answer.len() > ANSWER_BYTES_MAX {
+            return Err(std::io::Error::other("its answer has no end"));
+        }
+    }
+    String::from_utf8(answer).map_err(|_| std::io::Error::other("no HTTP is spoken there"))
+}
+
+fn is_pause(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut
+    )
 }
 
 /// A value of a query, with all that is special escaped.
@@ -129,3 +176,9 @@ const TOKEN_FILE_VARIABLE: &str = "WORLDSHARD_ADMIN_TOKEN_FILE";
 
 /// More than a server takes that waits for a shard which stands still.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// More than any server has to say at once.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A head with it is far from too long.
+const TOKEN_BYTES_MAX: usize = 1024;

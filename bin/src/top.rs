@@ -7,6 +7,7 @@ mod view;
 mod tests;
 
 use std::io::IsTerminal as _;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use clap::Args;
@@ -15,7 +16,7 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use worldshard::runtime::since_1970;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::operators::{OperatorArgs, Operators};
 use numbers::Snapshot;
 use view::Screen;
@@ -38,8 +39,7 @@ pub(crate) fn run(args: &TopArgs) -> Result<(), Failure> {
         // Rates need two looks.
         std::thread::park_timeout(EVERY);
         let screen = Screen::of(&args.server.url, look(&server)?, Some(&first));
-        print!("{}", plain(&screen));
-        return Ok(());
+        return say(&plain(&screen));
     }
     if !std::io::stdout().is_terminal() {
         return Err(Failure::usage(
@@ -49,37 +49,63 @@ pub(crate) fn run(args: &TopArgs) -> Result<(), Failure> {
     let mut terminal = ratatui::init();
     let watched = watch(
         &mut terminal,
-        &server,
+        server,
         Screen::of(&args.server.url, first, None),
     );
     ratatui::restore();
     watched
 }
 
+/// Draws and hears the keyboard, and never waits for the server: that is for a thread beside.
 fn watch(
     terminal: &mut ratatui::DefaultTerminal,
-    server: &Operators,
+    server: Operators,
     mut screen: Screen,
 ) -> Result<(), Failure> {
+    let (ask, asked) = sync_channel(1);
+    let (tell, told) = sync_channel(1);
+    let look = move || {
+        while let Ok(()) = asked.recv() {
+            if tell.send(look(&server)).is_err() {
+                return;
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("looks".to_owned());
+    thread.spawn(look).map_err(terminal_failed)?;
     let mut due = since_1970() + EVERY;
+    let mut waits_since: Option<Duration> = None;
     loop {
         terminal
             .draw(|frame| view::draw(frame, &screen))
             .map_err(terminal_failed)?;
-        let left = due.saturating_sub(since_1970());
-        if event::poll(left).map_err(terminal_failed)?
+        if event::poll(GLANCE).map_err(terminal_failed)?
             && let Event::Key(key) = event::read().map_err(terminal_failed)?
             && key.kind != KeyEventKind::Release
             && ends(key, &mut screen)
         {
             return Ok(());
         }
-        if since_1970() >= due {
-            due = since_1970() + EVERY;
-            match look(server) {
+        let now = since_1970();
+        if let Ok(seen) = told.try_recv() {
+            waits_since = None;
+            match seen {
                 Ok(next) => screen.show(next),
                 Err(failure) => screen.trouble = Some(failure.to_string()),
             }
+        }
+        match waits_since.map(|since| now.saturating_sub(since)) {
+            Some(waited) if waited > EVERY => {
+                screen.trouble = Some(format!("no answer for {} s", waited.as_secs()));
+            }
+            Some(_) => {}
+            None if now >= due => {
+                due = now + EVERY;
+                // It has answered, so it waits for this.
+                let _ = ask.try_send(());
+                waits_since = Some(now);
+            }
+            None => {}
         }
     }
 }
@@ -124,6 +150,9 @@ fn plain(screen: &Screen) -> String {
 fn terminal_failed(error: std::io::Error) -> Failure {
     Failure::runtime(format!("the terminal: {error}"))
 }
+
+/// For which the keyboard is waited for before it is looked whether the server has answered.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);

@@ -4,8 +4,12 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use ureq::tls::Certificate;
 
-/// The certificates in a text, as DER; what is no certificate is passed over.
-pub(crate) fn read(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+/// The certificates in PEM, as DER, for [`HookOptions::authorities`](crate::HookOptions::authorities); what is no
+/// certificate is passed over.
+///
+/// # Errors
+/// None is in it, or something else stands for one, with its line.
+pub fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let text = String::from_utf8_lossy(pem);
     let mut found = Vec::new();
     let mut block: Option<(usize, String)> = None;

@@ -38,6 +38,7 @@ mod sign;
 mod clock;
 mod status;
 
+pub use authorities::certificates;
 pub use options::{HookEvents, HookOptions, OnError};
 pub use plugin::HookPlugin;
 pub use sign::{SIGNATURE_HEADER, signature};

@@ -108,7 +108,7 @@ impl HookOptions {
     /// # Errors
     /// None is in it, or something else stands for one, with its line.
     pub fn trust(&mut self, pem: &[u8]) -> Result<(), String> {
-        self.authorities = authorities::read(pem)?;
+        self.authorities = authorities::certificates(pem)?;
         Ok(())
     }
 

@@ -75,7 +75,7 @@ pub(crate) struct BannedArgs {
     #[command(flatten)]
     pub(crate) whom: Whom,
     /// The user's tenant, if not the first
-    #[arg(long, value_name = "ID", requires = "user")]
+    #[arg(long, value_name = "ID", conflicts_with = "ip")]
     pub(crate) tenant: Option<String>,
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct BanArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
     /// For so many seconds; for ever, if not said
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seconds: Option<u64>,
 }
 
@@ -126,6 +126,9 @@ pub(crate) enum InspectWhat {
         /// Of which kind, where there are several
         #[arg(long)]
         kind: Option<String>,
+        /// Of which tenant, if not the first
+        #[arg(long, value_name = "ID")]
+        tenant: Option<String>,
     },
 }
 

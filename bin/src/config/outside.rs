@@ -10,6 +10,7 @@ use worldshard_hook::{HookEvents, HookOptions, HookPlugin};
 use super::number::Within;
 use crate::failure::Failure;
 use crate::logging;
+use crate::operators::token_in;
 
 /// A listener of its own for operators
 #[derive(Serialize, Deserialize, JsonSchema, Clone, PartialEq, Debug)]
@@ -25,14 +26,15 @@ impl Admin {
     /// The same with the token read, for the server.
     ///
     /// # Errors
-    /// Names the file that cannot be read or is too short.
+    /// Names the file that cannot be read, is too short, or has what nobody could show.
     pub(crate) fn options(&self) -> Result<AdminOptions, Failure> {
         let path = &self.token_file;
         let refused =
             |why: String| Failure::usage(format!("admin.token_file {}: {why}", path.display()));
         let bytes = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
         let short = || refused("too short to be a secret; at least 16 bytes".to_owned());
-        let token = Secret::from_file(&bytes).ok_or_else(short)?;
+        let token = token_in(&bytes).map_err(|why| refused(why.to_owned()))?;
+        let token = Secret::new(token.as_bytes()).ok_or_else(short)?;
         let mut options = AdminOptions::new(self.listen.clone(), token);
         options.log = logging::hand();
         Ok(options)
@@ -85,10 +87,7 @@ impl Hook {
         };
         let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
         let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
-        // Nothing else of them is looked at.
-        let mut options = HookOptions::new("", "");
-        options.trust(&pem).map_err(|why| wrong(&why))?;
-        Ok(options.authorities)
+        worldshard_hook::certificates(&pem).map_err(|why| wrong(&why))
     }
 
     /// The hook, with the secret read.

@@ -2,38 +2,16 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use serde_json::Value;
 use worldshard_client::{Connection, Event, Framing};
 
+use crate::operators::OwnFile;
 use crate::server::{PROGRAM, Server, WAIT, on_each_runtime};
 
 on_each_runtime!(a_service_is_told_and_asked);
-
-/// A file with a secret, removed at the end of its test.
-struct SecretFile(PathBuf);
-
-impl SecretFile {
-    fn new(name: &str, secret: &str) -> Self {
-        let name = format!("worldshard-hook-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, secret).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for SecretFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
 
 /// A service that lets in whoever shows `good`, as anna, and passes on what it is posted.
 fn service() -> (String, Receiver<Value>) {
@@ -90,7 +68,7 @@ fn answer(mut stream: &TcpStream) -> Option<Value> {
 
 fn a_service_is_told_and_asked(runtime: &str) {
     let (url, posted) = service();
-    let secret = SecretFile::new(&format!("told-{runtime}"), "sixteen bytes of it\n");
+    let secret = OwnFile::new(&format!("hook-told-{runtime}"), "sixteen bytes of it\n");
     let events = "auth,connect,message,disconnect";
     let mut server = Server::start(
         runtime,
@@ -131,12 +109,12 @@ fn a_service_is_told_and_asked(runtime: &str) {
 
 #[test]
 fn a_file_without_a_certificate_is_named_with_the_place_that_names_it() {
-    let secret = SecretFile::new("named", "sixteen bytes of it");
+    let secret = OwnFile::new("hook-named", "sixteen bytes of it");
     let none = secret.path();
     let text = format!(
         "version: 1\nserver: {{app: echo}}\nhook:\n  url: https://127.0.0.1:1/\n  secret_file: {none}\n  ca_file: {none}\n"
     );
-    let file = SecretFile::new("config", &text);
+    let file = OwnFile::new("hook-config", &text);
     for command in [
         &["check", file.path()][..],
         &["serve", "--config", file.path()],
@@ -166,9 +144,9 @@ fn refuses(args: &[&str], status: i32, said: &str) {
 
 #[test]
 fn a_file_without_a_certificate_is_named_with_its_flag_and_the_line_in_it() {
-    let good = SecretFile::new("with-ca", "sixteen bytes of it");
+    let good = OwnFile::new("hook-with-ca", "sixteen bytes of it");
     let torn = "of ours:\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
-    let torn = SecretFile::new("torn", torn);
+    let torn = OwnFile::new("hook-torn", torn);
     let url = "https://127.0.0.1:1/";
     let args = ["--hook", url, "--hook-secret-file", good.path()];
     for (file, said) in [
@@ -191,8 +169,8 @@ fn a_file_without_a_certificate_is_named_with_its_flag_and_the_line_in_it() {
 
 #[test]
 fn flags_that_do_not_go_together_are_named() {
-    let short = SecretFile::new("short", "too short");
-    let good = SecretFile::new("good", "sixteen bytes of it");
+    let short = OwnFile::new("hook-short", "too short");
+    let good = OwnFile::new("hook-good", "sixteen bytes of it");
     let url = "http://127.0.0.1:1/";
     for (args, status, said) in [
         (

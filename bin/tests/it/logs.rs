@@ -42,6 +42,7 @@ fn rest(lines: &Receiver<String>) -> (Vec<Value>, String) {
     let mut all = String::new();
     let mut objects = Vec::new();
     while let Ok(line) = lines.recv_timeout(WAIT) {
+        assert_eq!(line.matches("\"level\":").count(), 1, "{line}");
         let object: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
         for field in ["timestamp", "level", "target", "message"] {
             assert!(object[field].is_string(), "no {field}: {line}");
@@ -228,6 +229,12 @@ fn the_level_is_changed_while_it_runs(runtime: &str) {
     server.interrupt();
     assert_eq!(server.wait().code(), Some(0));
     let (objects, all) = rest(&lines);
+    // The last line that could be written by then says the change, in a field that no line has by itself.
+    let changes: Vec<_> = objects
+        .iter()
+        .filter_map(|one| one["filter"].as_str())
+        .collect();
+    assert_eq!(changes, ["debug"], "{all}");
     let opened = objects
         .iter()
         .filter(|one| one["message"] == "session opened");

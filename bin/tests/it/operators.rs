@@ -11,31 +11,45 @@ use crate::server::{PROGRAM, Server, WAIT};
 
 pub(crate) const TOKEN: &str = "a token of operators that nobody may log";
 
-/// A file with the token, of this test alone; removed when dropped.
-pub(crate) struct TokenFile(PathBuf);
+/// A file of one test alone; removed when dropped.
+pub(crate) struct OwnFile(PathBuf);
 
-impl TokenFile {
-    pub(crate) fn new(test: &str) -> Self {
-        let name = format!("worldshard-{}-{test}.token", std::process::id());
+impl OwnFile {
+    pub(crate) fn new(name: &str, text: &str) -> Self {
+        let name = format!("worldshard-{}-{name}", std::process::id());
         let path = std::env::temp_dir().join(name);
-        fs::write(&path, format!("{TOKEN}\n")).unwrap();
+        fs::write(&path, text).unwrap();
         Self(path)
     }
 
     pub(crate) fn path(&self) -> &str {
         self.0.to_str().unwrap()
     }
+}
+
+impl Drop for OwnFile {
+    fn drop(&mut self) {
+        // Nobody else has it.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A file with the token, of this test alone.
+pub(crate) struct TokenFile(OwnFile);
+
+impl TokenFile {
+    pub(crate) fn new(test: &str) -> Self {
+        let name = format!("{test}.token");
+        Self(OwnFile::new(&name, &format!("{TOKEN}\n")))
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.0.path()
+    }
 
     /// What a server is started with to answer operators on a free port.
     pub(crate) fn flags(&self) -> [&str; 4] {
         ["--admin", "127.0.0.1:0", "--admin-token-file", self.path()]
-    }
-}
-
-impl Drop for TokenFile {
-    fn drop(&mut self) {
-        // Nobody else has it.
-        let _ = fs::remove_file(&self.0);
     }
 }
 

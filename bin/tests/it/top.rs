@@ -1,11 +1,16 @@
 //! `worldshard top` on a server that runs: one frame for a pipe, and no escape of a terminal in it; and in a terminal.
 
 use std::process::Command;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use rustix::process::Signal;
 
 use crate::operators::{TokenFile, start};
-#[cfg(target_os = "linux")]
-use crate::server::eventually;
 use crate::server::{PROGRAM, on_each_runtime};
+#[cfg(target_os = "linux")]
+use crate::server::{eventually, now};
 #[cfg(target_os = "linux")]
 use crate::terminal::Terminal;
 
@@ -111,4 +116,29 @@ fn a_server_that_goes_away_is_said_and_the_terminal_is_given_back_all_the_same()
     terminal.press(b"q");
     assert_eq!(terminal.wait().code(), Some(0));
     assert!(!terminal.is_raw());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_stands_still_is_said_and_keys_are_heard_all_the_same() {
+    let token = TokenFile::new("top-still");
+    let args = ["--app", "echo", "--shards", "1"];
+    let server = start("portable", &token, &["--log", "off"], &args);
+    let url = format!("http://{}", server.operators());
+    let args = ["top", "--url", &url, "--token-file", token.path()];
+    let mut terminal = Terminal::start(PROGRAM, &args, (24, 100));
+    terminal.shows("all shards live");
+    server.signal(Signal::STOP);
+    terminal.shows("no answer for 3 s");
+    server.signal(Signal::CONT);
+    terminal.shows("all shards live");
+    server.signal(Signal::STOP);
+    terminal.shows("no answer for 1 s");
+    let since = now();
+    terminal.press(b"q");
+    assert_eq!(terminal.wait().code(), Some(0));
+    // It would have been asked for ten.
+    let waited = since.elapsed();
+    assert!(waited < Duration::from_secs(5), "{waited:?}");
+    server.signal(Signal::CONT);
 }

@@ -13,7 +13,8 @@ use worldshard_transport::MessageKind;
 
 use crate::operators::{TOKEN, admin, ask, ask_json, ask_showing};
 use crate::socket::{
-    Client, Heard, PATIENCE, answer, echo_app, end, eventually, get, on_each_runtime, serve, tcp,
+    Client, Heard, PATIENCE, answer, echo_app, end, eventually, get, now, on_each_runtime, serve,
+    tcp,
 };
 
 #[derive(Default)]
@@ -284,6 +285,64 @@ fn heads_connections_and_time_are_bounded() {
         eventually(PATIENCE, "there is room again", || {
             get(operators, "/healthz").0 == 200
         });
+        end(running);
+    });
+}
+
+#[test]
+fn who_is_refused_for_want_of_room_holds_nobody_up() {
+    on_each_runtime(|runtime| {
+        let (running, _) = serve(&mut app(runtime, 1));
+        let operators = running.admin_addr().unwrap();
+        // They say nothing and do not leave: 16 have their five seconds, the others no room.
+        let idle: Vec<_> = (0..60).map(|_| tcp(operators)).collect();
+        let since = now();
+        let (status, _) = ask_showing(operators, "GET", "/healthz", "");
+        let waited = since.elapsed();
+        assert_eq!(status, 503);
+        assert!(waited < Duration::from_secs(4), "{waited:?}");
+        drop(idle);
+        eventually(PATIENCE, "there is room again", || {
+            get(operators, "/healthz").0 == 200
+        });
+        end(running);
+    });
+}
+
+#[test]
+fn a_query_that_a_path_does_not_take_is_refused() {
+    on_each_runtime(|runtime| {
+        let (running, _) = serve(&mut app(runtime, 1));
+        let operators = running.admin_addr().unwrap();
+        let refused = |method: &str, target: &str, why: &str| {
+            let (status, body) = ask(operators, method, target);
+            assert_eq!((status, body.as_str()), (400, why), "{target}");
+        };
+        // Each would have done more than was meant.
+        refused(
+            "POST",
+            "/v1/broadcast?text=x&tennant=red",
+            "tennant: unknown; taken is text, tenant\n",
+        );
+        refused(
+            "POST",
+            "/v1/ban?ip=192.0.2.7&second=60",
+            "second: unknown; taken is ip, user, tenant, reason, seconds\n",
+        );
+        refused("POST", "/v1/drain?in=60", "in: unknown; taken is nothing\n");
+        refused("POST", "/v1/kick?id=1&id=2", "id: said twice\n");
+        let whom = "either ip alone, or user and perhaps tenant\n";
+        refused("POST", "/v1/ban?ip=192.0.2.7&tenant=default", whom);
+        refused("POST", "/v1/unban?ip=192.0.2.7&tenant=default", whom);
+        refused(
+            "POST",
+            "/v1/ban?ip=192.0.2.7&seconds=0",
+            "seconds: at least 1; without, for ever\n",
+        );
+        assert_eq!(ask(operators, "GET", "/v1/sessions?tenant=nobody").0, 404);
+        let bans = ask_json(operators, "GET", "/v1/bans");
+        assert_eq!(bans["bans"].as_array().unwrap().len(), 0, "{bans}");
+        assert_eq!(get(operators, "/readyz").0, 200);
         end(running);
     });
 }

@@ -91,6 +91,11 @@ impl RequestHead {
             .map(|(_, value)| decode(value))
     }
 
+    /// The keys of the query, in order, decoded as their values are.
+    pub fn query_keys(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.query_pairs().map(|(name, _)| decode(name))
+    }
+
     fn query_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         let pairs = self.query.iter().flat_map(|query| query.split('&'));
         pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))

@@ -28,6 +28,9 @@ pub(super) fn ban(server: &StopHandle, head: &RequestHead) -> Result<Response, R
     let reason = head.query_value("reason");
     let now = clock::since_1970();
     let seconds = number(head, "seconds")?;
+    if seconds == Some(0) {
+        return Err(bad("seconds: at least 1; without, for ever"));
+    }
     let ban = Ban {
         whom,
         reason: reason.map_or_else(|| "banned".to_owned(), |reason| reason.into_owned()),
@@ -51,20 +54,20 @@ pub(super) fn unban(process: &Process, head: &RequestHead) -> Result<Response, R
 /// `ip`, or `user` and perhaps `tenant`.
 fn whom(process: &Process, head: &RequestHead) -> Result<Banned, Response> {
     let (ip, user) = (head.query_value("ip"), head.query_value("user"));
-    match (ip, user) {
-        (Some(ip), None) => {
+    let tenant = head.query_value("tenant");
+    match (ip, user, tenant) {
+        (Some(ip), None, None) => {
             let ip: Result<IpAddr, _> = ip.parse();
             let ip = ip.map_err(|_| bad("ip: no address"))?;
             Ok(Banned::Ip(ip.to_canonical()))
         }
-        (None, Some(user)) => {
+        (None, Some(user), tenant) => {
             let user = UserId::new(user.as_ref()).map_err(|why| bad(&format!("user: {why}")))?;
             let first = || process.policies.rules().tenant(0).id.to_string();
-            let tenant = head.query_value("tenant");
             let tenant = tenant.map_or_else(first, |tenant| tenant.into_owned());
             Ok(Banned::User { tenant, user })
         }
-        _ => Err(bad("either ip, or user and tenant")),
+        _ => Err(bad("either ip alone, or user and perhaps tenant")),
     }
 }
 

@@ -7,6 +7,7 @@ mod bans;
 mod errands;
 mod routes;
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -90,12 +91,26 @@ impl Drop for Admin {
 
 fn accept(listener: &TcpListener, mut poll: Poll, shared: &Arc<Shared>) {
     let mut events = Events::with_capacity(4);
+    let mut refused = VecDeque::new();
     while !shared.ended.load(Ordering::SeqCst) {
+        let now = clock::now();
+        while refused.front().is_some_and(|(until, _)| *until <= now) {
+            refused.pop_front();
+        }
         match listener.accept() {
-            Ok((stream, _)) => answer(stream, shared),
+            Ok((stream, _)) => {
+                if let Some(stream) = answer(stream, shared) {
+                    refused.push_back((now + LINGER, stream));
+                    if refused.len() > REFUSED_MAX {
+                        refused.pop_front();
+                    }
+                }
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let next: Option<&(Instant, TcpStream)> = refused.front();
+                let wait = next.map(|(until, _)| until.saturating_duration_since(now));
                 // An interrupted wait is only a shorter one.
-                let _ = poll.poll(&mut events, None);
+                let _ = poll.poll(&mut events, wait);
             }
             // Descriptors may be free again soon; another error is of a connection that is gone.
             Err(_) => clock::stand_still(clock::now() + BACK_OFF),
@@ -103,8 +118,9 @@ fn accept(listener: &TcpListener, mut poll: Poll, shared: &Arc<Shared>) {
     }
 }
 
-/// Answers on a thread of its own, if there are not too many.
-fn answer(stream: TcpStream, shared: &Arc<Shared>) {
+/// Answers on a thread of its own, if there are not too many. One more is refused at once, and given back: closed now, it
+/// might be reset before its peer has read that.
+fn answer(stream: TcpStream, shared: &Arc<Shared>) -> Option<TcpStream> {
     let place = Place::take(shared);
     let refused = stream.try_clone();
     let serve = move |place: Place| {
@@ -116,12 +132,16 @@ fn answer(stream: TcpStream, shared: &Arc<Shared>) {
         let thread = std::thread::Builder::new().name("admin-answer".to_owned());
         thread.spawn(move || serve(place))
     });
-    if !matches!(spawned, Some(Ok(_)))
-        && let Ok(stream) = refused
-    {
-        let busy = Refusal::new(503, "too many operators; come back later");
-        let _ = write(&stream, &busy.response().encode());
+    if matches!(spawned, Some(Ok(_))) {
+        return None;
     }
+    let mut stream = refused.ok()?;
+    let busy = Refusal::new(503, "too many operators; come back later");
+    // This thread waits for no peer: an empty socket has room for so little.
+    stream.set_nonblocking(true).ok()?;
+    stream.write_all(&busy.response().encode()).ok()?;
+    stream.shutdown(Shutdown::Write).ok()?;
+    Some(stream)
 }
 
 /// A place among the connections that are answered at once.
@@ -210,6 +230,9 @@ const WAKE: Token = Token(1);
 
 /// Connections that are answered at once; one more is answered 503.
 const CONNECTIONS_MAX: usize = 16;
+
+/// Connections that were answered so and are not closed yet; with one more, the first is.
+const REFUSED_MAX: usize = 64;
 
 /// Time for a request to come, and for its answer to be taken.
 const REQUEST_MAX: Duration = Duration::from_secs(5);

@@ -31,6 +31,9 @@ pub(super) fn respond(shared: &Shared, head: &RequestHead, now: Instant) -> Resp
         response.headers.push(challenge);
         return response;
     }
+    if let Err(refused) = takes(head) {
+        return refused;
+    }
     let (path, is_command) = (head.path.as_str(), head.method == "POST");
     let known = match (path, reads(head), is_command) {
         ("/metrics", true, _) => Ok(site::metrics(process, now)),
@@ -66,6 +69,28 @@ fn is_operator(shared: &Shared, head: &RequestHead) -> bool {
     token.is_some_and(|token| shared.options.token.is(token))
 }
 
+/// Whether the path takes all that the query says, said once: a value under a wrong name is one that the operator
+/// believes in.
+fn takes(head: &RequestHead) -> Result<(), Response> {
+    let known = PATHS.iter().find(|(path, _)| *path == head.path);
+    let Some((_, names)) = known.filter(|(path, _)| path.starts_with("/v1/")) else {
+        return Ok(());
+    };
+    for (at, key) in head.query_keys().enumerate() {
+        if !key.is_empty() && !names.contains(&key.as_ref()) {
+            let taken = match names.is_empty() {
+                true => "nothing".to_owned(),
+                false => names.join(", "),
+            };
+            return Err(bad(&format!("{key}: unknown; taken is {taken}")));
+        }
+        if head.query_keys().take(at).any(|before| before == key) {
+            return Err(bad(&format!("{key}: said twice")));
+        }
+    }
+    Ok(())
+}
+
 fn unknown(path: &str) -> Response {
     let commands = [
         "/v1/broadcast",
@@ -75,7 +100,7 @@ fn unknown(path: &str) -> Response {
         "/v1/drain",
         "/v1/log",
     ];
-    match PATHS.contains(&path) {
+    match PATHS.iter().any(|(known, _)| *known == path) {
         true if commands.contains(&path) => {
             let mut response = Response::text(405, "this is a command: POST\n");
             response.headers.push(("Allow", "POST".to_owned()));
@@ -92,6 +117,7 @@ fn sessions(process: &Process, head: &RequestHead) -> Result<Response, Response>
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(bad(&format!("limit: 1 to {PAGE_MAX}")));
     }
+    tenant_of(process, head)?;
     let filter = SessionFilter {
         tenant: text("tenant"),
         user: text("user"),
@@ -173,7 +199,8 @@ fn set_log(shared: &Shared, head: &RequestHead) -> Result<Response, Response> {
     control
         .set(&level)
         .map_err(|why| bad(&format!("level: {why}")))?;
-    tracing::info!(%level, "the level of the log was changed by an operator");
+    // A line of the log has a level of its own.
+    tracing::info!(filter = %control.level(), "the level of the log was changed by an operator");
     Ok(answer(200, &json!({ "level": control.level() })))
 }
 
@@ -251,22 +278,22 @@ pub(super) fn missing(what: &'static str) -> Response {
     Refusal::new(404, what).response()
 }
 
-/// All that is answered to operators.
-const PATHS: [&str; 14] = [
-    "/metrics",
-    "/status",
-    "/v1/status",
-    "/v1/sessions",
-    "/v1/session",
-    "/v1/entity",
-    "/v1/room",
-    "/v1/log",
-    "/v1/broadcast",
-    "/v1/kick",
-    "/v1/bans",
-    "/v1/ban",
-    "/v1/unban",
-    "/v1/drain",
+/// All that is answered to operators, and what the query of each may say.
+const PATHS: [(&str, &[&str]); 14] = [
+    ("/metrics", &[]),
+    ("/status", &[]),
+    ("/v1/status", &[]),
+    ("/v1/sessions", &["limit", "after", "tenant", "user"]),
+    ("/v1/session", &["id"]),
+    ("/v1/entity", &["id"]),
+    ("/v1/room", &["name", "kind", "tenant"]),
+    ("/v1/log", &["level"]),
+    ("/v1/broadcast", &["text", "tenant"]),
+    ("/v1/kick", &["id", "reason"]),
+    ("/v1/bans", &[]),
+    ("/v1/ban", &["ip", "user", "tenant", "reason", "seconds"]),
+    ("/v1/unban", &["ip", "user", "tenant"]),
+    ("/v1/drain", &[]),
 ];
 
 /// Sessions of one answer, if not said.
