@@ -841,6 +841,36 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
     ),
     ("version: 1\nbans:\n  - ip: 1.2.3\n", "3:9", &["IP address"]),
     (
+        "version: 1\nbans:\n  - user: anna\n    tenant: acme\n",
+        "4:13",
+        &["bans[0].tenant", "\"acme\": there is no such tenant"],
+    ),
+    (
+        "version: 1\ntenants: [{id: acme}]\nbans:\n  - user: anna\n",
+        "4:5",
+        &["bans[0].tenant", "\"default\": there is no such tenant"],
+    ),
+    (
+        "version: 1\nbans:\n  - ip: 1.2.3.4\n    reason: 0123456789012345678901234567890123456789\\\n      0123456789012345678901234567890123456789012345678901234567890\n",
+        "3:5",
+        &["bans[0]", "a reason of 1", "at most 100"],
+    ),
+    (
+        of_policy!("rates: [{scope: user, per_second: 1, burst: 1, throttle_ms: 60001}]"),
+        "5:67",
+        &["60001", "0 to 60000"],
+    ),
+    (
+        of_policy!("rates: [{scope: both, per_second: 200, burst: 400, action: disconnect}]"),
+        "5:15",
+        &["rates[0]", "the same before"],
+    ),
+    (
+        "version: 1\nauth:\n  audience: .inf\n  mode: secret\n",
+        "4:9",
+        &["auth.secret_file"],
+    ),
+    (
         "version: 1\nauth:\n  mode: secret\n",
         "3:9",
         &["auth.secret_file"],
