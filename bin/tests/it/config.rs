@@ -767,6 +767,11 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
     ),
     ("version: 1\ntenants: []\n", "2:10", &["at least one"]),
     (
+        "version: 1\ntenants:\n#  - id: acme\n",
+        "2:8",
+        &["expected sequence"],
+    ),
+    (
         "version: 1\ntenants:\n  - limits: {}\n",
         "3:5",
         &["missing field `id`"],
