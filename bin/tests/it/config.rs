@@ -521,6 +521,24 @@ fn a_hangup_has_the_file_read_again_and_a_bad_one_changes_nothing() {
 }
 
 #[test]
+fn a_hangup_ends_no_service_that_has_nothing_to_read_again() {
+    let folder = Folder::new("nothing");
+    let log = folder.file("log");
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--log", "info", "--app", "echo"]);
+    command.current_dir(&folder.0).stdin(Stdio::null());
+    command.stderr(Stdio::from(File::create(&log).unwrap()));
+    let server = Server::start_saying(command, &["--shards", "1"]);
+    server.signal(Signal::HUP);
+    eventually("it says so", || {
+        let said = fs::read_to_string(&log).unwrap();
+        said.contains("no file says anything that could be read again")
+    });
+    assert_eq!(server.get("/healthz").0, 200);
+    server.end();
+}
+
+#[test]
 fn a_file_that_changes_is_read_again_and_what_takes_a_start_is_named() {
     let folder = Folder::new("change");
     let file = folder.write("w.yaml", &rate(10));
