@@ -244,9 +244,10 @@ fn policy(key: &str, policy: &Policy) -> Result<(), Broken> {
         &why,
     )?;
     for (index, entry) in policy.ext_allowlist.iter().enumerate() {
+        let is_name = |name: &str| !name.is_empty() && !name.contains('*');
         let good = entry
             .split_once(':')
-            .is_some_and(|(svc, kind)| !svc.is_empty() && !kind.is_empty());
+            .is_some_and(|(svc, kind)| is_name(svc) && (kind == "*" || is_name(kind)));
         let why = format!("{entry:?}; svc:type or svc:*");
         require(good, &format!("{key}.ext_allowlist[{index}]"), &why)?;
     }

@@ -844,6 +844,11 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
         &["ext_allowlist[0]", "svc:type or svc:*"],
     ),
     (
+        of_policy!("ext_allowlist: ['room:*', 'chat:se*']"),
+        "5:33",
+        &["ext_allowlist[1]", "svc:type or svc:*"],
+    ),
+    (
         of_policy!("hot_allowlist: ['256:1']"),
         "5:23",
         &["hot_allowlist[0]", "0 to 255"],
