@@ -350,6 +350,11 @@ impl Meter {
         }
     }
 
+    /// A message of so many bytes that was to wait is not heard after all: what it took comes back.
+    pub(crate) fn forget(&mut self, bytes: usize) {
+        self.give_back(self.buckets.len(), bytes);
+    }
+
     /// Whether what is too much now, and `until` then, is the first for a while.
     fn begins(&mut self, now: Moment, until: Moment, is_silent: bool) -> bool {
         let last = match is_silent {

@@ -687,6 +687,28 @@ fn who_waits_and_is_gone_keeps_no_place() {
 }
 
 #[test]
+fn what_waits_of_who_is_gone_takes_nothing_from_others() {
+    on_each_runtime(|runtime| {
+        for shards in [1, 2, 8] {
+            let shared = RateLimit {
+                scope: RateScope::Tenant,
+                ..limit(1, 1, RateAction::Throttle(Duration::ZERO))
+            };
+            let (running, address) = serve(&mut app(runtime, shards, &[shared]));
+            for _ in 0..40 {
+                drop(throttled(address));
+            }
+            eventually(Duration::from_secs(10), "they are gone", || {
+                running.tenants()[0].sessions == 0
+            });
+            // Within its patience, and not behind forty who are not there.
+            Client::connect(address, RAW).echoes(MessageKind::Text, b"in its turn");
+            end(running);
+        }
+    });
+}
+
+#[test]
 fn the_bound_of_a_tenant_ends_a_message_at_its_announcement_and_may_change() {
     on_each_runtime(|runtime| {
         for shards in [1, 2] {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use worldshard_protocol::SessionId;
 use worldshard_transport::{MessageKind, ping_frame, pong_frame};
 
-use super::connection::Phase;
+use super::connection::{Connection, Phase};
 use super::guard::Guard;
 use super::{Reactor, Slot, Spoken};
 use crate::hub::{Heard, Hub, Judged};
@@ -21,13 +21,36 @@ pub(super) struct Parked {
     pub(super) until: Instant,
     /// Whether the peer has ended its side and was asked if it still reads.
     asked: bool,
+    /// Whether the buckets of now are those that it was taken from.
+    paid: bool,
 }
 
 /// Something that counts.
 pub(super) enum Said {
     Message(MessageKind, Vec<u8>),
     Ping(Vec<u8>),
-    Pong,
+    /// Of so many bytes.
+    Pong(usize),
+}
+
+impl Said {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Message(_, payload) | Self::Ping(payload) => payload.len(),
+            Self::Pong(bytes) => *bytes,
+        }
+    }
+}
+
+impl Connection {
+    /// What it said too early is not heard any more, and takes nothing from those who share its buckets.
+    pub(super) fn forget_parked(&mut self) {
+        if let (Some(parked), Some(meter)) = (self.parked.take(), &mut self.meter)
+            && parked.paid
+        {
+            meter.forget(parked.said.bytes());
+        }
+    }
 }
 
 impl Reactor {
@@ -60,11 +83,12 @@ impl Reactor {
         let throttles = before.as_deref().map_or(Vec::new(), Meter::throttles);
         let measure = |hub: &mut Hub| hub.measure(session, before.map(|it| *it), moment);
         if let Some((meter, message_bytes_max)) = self.hub.call("rules", measure) {
-            if let Some(parked) = &mut connection.parked
-                && !meter.as_ref().is_some_and(|one| one.has_any(&throttles))
-            {
-                // Nothing holds any more that has it wait.
-                parked.until = now;
+            if let Some(parked) = &mut connection.parked {
+                parked.paid = false;
+                if !meter.as_ref().is_some_and(|one| one.has_any(&throttles)) {
+                    // Nothing holds any more that has it wait.
+                    parked.until = now;
+                }
             }
             connection.meter = meter.map(Box::new);
             reader.set_message_bytes_max(message_bytes_max);
@@ -93,6 +117,7 @@ impl Reactor {
                 said,
                 until,
                 asked: false,
+                paid: true,
             }));
         }
         self.changed.push(slot);
@@ -142,7 +167,7 @@ impl Reactor {
                 connection.push_own(pong_frame(&payload));
                 self.want_write(slot);
             }
-            Said::Pong => {}
+            Said::Pong(_) => {}
         }
         self.changed.push(slot);
         self.set_alarm(slot);
