@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use worldshard::{OriginPolicy, ServerLimits, ServerOptions};
 
 pub(crate) use layers::Layers;
@@ -54,7 +54,12 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) gateway: Gateway,
     /// Those who share the server, each apart from the others; not said, all are of one, whose clients may say everything
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "said",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Vec<Tenant>")]
     pub(crate) tenants: Option<Vec<Tenant>>,
     /// Who may not come
     #[serde(default)]
@@ -219,6 +224,12 @@ impl Config {
     pub(crate) fn yaml(&self) -> String {
         serde_saphyr::to_string(&self.settled()).expect("a configuration is plain data")
     }
+}
+
+/// Reads what stands behind a key. Nothing is no value: whoever has taken all tenants out of a list did not leave it out, and
+/// would let everybody say everything.
+fn said<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Tenant>>, D::Error> {
+    Vec::deserialize(from).map(Some)
 }
 
 /// The file that is named, or the one in the working directory, if there is one.

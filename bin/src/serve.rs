@@ -1,6 +1,6 @@
 //! `worldshard serve`: one application on one port, until a signal.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use clap::ArgMatches;
@@ -54,9 +54,14 @@ pub(crate) fn run(args: &ServeArgs, given: &ArgMatches) -> Result<(), Failure> {
         }
     };
     if layers.file.is_none() {
-        return running
-            .join_or_signal_after(announce)
-            .map_err(Failure::from);
+        // A terminal that is closed takes along what runs at it. To a service it is the wish to read again what there is.
+        let ended = match is_at_terminal() {
+            true => running.join_or_signal_after(announce),
+            false => running.join_or_signal_reloading(announce, || {
+                tracing::info!("no file says anything that could be read again");
+            }),
+        };
+        return ended.map_err(Failure::from);
     }
     let reloading = Reloading::new(layers, config, recipe, running.reloader());
     let wishes = reloading.start()?;
@@ -67,6 +72,10 @@ pub(crate) fn run(args: &ServeArgs, given: &ArgMatches) -> Result<(), Failure> {
     running
         .join_or_signal_reloading(announce, hung_up)
         .map_err(Failure::from)
+}
+
+fn is_at_terminal() -> bool {
+    std::io::stdin().is_terminal() || std::io::stderr().is_terminal()
 }
 
 /// The application that a configuration means, or the module that a flag names, ready to be built.

@@ -14,7 +14,7 @@ use super::number::Size;
 #[derive(Serialize, Deserialize, JsonSchema, Clone, PartialEq, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ban {
-    /// Who comes from this address
+    /// Who comes from this address; of an IPv6 address the first 64 bits count
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ip: Option<IpAddr>,
     /// This user
@@ -44,6 +44,11 @@ impl Ban {
             },
             _ => return Err("either ip, or user with its tenant".to_owned()),
         };
+        let bytes = self.reason.len();
+        if bytes > policy::BAN_REASON_BYTES_MAX {
+            let most = policy::BAN_REASON_BYTES_MAX;
+            return Err(format!("a reason of {bytes} bytes; at most {most}"));
+        }
         Ok(policy::Ban {
             whom,
             reason: self.reason.clone(),

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::options::NonFiniteFloatPolicy;
+use serde_saphyr::{Location, Options, Spanned};
 
 use super::Config;
 use crate::failure::Failure;
@@ -37,9 +38,14 @@ pub(crate) fn file(path: &Path) -> Result<Read, Failure> {
         refused(path, &text, (line, column), &plain(&error))
     })?;
     let mut lines = BTreeMap::new();
-    let node: Spanned<Node> =
-        serde_saphyr::from_str(&text).expect("what could be read once can be read again");
-    note(String::new(), &node, &mut lines);
+    // Here a value has no key that says how it is meant: `.inf` may be a text.
+    let mut options = Options::default();
+    options.non_finite_float_policy = NonFiniteFloatPolicy::AsString;
+    let node = serde_saphyr::from_str_with_options::<Spanned<Node>>(&text, options);
+    // Without places the beginning of the file is named.
+    if let Ok(node) = node {
+        note(String::new(), &node, &mut lines);
+    }
     let file = path.to_owned();
     let places = Places { file, text, lines };
     Ok(Read { config, places })

@@ -6,8 +6,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use worldshard::runtime::Reloader;
-use worldshard::{AppRecipe, ServerOptions};
+use worldshard::{AppRecipe, Error, ServerOptions};
 
+use super::rules::Broken;
 use super::{Config, Layers, check_services, keys};
 use crate::failure::Failure;
 
@@ -76,6 +77,15 @@ impl Reloading {
         }
     }
 
+    /// What the engine refuses has its place in the file too.
+    fn blame(&self, error: Error) -> Failure {
+        let Error::Option { name, detail } = error else {
+            return error.into();
+        };
+        let (key, why) = (name.to_owned(), detail);
+        self.layers.blame(&Broken { key, why })
+    }
+
     fn again(&self) -> Result<(), Failure> {
         let next = self.layers.read()?;
         check_services(&next, &self.layers, &self.recipe)?;
@@ -92,7 +102,9 @@ impl Reloading {
         }
         let mut options = ServerOptions::default();
         next.apply(&mut options);
-        self.reloader.reload(&options)?;
+        self.reloader
+            .reload(&options)
+            .map_err(|error| self.blame(error))?;
         let fixed = fixed(&self.started, &next);
         if !fixed.is_empty() {
             tracing::warn!(

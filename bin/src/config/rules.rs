@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use worldshard::policy::Banned;
+
 use super::Config;
 use super::security::{Auth, AuthMode};
 use super::server::{ANY, SAME_HOST};
@@ -21,10 +23,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Broken> {
     tls(config)?;
     server(config)?;
     hook(config)?;
-    for (index, ban) in config.bans.iter().enumerate() {
-        let options = ban.options();
-        options.map_err(|why| broken(format!("bans[{index}]"), why))?;
-    }
+    bans(config)?;
     let Some(tenants) = &config.tenants else {
         return Ok(());
     };
@@ -35,6 +34,24 @@ pub(crate) fn check(config: &Config) -> Result<(), Broken> {
         tenant(&format!("tenants[{index}]"), one, config)?;
         let twice = format!("{:?}: there is a tenant of this name before", one.id);
         require(ids.insert(&one.id), &format!("tenants[{index}].id"), &twice)?;
+    }
+    Ok(())
+}
+
+/// Whether each ban is of somebody: one of a tenant that there is not would keep nobody out.
+fn bans(config: &Config) -> Result<(), Broken> {
+    let tenants = config.tenants.as_deref();
+    let is_tenant = |id: &str| match tenants {
+        Some(tenants) => tenants.iter().any(|one| one.id == id),
+        None => id == NAMELESS,
+    };
+    for (index, ban) in config.bans.iter().enumerate() {
+        let key = format!("bans[{index}]");
+        let whom = ban.options().map_err(|why| broken(&key, why))?.whom;
+        if let Banned::User { tenant, .. } = whom {
+            let why = format!("{tenant:?}: there is no such tenant");
+            require(is_tenant(&tenant), &format!("{key}.tenant"), &why)?;
+        }
     }
     Ok(())
 }
@@ -227,9 +244,10 @@ fn policy(key: &str, policy: &Policy) -> Result<(), Broken> {
         &why,
     )?;
     for (index, entry) in policy.ext_allowlist.iter().enumerate() {
+        let is_name = |name: &str| !name.is_empty() && !name.contains('*');
         let good = entry
             .split_once(':')
-            .is_some_and(|(svc, kind)| !svc.is_empty() && !kind.is_empty());
+            .is_some_and(|(svc, kind)| is_name(svc) && (kind == "*" || is_name(kind)));
         let why = format!("{entry:?}; svc:type or svc:*");
         require(good, &format!("{key}.ext_allowlist[{index}]"), &why)?;
     }
@@ -243,5 +261,23 @@ fn policy(key: &str, policy: &Policy) -> Result<(), Broken> {
         let why = format!("{entry:?}; svc_id:opcode or svc_id:*, each 0 to 255");
         require(good, &format!("{key}.hot_allowlist[{index}]"), &why)?;
     }
+    rates(key, policy)
+}
+
+/// Whether each rate has a bucket of its own: in one that two share everything would count twice.
+fn rates(key: &str, policy: &Policy) -> Result<(), Broken> {
+    let mut buckets = BTreeSet::new();
+    let why = "there is the same before; rate_limit_rps and its burst are one too";
+    for (at, rate) in policy.all_rates().iter().enumerate() {
+        for one in rate.options() {
+            let bucket = (one.scope as u8, one.unit as u8, one.per_second, one.burst);
+            // The first is none of the list.
+            let key = format!("{key}.rates[{}]", at.saturating_sub(1));
+            require(buckets.insert(bucket), &key, why)?;
+        }
+    }
     Ok(())
 }
+
+/// The tenant of a server that names none.
+const NAMELESS: &str = "default";

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use worldshard::OnExceed;
 use worldshard::policy::{self, RateAction, RateLimit, RateScope, RateUnit};
 
-use super::number::{Count, Ms, Size};
+use super::number::{Count, Size, Within};
 
 /// One of those who share the server
 #[derive(Serialize, Deserialize, JsonSchema, Clone, PartialEq, Debug)]
@@ -94,7 +94,7 @@ pub(crate) struct Rate {
     pub(crate) action: Action,
     /// With `throttle`: for how long at least the connection is not read
     #[serde(default = "no_time")]
-    pub(crate) throttle_ms: Ms<0>,
+    pub(crate) throttle_ms: Throttle,
 }
 
 /// One or several sessions of a user
@@ -198,9 +198,12 @@ impl Default for Sessions {
     }
 }
 
-fn no_time() -> Ms<0> {
-    Ms::of(0)
+fn no_time() -> Throttle {
+    Throttle::of(0)
 }
+
+/// Longer, and a client would take its server for dead.
+type Throttle = Within<0, 60_000>;
 
 impl Tenant {
     pub(crate) fn options(&self) -> policy::TenantOptions {
@@ -224,7 +227,7 @@ impl Policy {
         policy::Policy {
             ext_allowlist: Some(self.ext_allowlist.clone()),
             hot_allowlist: Some(self.hot_allowlist.clone()),
-            rates: self.rates(),
+            rates: self.all_rates().iter().flat_map(Rate::options).collect(),
             sessions_per_user: self.sessions.max_sessions_per_user.count(),
             on_exceed: self.sessions.on_exceed.into(),
             hot_errors: match self.hot_error_mode {
@@ -235,7 +238,8 @@ impl Policy {
         }
     }
 
-    fn rates(&self) -> Vec<RateLimit> {
+    /// That of `rate_limit_rps`, and the further ones behind it.
+    pub(crate) fn all_rates(&self) -> Vec<Rate> {
         let first = Rate {
             scope: match self.rate_limit_scope {
                 Scope::Tenant => RateOf::Tenant,
@@ -248,13 +252,14 @@ impl Policy {
             action: Action::Drop,
             throttle_ms: no_time(),
         };
-        let all = std::iter::once(&first).chain(&self.rates);
-        all.flat_map(Rate::options).collect()
+        let further = self.rates.iter().cloned();
+        std::iter::once(first).chain(further).collect()
     }
 }
 
 impl Rate {
-    fn options(&self) -> impl Iterator<Item = RateLimit> {
+    /// One for each bucket.
+    pub(crate) fn options(&self) -> impl Iterator<Item = RateLimit> {
         let scopes: &[RateScope] = match self.scope {
             RateOf::Connection => &[RateScope::Connection],
             RateOf::User => &[RateScope::User],

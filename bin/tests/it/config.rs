@@ -513,10 +513,29 @@ fn a_hangup_has_the_file_read_again_and_a_bad_one_changes_nothing() {
     folder.write("w.yaml", "version: 1\ntenants:\n  - id: other\n");
     logged.server.signal(Signal::HUP);
     eventually("tenants cannot be taken away", || {
-        logged.has_said(&[STAYS[0], STAYS[1], "tenants"], 1)
+        let place = format!("{file}:3:3: tenants: ");
+        logged.has_said(&[STAYS[0], STAYS[1], &place], 1)
     });
     assert_eq!(logged.server.get("/status").0, 200);
     logged.server.end();
+}
+
+#[test]
+fn a_hangup_ends_no_service_that_has_nothing_to_read_again() {
+    let folder = Folder::new("nothing");
+    let log = folder.file("log");
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--log", "info", "--app", "echo"]);
+    command.current_dir(&folder.0).stdin(Stdio::null());
+    command.stderr(Stdio::from(File::create(&log).unwrap()));
+    let server = Server::start_saying(command, &["--shards", "1"]);
+    server.signal(Signal::HUP);
+    eventually("it says so", || {
+        let said = fs::read_to_string(&log).unwrap();
+        said.contains("no file says anything that could be read again")
+    });
+    assert_eq!(server.get("/healthz").0, 200);
+    server.end();
 }
 
 #[test]
@@ -767,6 +786,11 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
     ),
     ("version: 1\ntenants: []\n", "2:10", &["at least one"]),
     (
+        "version: 1\ntenants:\n#  - id: acme\n",
+        "2:8",
+        &["expected sequence"],
+    ),
+    (
         "version: 1\ntenants:\n  - limits: {}\n",
         "3:5",
         &["missing field `id`"],
@@ -820,6 +844,11 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
         &["ext_allowlist[0]", "svc:type or svc:*"],
     ),
     (
+        of_policy!("ext_allowlist: ['room:*', 'chat:se*']"),
+        "5:33",
+        &["ext_allowlist[1]", "svc:type or svc:*"],
+    ),
+    (
         of_policy!("hot_allowlist: ['256:1']"),
         "5:23",
         &["hot_allowlist[0]", "0 to 255"],
@@ -840,6 +869,36 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
         &["bans[0]", "either ip, or user"],
     ),
     ("version: 1\nbans:\n  - ip: 1.2.3\n", "3:9", &["IP address"]),
+    (
+        "version: 1\nbans:\n  - user: anna\n    tenant: acme\n",
+        "4:13",
+        &["bans[0].tenant", "\"acme\": there is no such tenant"],
+    ),
+    (
+        "version: 1\ntenants: [{id: acme}]\nbans:\n  - user: anna\n",
+        "4:5",
+        &["bans[0].tenant", "\"default\": there is no such tenant"],
+    ),
+    (
+        "version: 1\nbans:\n  - ip: 1.2.3.4\n    reason: 0123456789012345678901234567890123456789\\\n      0123456789012345678901234567890123456789012345678901234567890\n",
+        "3:5",
+        &["bans[0]", "a reason of 1", "at most 100"],
+    ),
+    (
+        of_policy!("rates: [{scope: user, per_second: 1, burst: 1, throttle_ms: 60001}]"),
+        "5:67",
+        &["60001", "0 to 60000"],
+    ),
+    (
+        of_policy!("rates: [{scope: both, per_second: 200, burst: 400, action: disconnect}]"),
+        "5:15",
+        &["rates[0]", "the same before"],
+    ),
+    (
+        "version: 1\nauth:\n  audience: .inf\n  mode: secret\n",
+        "4:9",
+        &["auth.secret_file"],
+    ),
     (
         "version: 1\nauth:\n  mode: secret\n",
         "3:9",

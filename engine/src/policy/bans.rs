@@ -3,7 +3,7 @@
 //! Never closes anybody: shards look again at all whom they have whenever the list is another.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
@@ -29,8 +29,8 @@ struct Lists {
     made: List,
 }
 
-/// Why, and until when.
-type List = BTreeMap<Banned, (String, Option<Duration>)>;
+/// By whom it is for, as [`key`] has it.
+type List = BTreeMap<Banned, Ban>;
 
 impl Bans {
     /// Those of the options, and none that were made.
@@ -55,7 +55,9 @@ impl Bans {
 
     /// Puts those of the options in place of those of before.
     pub(crate) fn configure(&self, bans: &[Ban]) {
-        let configured = bans.iter().map(entry).collect();
+        let configured = bans.iter();
+        let configured = configured.map(|ban| (key(&ban.whom), ban.clone()));
+        let configured = configured.collect();
         self.write(|lists| lists.configured = configured);
         if !bans.is_empty() {
             self.edition.fetch_add(1, Ordering::Release);
@@ -68,14 +70,14 @@ impl Bans {
     /// There are as many as there may be, or the reason is too long.
     pub(crate) fn add(&self, ban: &Ban, now: Duration) -> Result<()> {
         check(ban)?;
-        let (whom, why) = entry(ban);
+        let whom = key(&ban.whom);
         let added = self.write(|lists| {
             if lists.made.len() >= BANS_MAX {
-                lists.made.retain(|_, (_, until)| holds(*until, now));
+                lists.made.retain(|_, ban| holds(ban, now));
             }
             let has_room = lists.made.len() < BANS_MAX || lists.made.contains_key(&whom);
             if has_room {
-                lists.made.insert(whom, why);
+                lists.made.insert(whom, ban.clone());
             }
             has_room
         });
@@ -88,29 +90,24 @@ impl Bans {
 
     /// Lets somebody come again; one of the options until those are read again. False when it was not banned.
     pub(crate) fn remove(&self, whom: &Banned) -> bool {
+        let whom = key(whom);
         self.write(|lists| {
-            let made = lists.made.remove(whom).is_some();
-            lists.configured.remove(whom).is_some() || made
+            let made = lists.made.remove(&whom).is_some();
+            lists.configured.remove(&whom).is_some() || made
         })
     }
 
     /// All that hold at `now`, since 1970; those that were made before those of the options.
     pub(crate) fn all(&self, now: Duration) -> Vec<Ban> {
         self.read(|lists| {
-            let all = lists.made.iter().chain(&lists.configured);
-            let hold = all.filter(|(_, (_, until))| holds(*until, now));
-            hold.map(|(whom, (reason, until))| Ban {
-                whom: whom.clone(),
-                reason: reason.clone(),
-                until: *until,
-            })
-            .collect()
+            let all = lists.made.values().chain(lists.configured.values());
+            all.filter(|ban| holds(ban, now)).cloned().collect()
         })
     }
 
     /// Why who comes from this address may not, if so.
     pub(crate) fn of_address(&self, address: IpAddr, now: Duration) -> Option<String> {
-        self.of(|| Banned::Ip(address.to_canonical()), now)
+        self.of(|| key(&Banned::Ip(address)), now)
     }
 
     /// Why this user of this tenant may not come, if so.
@@ -130,8 +127,8 @@ impl Bans {
         self.read(|lists| {
             let found = [&lists.made, &lists.configured].map(|list| list.get(&whom));
             let mut hold = found.into_iter().flatten();
-            let hold = hold.find(|(_, until)| holds(*until, now))?;
-            Some(hold.0.clone())
+            let hold = hold.find(|ban| holds(ban, now))?;
+            Some(hold.reason.clone())
         })
     }
 
@@ -163,16 +160,19 @@ fn refused(detail: String) -> Error {
     Error::Option { name, detail }
 }
 
-fn holds(until: Option<Duration>, now: Duration) -> bool {
-    until.is_none_or(|until| now < until)
+fn holds(ban: &Ban, now: Duration) -> bool {
+    ban.until.is_none_or(|until| now < until)
 }
 
-fn entry(ban: &Ban) -> (Banned, (String, Option<Duration>)) {
-    let whom = match &ban.whom {
-        Banned::Ip(address) => Banned::Ip(address.to_canonical()),
+/// Whom a ban is for: of an IPv6 address the first half, since one client may have any other half.
+fn key(whom: &Banned) -> Banned {
+    match whom {
+        Banned::Ip(address) => Banned::Ip(match address.to_canonical() {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            short @ IpAddr::V4(_) => short,
+        }),
         user @ Banned::User { .. } => user.clone(),
-    };
-    (whom, (ban.reason.clone(), ban.until))
+    }
 }
 
 /// Bans that are made while a server runs, and bans of its options; one more is refused.

@@ -252,6 +252,18 @@ impl Meter {
         Self { is_alone, ..self }
     }
 
+    /// The limits that have messages wait.
+    pub(crate) fn throttles(&self) -> Vec<RateLimit> {
+        let throttles = self.buckets.iter().filter(|(rate, _)| rate.waits());
+        throttles.map(|(rate, _)| rate.limit).collect()
+    }
+
+    /// Whether one of these limits is its own.
+    pub(crate) fn has_any(&self, limits: &[RateLimit]) -> bool {
+        let mut own = self.buckets.iter();
+        own.any(|(rate, _)| limits.contains(&rate.limit))
+    }
+
     /// Judges a message of so many bytes. What is not heard takes nothing.
     ///
     /// Asked about every message, of which nearly all pass: what becomes of the others is looked for apart.
@@ -336,6 +348,11 @@ impl Meter {
         for (rate, bucket) in &mut self.buckets[..taken] {
             bucket.give_back(rate.cost(rate.units(bytes)));
         }
+    }
+
+    /// A message of so many bytes that was to wait is not heard after all: what it took comes back.
+    pub(crate) fn forget(&mut self, bytes: usize) {
+        self.give_back(self.buckets.len(), bytes);
     }
 
     /// Whether what is too much now, and `until` then, is the first for a while.

@@ -150,7 +150,7 @@ pub struct Ban {
 /// Who may not come.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Banned {
-    /// Who comes from this address.
+    /// Who comes from this address: of an IPv6 address the first 64 bits count.
     Ip(IpAddr),
     /// This user of this tenant.
     User {

@@ -72,7 +72,7 @@ impl Reloader {
     /// # Errors
     /// As there.
     pub fn reload(&self, options: &ServerOptions) -> Result<()> {
-        self.server.policies().replace(options)
+        self.server.reload(options)
     }
 }
 
@@ -235,7 +235,7 @@ impl Running {
                 let mut urgency = Stop::Notice;
                 for signal in signals.forever() {
                     if signal == SIGHUP {
-                        reload(&stop);
+                        reload_certificate(&stop);
                         if let Some(hung_up) = &mut hung_up {
                             hung_up();
                         }
@@ -273,9 +273,7 @@ impl Running {
     /// # Errors
     /// Names what is wrong; then nothing has changed.
     pub fn reload(&self, options: &ServerOptions) -> Result<()> {
-        self.server.policies().replace(options)?;
-        self.server.ring_all();
-        Ok(())
+        self.server.handle().reload(options)
     }
 
     /// From now on somebody may not come, and whoever is there is told and closed, on all shards and also where it waits for
@@ -351,7 +349,7 @@ impl Running {
     }
 }
 
-fn reload(server: &StopHandle) {
+fn reload_certificate(server: &StopHandle) {
     if let Some(certificates) = server.certificates()
         && let Err(error) = certificates.reload()
     {

@@ -31,7 +31,7 @@ use super::reactor::{Reactor, Schedule};
 use super::rereading::Rereading;
 use super::secret;
 use super::unpaced::Hosting;
-use crate::app::{AdminOptions, AppRecipe, Durability};
+use crate::app::{AdminOptions, AppRecipe, Durability, ServerOptions};
 use crate::error::{Error, Result};
 use crate::hub::{Commons, Hub, Returning};
 use crate::panic::panic_text;
@@ -275,11 +275,6 @@ impl Server {
         &self.process.policies
     }
 
-    /// Has every shard look at what changed.
-    pub(crate) fn ring_all(&self) {
-        self.process.post.ring_all();
-    }
-
     /// Has the home of a session close it; says whether there was one, as far as that is known within a second.
     pub(crate) fn kick(&self, session: SessionId, reason: &str) -> bool {
         let home = ShardId(session.home());
@@ -379,7 +374,7 @@ impl Drop for Server {
     }
 }
 
-/// Stops a server from another thread, or has it read its certificate again.
+/// Stops a server from another thread, or has it read again what it may.
 #[derive(Clone)]
 pub(crate) struct StopHandle {
     process: Arc<Process>,
@@ -398,6 +393,13 @@ impl StopHandle {
     /// What connections are shown, if they are encrypted.
     pub(crate) fn certificates(&self) -> Option<&Certificates> {
         self.process.certificates.as_deref()
+    }
+
+    /// As [`Running::reload`](super::Running::reload). Shards that wait are woken: their next tick may be far.
+    pub(crate) fn reload(&self, options: &ServerOptions) -> Result<()> {
+        self.process.policies.replace(options)?;
+        self.process.post.ring_all();
+        Ok(())
     }
 
     /// As [`Running::ban`](super::Running::ban).
@@ -419,11 +421,6 @@ impl StopHandle {
     /// What it stops.
     pub(crate) fn process(&self) -> &Process {
         &self.process
-    }
-
-    /// What clients may do now.
-    pub(crate) fn policies(&self) -> &Policies {
-        &self.process.policies
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct Readiness {
     tells_writable: bool,
     /// No readiness will tell of the end again.
     ended: bool,
+    /// Nor that nothing reaches the peer any more.
+    gone: bool,
     /// Whether it stands in the list of connections to serve.
     queued: bool,
     /// What was read last was more than its turn: less is read at once.
@@ -287,11 +289,14 @@ impl Sockets {
             return;
         };
         readiness.queued = false;
+        let (ended, gone) = (readiness.ended, readiness.gone);
         if interest.write && std::mem::take(&mut readiness.writable) {
             self.reactor.writable(slot, now);
         }
         if interest.read {
             self.read(slot, now);
+        } else if ended {
+            self.reactor.ended_unread(slot, gone);
         }
     }
 
@@ -329,6 +334,7 @@ impl Sockets {
 impl Readiness {
     fn note(&mut self, event: &Event) {
         self.ended |= event.is_read_closed() || event.is_error();
+        self.gone |= event.is_write_closed() || event.is_error();
         self.readable |= event.is_readable() || self.ended;
         self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
     }

@@ -13,7 +13,7 @@ use worldshard_protocol::{InterestWish, ViewpointMode};
 use worldshard_transport::MessageKind;
 
 use crate::net_users::gauge;
-use crate::socket::{Client, Heard, PATIENCE, end, eventually, on_each_runtime, serve, tcp};
+use crate::socket::{Client, Heard, PATIENCE, end, eventually, now, on_each_runtime, serve, tcp};
 use crate::upgrade::{ask, tcp_from};
 
 const SECRET: &str = "sixteen-letters!";
@@ -244,6 +244,38 @@ fn a_reload_replaces_the_bans_of_the_options_and_keeps_those_that_were_made() {
         assert!(running.ban(&ban(user("nobody", "dora"), "")).is_err());
         assert_eq!(running.bans().len(), 2);
         end(running);
+    });
+}
+
+#[test]
+fn a_reload_from_another_thread_wakes_shards_that_wait() {
+    on_each_runtime(|runtime| {
+        for shards in [1, 2, 8] {
+            let mut rules = ServerOptions::default();
+            let mut app = app(runtime, shards, |options| rules = options.clone());
+            // Nothing else wakes them soon.
+            let (running, address) = serve(app.world(WorldConfig {
+                tick_interval: Duration::from_secs(10),
+                ..WorldConfig::default()
+            }));
+            let reloader = running.reloader();
+            let mut took: Vec<Duration> = (0..9)
+                .map(|round| {
+                    let name = format!("anna{round}");
+                    let mut anna = connect(address, "acme", &name);
+                    anna.echoes(MessageKind::Text, b"there");
+                    rules.bans = vec![ban(user("acme", &name), "read again")];
+                    let before = now();
+                    reloader.reload(&rules).unwrap();
+                    assert_eq!(anna.hear(), banned("read again"));
+                    now() - before
+                })
+                .collect();
+            took.sort();
+            // A shard that is not woken looks for itself after 200 ms.
+            assert!(took[4] < Duration::from_millis(100), "{took:?}");
+            end(running);
+        }
     });
 }
 

@@ -1,7 +1,7 @@
 //! How fast clients may be, over real sockets: every kind of frame, every scope and action, and rules that change.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -606,6 +606,103 @@ fn rules_that_change_hold_for_who_is_connected_and_buckets_stay_as_full() {
                 let _ = client.stream.write_all(&pings);
                 status(address, "closed") > 0
             });
+            end(running);
+        }
+    });
+}
+
+/// A client on lanes of whose three messages the last two wait for a minute.
+fn throttled(address: SocketAddr) -> Client {
+    let mut client = Client::connect(address, LANES);
+    client.write(&unnumbered().repeat(3));
+    while kind_told(&mut client) != "throttled" {}
+    client
+}
+
+/// The type of what a client hears next.
+fn kind_told(client: &mut Client) -> String {
+    match client.hear() {
+        Heard::Message(_, text) => {
+            let said: Value = serde_json::from_slice(&text).unwrap();
+            said["type"].as_str().unwrap().to_owned()
+        }
+        Heard::Ping(_) => "ping".to_owned(),
+        heard => panic!("{heard:?}"),
+    }
+}
+
+const A_MINUTE: RateAction = RateAction::Throttle(Duration::from_secs(60));
+
+#[test]
+fn what_waits_is_heard_as_soon_as_no_rule_has_it_wait() {
+    on_each_runtime(|runtime| {
+        let slow = limit(1000, 1, A_MINUTE);
+        let (running, address) = serve(&mut app(runtime, 1, &[slow]));
+        let mut client = throttled(address);
+        while kind_told(&mut client) != "message" {}
+        // The rule stays, beside another one. Who is let in afterwards shows that the shard knows.
+        reload(&running, &[limit(2000, 2000, RateAction::Drop), slow]);
+        let mut other = Client::connect(address, RAW);
+        other.echoes(MessageKind::Text, b"in");
+        client.stream.set_nonblocking(true).unwrap();
+        let heard = client.stream.peek(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(heard, Err(ErrorKind::WouldBlock));
+        client.stream.set_nonblocking(false).unwrap();
+        reload(&running, &[limit(1000, 1000, A_MINUTE)]);
+        for _ in 0..2 {
+            assert_eq!(kind_told(&mut client), "message");
+        }
+        end(running);
+    });
+}
+
+#[test]
+fn who_waits_and_is_gone_keeps_no_place() {
+    on_each_runtime(|runtime| {
+        for shards in [1, 2, 8] {
+            let mut app = app(runtime, shards, &[limit(1000, 1, A_MINUTE)]);
+            app.options(|options| options.tenants[0].limits.sessions_max = 1);
+            let (running, address) = serve(&mut app);
+            let sessions = || running.tenants()[0].sessions;
+            for resets in [false, true] {
+                let client = throttled(address);
+                assert_eq!(sessions(), 1);
+                if resets {
+                    let socket = socket2::SockRef::from(&client.stream);
+                    socket.set_linger(Some(Duration::ZERO)).unwrap();
+                }
+                drop(client);
+                eventually(Duration::from_secs(10), "its place is free", || {
+                    sessions() == 0
+                });
+            }
+            // Who only says no more may read what comes.
+            let mut client = throttled(address);
+            client.stream.shutdown(Shutdown::Write).unwrap();
+            while kind_told(&mut client) != "ping" {}
+            assert_eq!(sessions(), 1);
+            end(running);
+        }
+    });
+}
+
+#[test]
+fn what_waits_of_who_is_gone_takes_nothing_from_others() {
+    on_each_runtime(|runtime| {
+        for shards in [1, 2, 8] {
+            let shared = RateLimit {
+                scope: RateScope::Tenant,
+                ..limit(1, 1, RateAction::Throttle(Duration::ZERO))
+            };
+            let (running, address) = serve(&mut app(runtime, shards, &[shared]));
+            for _ in 0..40 {
+                drop(throttled(address));
+            }
+            eventually(Duration::from_secs(10), "they are gone", || {
+                running.tenants()[0].sessions == 0
+            });
+            // Within its patience, and not behind forty who are not there.
+            Client::connect(address, RAW).echoes(MessageKind::Text, b"in its turn");
             end(running);
         }
     });

@@ -42,6 +42,20 @@ fn a_mapped_address_is_the_one_that_it_stands_for() {
 }
 
 #[test]
+fn of_an_ipv6_address_the_first_half_counts() {
+    let bans = Bans::default();
+    let [said, other, neighbour] =
+        ["2001:db8::1", "2001:db8::ffff:2", "2001:db8:0:1::1"].map(|text| text.parse().unwrap());
+    bans.add(&ban(Banned::Ip(said), "spam", None), at(0))
+        .unwrap();
+    assert_eq!(bans.of_address(other, at(1)).as_deref(), Some("spam"));
+    assert_eq!(bans.of_address(neighbour, at(1)), None);
+    assert_eq!(bans.all(at(1))[0].whom, Banned::Ip(said), "as it was said");
+    assert!(bans.remove(&Banned::Ip(other)));
+    assert_eq!(bans.of_address(said, at(1)), None);
+}
+
+#[test]
 fn other_options_leave_those_that_were_made() {
     let bans = Bans::new(&[
         ban(anna("a"), "configured", None),

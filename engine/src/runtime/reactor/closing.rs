@@ -57,7 +57,7 @@ impl Reactor {
         };
         connection.push_own(bytes);
         connection.held = BytesMut::new();
-        connection.parked = None;
+        connection.forget_parked();
         connection.meter = None;
         connection.phase = Phase::Closing {
             ended_output: false,
@@ -108,6 +108,7 @@ impl Reactor {
     pub(super) fn let_go(&mut self, slot: Slot, told: CloseReason) -> Option<Box<Connection>> {
         self.end_session(slot, told);
         let mut connection = self.slots.remove(slot)?;
+        connection.forget_parked();
         self.alarms.clear(slot, &mut connection);
         self.late -= usize::from(connection.late);
         self.process.liveness.connection_gone(self.own);

@@ -419,7 +419,7 @@ impl Reactor {
             (Some(Event::Pong(payload)), Some(session)) => {
                 match ear.control(session, judge(payload.len(), false)) {
                     Control::Now | Control::Never => Heard::Event(consumed),
-                    Control::At(until) => Heard::Early(consumed, Said::Pong, until),
+                    Control::At(until) => Heard::Early(consumed, Said::Pong(payload.len()), until),
                 }
             }
             (Some(Event::Message { kind, payload }), None) => {

@@ -6,26 +6,51 @@
 use std::time::Instant;
 
 use worldshard_protocol::SessionId;
-use worldshard_transport::{MessageKind, pong_frame};
+use worldshard_transport::{MessageKind, ping_frame, pong_frame};
 
-use super::connection::Phase;
+use super::connection::{Connection, Phase};
 use super::guard::Guard;
 use super::{Reactor, Slot, Spoken};
 use crate::hub::{Heard, Hub, Judged};
-use crate::policy::{Moment, Verdict};
+use crate::policy::{Meter, Moment, Verdict};
 
 /// What a client said too early.
 pub(super) struct Parked {
     said: Said,
     /// When it is heard.
     pub(super) until: Instant,
+    /// Whether the peer has ended its side and was asked if it still reads.
+    asked: bool,
+    /// Whether the buckets of now are those that it was taken from.
+    paid: bool,
 }
 
 /// Something that counts.
 pub(super) enum Said {
     Message(MessageKind, Vec<u8>),
     Ping(Vec<u8>),
-    Pong,
+    /// Of so many bytes.
+    Pong(usize),
+}
+
+impl Said {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Message(_, payload) | Self::Ping(payload) => payload.len(),
+            Self::Pong(bytes) => *bytes,
+        }
+    }
+}
+
+impl Connection {
+    /// What it said too early is not heard any more, and takes nothing from those who share its buckets.
+    pub(super) fn forget_parked(&mut self) {
+        if let (Some(parked), Some(meter)) = (self.parked.take(), &mut self.meter)
+            && parked.paid
+        {
+            meter.forget(parked.said.bytes());
+        }
+    }
 }
 
 impl Reactor {
@@ -55,11 +80,20 @@ impl Reactor {
             return;
         };
         let (session, before) = (*session, connection.meter.take());
+        let throttles = before.as_deref().map_or(Vec::new(), Meter::throttles);
         let measure = |hub: &mut Hub| hub.measure(session, before.map(|it| *it), moment);
         if let Some((meter, message_bytes_max)) = self.hub.call("rules", measure) {
+            if let Some(parked) = &mut connection.parked {
+                parked.paid = false;
+                if !meter.as_ref().is_some_and(|one| one.has_any(&throttles)) {
+                    // Nothing holds any more that has it wait.
+                    parked.until = now;
+                }
+            }
             connection.meter = meter.map(Box::new);
             reader.set_message_bytes_max(message_bytes_max);
         }
+        self.set_alarm(slot);
     }
 
     /// Takes up the rules of now, if they are others, for who is connected too.
@@ -79,10 +113,35 @@ impl Reactor {
         let wait = until.since_start() - self.process.liveness.since_start(now);
         if let Some(connection) = self.slots.find_mut(slot) {
             let until = now + wait;
-            connection.parked = Some(Box::new(Parked { said, until }));
+            connection.parked = Some(Box::new(Parked {
+                said,
+                until,
+                asked: false,
+                paid: true,
+            }));
         }
         self.changed.push(slot);
         self.set_alarm(slot);
+    }
+
+    /// The peer of a connection that is not read has ended its side; or it is `gone`, and nothing reaches it any more. Who
+    /// waits for its moment does not keep its place until then: a socket that was closed answers a ping with a reset, and who
+    /// still reads waits on.
+    pub(crate) fn ended_unread(&mut self, slot: Slot, gone: bool) {
+        let Some(connection) = self.slots.find_mut(slot) else {
+            return;
+        };
+        let Some(parked) = &mut connection.parked else {
+            return;
+        };
+        if gone {
+            return self.broken(slot);
+        }
+        if !std::mem::replace(&mut parked.asked, true) {
+            connection.push_own(ping_frame(b""));
+            self.want_write(slot);
+            self.unheard = true;
+        }
     }
 
     /// Hears what waited, and reads on.
@@ -108,7 +167,7 @@ impl Reactor {
                 connection.push_own(pong_frame(&payload));
                 self.want_write(slot);
             }
-            Said::Pong => {}
+            Said::Pong(_) => {}
         }
         self.changed.push(slot);
         self.set_alarm(slot);
