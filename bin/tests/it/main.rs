@@ -56,6 +56,8 @@ mod simulated;
 #[cfg(target_os = "linux")]
 mod soak;
 #[cfg(target_os = "linux")]
+mod soak_tenants;
+#[cfg(target_os = "linux")]
 mod stalled;
 mod stopping;
 mod tls;

@@ -165,9 +165,14 @@ impl Server {
 
     /// What it answers to a GET of `path`: status and body.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        self.ask(path, "")
+    }
+
+    /// The same with further lines of a head.
+    pub(crate) fn ask(&self, path: &str, lines: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.addr).unwrap();
         stream.set_read_timeout(Some(WAIT)).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.addr);
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{lines}\r\n", self.addr);
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();

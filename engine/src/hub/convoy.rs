@@ -4,11 +4,13 @@
 
 use bytes::{Bytes, BytesMut};
 use worldshard_protocol::SessionId;
+use worldshard_transport::MessageKind;
 
 use crate::app::Framing;
 use crate::hub::FrameClass;
 use crate::hub::desk::Desk;
 use crate::hub::fanout::{Post, PostTo, lanes_frame};
+use crate::hub::traffic::{LaneTraffic, Traffic};
 use crate::unsent::UnsentCause;
 
 /// Messages that all go to the same sessions.
@@ -57,6 +59,8 @@ struct Lane {
     /// What nobody has got yet.
     open: BytesMut,
     open_frames: u32,
+    /// Of it, on lanes, what is text.
+    open_texts: LaneTraffic,
     parts: Vec<Part>,
 }
 
@@ -64,6 +68,10 @@ struct Lane {
 struct Part {
     bytes: Bytes,
     frames: u32,
+    /// Of it, on lanes, what is text.
+    texts: LaneTraffic,
+    /// How many got it.
+    given: u64,
 }
 
 impl Desk {
@@ -111,6 +119,8 @@ impl Desk {
             self.give_parts(*member);
         }
         members.clear();
+        // Once for all of them: what each of many costs is the same for any number of messages.
+        self.convoy.count_given(&mut self.stats.lanes_out);
         self.convoy.end(members);
     }
 
@@ -137,13 +147,17 @@ impl Desk {
             false => 0,
         };
         for at in got..parts {
-            let part = &self.convoy.lane(member.framing).parts[at];
+            let part = &mut self.convoy.lane(member.framing).parts[at];
+            part.given += 1;
             let (bytes, frames) = (part.bytes.clone(), part.frames);
-            let refused = self.push_messages(member.session, bytes, frames, FrameClass::Fanout);
-            if refused == Some(UnsentCause::QueueFull) {
-                let left = &self.convoy.lane(member.framing).parts[at..];
-                let count = left.iter().map(|part| u64::from(part.frames)).sum();
-                return self.unsent.note_gathered(member.session, count);
+            let pushed = self.push_messages(member.session, bytes, frames, FrameClass::Fanout);
+            if let Err(cause) = pushed {
+                let left = &mut self.convoy.lane(member.framing).parts[at..];
+                left[0].given -= 1;
+                if cause == UnsentCause::QueueFull {
+                    let count = left.iter().map(|part| u64::from(part.frames)).sum();
+                    return self.unsent.note_gathered(member.session, count);
+                }
             }
         }
     }
@@ -235,13 +249,24 @@ impl Convoy {
             self.raw.add(&post.raw);
         }
         if self.lanes.needed {
-            self.lanes.add(&lanes_frame(
-                &post.payload,
-                post.room.as_deref(),
-                post.manner,
-            ));
+            let frame = lanes_frame(&post.payload, post.room.as_deref(), post.manner);
+            self.lanes.add(&frame);
+            if post.payload.kind() == MessageKind::Text {
+                self.lanes.open_texts.messages += 1;
+                self.lanes.open_texts.bytes += frame.len() as u64;
+            }
         }
         self.raw.open.len().max(self.lanes.open.len())
+    }
+
+    /// Counts what some got, or all.
+    pub(crate) fn count_given(&self, traffic: &mut Traffic) {
+        for part in &self.raw.parts {
+            part.count_given(Framing::Raw, traffic);
+        }
+        for part in &self.lanes.parts {
+            part.count_given(Framing::Lanes, traffic);
+        }
     }
 
     /// Forgets everything but the memory.
@@ -272,7 +297,22 @@ impl Lane {
             self.parts.push(Part {
                 bytes: self.open.split().freeze(),
                 frames: std::mem::take(&mut self.open_frames),
+                texts: std::mem::take(&mut self.open_texts),
+                given: 0,
             });
+        }
+    }
+}
+
+impl Part {
+    fn count_given(&self, framing: Framing, traffic: &mut Traffic) {
+        let texts = self.texts;
+        let messages = u64::from(self.frames) - texts.messages;
+        let bytes = self.bytes.len() as u64 - texts.bytes;
+        traffic.count(framing, false, self.given * messages, self.given * bytes);
+        if texts.messages > 0 {
+            let bytes = self.given * texts.bytes;
+            traffic.count(framing, true, self.given * texts.messages, bytes);
         }
     }
 }

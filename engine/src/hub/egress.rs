@@ -10,9 +10,11 @@ use worldshard_shard::Acknowledgement;
 use worldshard_spatial::ShardId;
 use worldshard_transport::{MessageKind, close_code, data_frame};
 
+use crate::app::Framing;
 use crate::hub::FrameClass;
 use crate::hub::desk::Desk;
 use crate::hub::session::{Queued, Standing};
+use crate::hub::traffic::Traffic;
 use crate::letter::DeltaFrame;
 use crate::unsent::UnsentCause;
 
@@ -24,22 +26,27 @@ impl Desk {
         frame: Bytes,
     ) -> Option<UnsentCause> {
         self.catch_up(session);
-        self.push_messages(session, frame, 1, FrameClass::Reliable)
+        let (is_text, bytes) = (frame_is_text(&frame), frame.len() as u64);
+        match self.push_messages(session, frame, 1, FrameClass::Reliable) {
+            Ok(framing) => self.stats.lanes_out.count(framing, is_text, 1, bytes),
+            Err(cause) => return Some(cause),
+        }
+        None
     }
 
-    /// Queues so many messages, laid out one behind the other, with the same consequence.
+    /// Queues so many messages, laid out one behind the other, with the same consequence. The caller counts them.
     pub(crate) fn push_messages(
         &mut self,
         session: SessionId,
         frames: Bytes,
         count: u32,
         class: FrameClass,
-    ) -> Option<UnsentCause> {
+    ) -> Result<Framing, UnsentCause> {
         let Some(entry) = self.sessions.get_mut(&session) else {
-            return Some(UnsentCause::NoSession);
+            return Err(UnsentCause::NoSession);
         };
         if let Some(cause) = entry.connection.takes_nothing() {
-            return Some(cause);
+            return Err(cause);
         }
         let overhead = FRAME_OVERHEAD_BYTES.saturating_mul(count as usize);
         let bytes = frames.len().saturating_add(overhead);
@@ -47,13 +54,14 @@ impl Desk {
             self.stats.closed_slow += 1;
             let reason = Cow::Borrowed("too slow: the message queue is full");
             self.close(session, close_code::TRY_AGAIN, reason);
-            return Some(UnsentCause::QueueFull);
+            return Err(UnsentCause::QueueFull);
         }
+        let framing = entry.framing;
         entry.egress.reliable_bytes += bytes;
         self.queued_bytes += bytes;
         entry.egress.queued.push_back(Queued::Reliable(bytes));
-        self.give(session, frames, count, class);
-        None
+        self.output.frames.push((session, frames, class));
+        Ok(framing)
     }
 
     /// Whether so many bytes of messages wait for a session that what may be lost is not sent to it.
@@ -105,19 +113,26 @@ impl Desk {
             return;
         }
         entry.egress.queued.push_back(queued);
-        let Some((shared, end)) = shared else {
-            return self.give(session, frame, 1, FrameClass::State);
-        };
-        // Only the end completes the frame.
-        self.give(session, frame, 0, FrameClass::Part);
-        self.give(session, shared, 0, FrameClass::Part);
-        self.give(session, end, 1, FrameClass::State);
+        let mut bytes = frame.len();
+        let mut give = |part, class| self.output.frames.push((session, part, class));
+        if let Some((shared, end)) = shared {
+            bytes += shared.len() + end.len();
+            // Only the end completes the frame.
+            give(frame, FrameClass::Part);
+            give(shared, FrameClass::Part);
+            give(end, FrameClass::State);
+        } else {
+            give(frame, FrameClass::State);
+        }
+        let traffic = &mut self.stats.lanes_out;
+        traffic.count(Framing::Lanes, false, 1, bytes as u64);
     }
 
-    fn give(&mut self, session: SessionId, frame: Bytes, count: u32, class: FrameClass) {
-        self.stats.frames_out += u64::from(count);
-        self.stats.bytes_out += frame.len() as u64;
-        self.output.frames.push((session, frame, class));
+    /// All that was given to connections.
+    pub(crate) fn traffic_out(&self) -> Traffic {
+        let mut traffic = self.stats.lanes_out;
+        self.convoy.count_given(&mut traffic);
+        traffic
     }
 
     /// Takes so many of the queue's entries off it.
@@ -183,6 +198,11 @@ impl Desk {
     }
 }
 
+/// Whether a message's frame is one of text.
+fn frame_is_text(frame: &[u8]) -> bool {
+    frame.first().is_some_and(|head| head & 0x0f == TEXT)
+}
+
 /// What follows from frames being written.
 #[derive(Default)]
 pub(crate) struct Written {
@@ -194,6 +214,9 @@ pub(crate) struct Written {
 
 /// What a queued frame counts for beyond its bytes, so that empty messages fill a queue too.
 pub const FRAME_OVERHEAD_BYTES: usize = 64;
+
+/// The opcode of a text.
+const TEXT: u8 = 1;
 
 /// A queue that was long gives its memory back down to so many entries.
 const QUEUE_SLOTS_KEPT: usize = 32;

@@ -35,6 +35,7 @@ mod session;
 mod status;
 mod text_commands;
 mod token;
+mod traffic;
 mod unsent;
 mod user_code;
 
@@ -62,7 +63,8 @@ pub(crate) use person::{TENANT_FULL, banned_text, unproven};
 #[doc(hidden)]
 pub use policed::DebugMeter;
 pub(crate) use policed::{Heard, Judged};
-pub use status::{LaneTraffic, SLOWEST_MAX, ShardStatus, SlowSession};
+pub use status::{SLOWEST_MAX, ShardStatus, SlowSession};
+pub use traffic::LaneTraffic;
 
 pub(crate) use desk::Desk;
 pub use rooms::{

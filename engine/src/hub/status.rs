@@ -9,6 +9,7 @@ use worldshard_protocol::ErrorCode;
 use crate::app::Framing;
 use crate::hub::Hub;
 use crate::hub::closes::CloseKind;
+use crate::hub::traffic::{LaneTraffic, Traffic};
 use crate::message::CloseReason;
 
 /// Counters since the start.
@@ -27,8 +28,6 @@ pub(crate) struct HubStats {
     pub(crate) requests_expired: u64,
     pub(crate) answers_late: u64,
     pub(crate) messages_out: u64,
-    pub(crate) frames_out: u64,
-    pub(crate) bytes_out: u64,
     pub(crate) commands: u64,
     pub(crate) refused: u64,
     pub(crate) refused_silently: u64,
@@ -43,8 +42,9 @@ pub(crate) struct HubStats {
     pub(crate) closes: [u64; CloseKind::ALL.len()],
     /// By [`ErrorCode`].
     pub(crate) refusals: [u64; ErrorCode::ALL.len()],
-    /// By [`LANES`].
-    pub(crate) lanes_in: [LaneTraffic; LANES.len()],
+    pub(crate) lanes_in: Traffic,
+    /// What a convoy has given to some, and not yet to all, is not in it.
+    pub(crate) lanes_out: Traffic,
 }
 
 impl HubStats {
@@ -62,29 +62,11 @@ impl HubStats {
 
     /// Counts a message of a client.
     pub(crate) fn hear(&mut self, framing: Framing, is_text: bool, bytes: usize) {
-        let lane = match (framing, is_text) {
-            (Framing::Lanes, false) => 0,
-            (Framing::Lanes, true) => 1,
-            (Framing::Raw, _) => 2,
-        };
         self.messages_in += 1;
         self.bytes_in += bytes as u64;
-        self.lanes_in[lane].messages += 1;
-        self.lanes_in[lane].bytes += bytes as u64;
+        self.lanes_in.count(framing, is_text, 1, bytes as u64);
     }
 }
-
-/// What clients said on one lane.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct LaneTraffic {
-    /// Messages.
-    pub messages: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
-/// The names of the lanes, and of paths without.
-const LANES: [&str; 3] = ["hot", "ext", "raw"];
 
 /// One shard's numbers. Counters count since the start; what is said to be now, is a gauge.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -143,6 +125,8 @@ pub struct ShardStatus {
     pub frames_out: u64,
     /// Their bytes.
     pub bytes_out: u64,
+    /// The same by lane, as with `lanes_in`: deltas and overviews are of the hot one.
+    pub lanes_out: BTreeMap<&'static str, LaneTraffic>,
     /// Commands admitted to the world.
     pub commands: u64,
     /// Messages refused with a code.
@@ -268,6 +252,7 @@ impl Hub {
     pub fn status(&self) -> ShardStatus {
         let stats = &self.desk.stats;
         let rooms = self.room_counts();
+        let out = self.desk.traffic_out();
         ShardStatus {
             shard: self.desk.own.0,
             tick: self.desk.tick.0,
@@ -283,7 +268,7 @@ impl Hub {
             browser: self.desk.environments.browser,
             messages_in: stats.messages_in,
             bytes_in: stats.bytes_in,
-            lanes_in: named(LANES, stats.lanes_in),
+            lanes_in: stats.lanes_in.by_lane(),
             messages_repeated: stats.messages_repeated,
             messages_missing: stats.messages_missing,
             requests: stats.requests,
@@ -294,8 +279,9 @@ impl Hub {
             answers_late: stats.answers_late,
             messages_out: stats.messages_out,
             messages_unsent: self.desk.unsent.total(),
-            frames_out: stats.frames_out,
-            bytes_out: stats.bytes_out,
+            frames_out: out.total().messages,
+            bytes_out: out.total().bytes,
+            lanes_out: out.by_lane(),
             commands: stats.commands,
             refused: stats.refused,
             refused_silently: stats.refused_silently,

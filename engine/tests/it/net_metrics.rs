@@ -1,16 +1,21 @@
 //! `/metrics` and `/readyz` over real sockets: that a strict reader takes them, that their numbers are true, that nothing a
 //! client says becomes a series, and that clients do not see them unasked.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use worldshard::prelude::*;
-use worldshard::{AdminOptions, Auth, Runtime};
-use worldshard_transport::MessageKind;
+use worldshard::{AdminOptions, Auth, Coalesce, Runtime};
+use worldshard_protocol::APP_SVC;
+use worldshard_protocol::app::OPCODE_APP_MESSAGE;
+use worldshard_transport::{MessageKind, data_frame};
 
 use crate::operators::{admin, scrape};
 use crate::prometheus::Scrape;
-use crate::socket::{Client, PATIENCE, echo_app, end, eventually, get, on_each_runtime, serve};
+use crate::socket::{
+    Client, Heard, PATIENCE, echo_app, end, eventually, get, on_each_runtime, serve,
+};
 
 fn app(runtime: Runtime, shards: u16) -> App {
     let mut app = echo_app(runtime, shards);
@@ -111,6 +116,91 @@ fn numbers(now: &Scrape, shards: u16) -> [(f64, f64); 16] {
         (now.value("worldshard_shards", &[]), f64::from(shards)),
         (now.value("worldshard_draining", &[]), 0.0),
     ]
+}
+
+/// Of each kind of connection so many.
+const HEARERS: usize = 3;
+
+/// Of each kind of message so many.
+const SAID: usize = 50;
+
+#[test]
+fn what_is_sent_is_counted_by_lane_as_clients_hear_it() {
+    on_each_runtime(|runtime| {
+        for shards in [1, 2, 8] {
+            for coalesce in [Duration::ZERO, Duration::from_millis(20)] {
+                all_hear(runtime, shards, Coalesce::Within(coalesce));
+            }
+        }
+    });
+}
+
+/// One says texts and binary messages to all; what was sent is what all have heard.
+fn all_hear(runtime: Runtime, shards: u16, coalesce: Coalesce) {
+    let mut app = App::new();
+    app.bind("127.0.0.1:0")
+        .runtime(runtime)
+        .shards(shards)
+        .coalesce(coalesce)
+        .raw("/ws")
+        .lanes("/lanes")
+        .system(Update, |cx: &mut Context<'_>| {
+            for message in cx.messages() {
+                let audience = match message.payload.bytes()[..] == *b"me" {
+                    true => Audience::One(message.session),
+                    false => Audience::All,
+                };
+                cx.send(audience, message.payload.clone());
+            }
+        })
+        .options(|options| options.admin = Some(admin()));
+    let (running, address) = serve(&mut app);
+    let connect = |path| (0..HEARERS).map(move |_| Client::connect(address, path));
+    let (mut raw, mut lanes): (Vec<_>, Vec<_>) =
+        (connect("/ws").collect(), connect("/lanes").collect());
+    let mut heard = BTreeMap::new();
+    let mut hear = |client: &mut Client, text: &'static str, binary: &'static str| {
+        let Heard::Message(kind, payload) = client.hear() else {
+            panic!("no message");
+        };
+        let lane = match kind {
+            MessageKind::Text => text,
+            MessageKind::Binary => binary,
+        };
+        let (frames, bytes) = heard.entry(lane).or_insert((0.0, 0.0));
+        *frames += 1.0;
+        *bytes += data_frame(kind, &payload).len() as f64;
+    };
+    for one in &mut raw {
+        one.say(MessageKind::Binary, b"me");
+        hear(one, "raw", "raw");
+    }
+    for one in &mut lanes {
+        one.say(
+            MessageKind::Binary,
+            &[1, APP_SVC, OPCODE_APP_MESSAGE, 0, b'm', b'e'],
+        );
+        // After its greeting.
+        hear(one, "ext", "hot");
+        hear(one, "ext", "hot");
+    }
+    for number in 0..SAID {
+        raw[0].say(MessageKind::Text, format!("text {number}").as_bytes());
+        raw[0].say(MessageKind::Binary, &[7; 5]);
+    }
+    for _ in 0..2 * SAID {
+        raw.iter_mut().for_each(|one| hear(one, "raw", "raw"));
+        lanes.iter_mut().for_each(|one| hear(one, "ext", "hot"));
+    }
+    assert_eq!(heard.len(), 3, "{heard:?}");
+    eventually(PATIENCE, "what was heard is counted", || {
+        let now = scrape(&running);
+        heard.iter().all(|(lane, (frames, bytes))| {
+            now.sum_of("worldshard_frames_sent_total", "lane", lane) == *frames
+                && now.sum_of("worldshard_frames_sent_bytes_total", "lane", lane) == *bytes
+        })
+    });
+    end(running);
 }
 
 fn gauges_are_within_their_limits(now: &Scrape, shards: u16) {

@@ -9,6 +9,7 @@ mod per_shard;
 mod tally;
 mod usage;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use worldshard_protocol::ErrorCode;
@@ -16,7 +17,7 @@ use worldshard_protocol::ErrorCode;
 use super::control::Stop;
 use super::phase_times::Phase;
 use super::process::{Process, ShardReport};
-use crate::hub::CloseKind;
+use crate::hub::{CloseKind, LaneTraffic, ShardStatus};
 use crate::policy::TenantStatus;
 pub(crate) use exposition::CONTENT_TYPE;
 use exposition::{Exposition, Kind};
@@ -42,6 +43,7 @@ pub(crate) fn scrape(process: &Process, now: Instant) -> String {
         }
     }
     by_label(&mut text, &shards);
+    by_lane(&mut text, &shards);
     times(&mut text, &shards);
     tenants(&mut text, process);
     text.into_text()
@@ -158,20 +160,17 @@ fn by_label(text: &mut Exposition, shards: &[(&str, &ShardReport)]) {
             text.sample(name, &[("shard", shard), ("code", code)], *count as f64);
         }
     }
-    let name = "worldshard_messages_received_total";
-    text.family(name, Kind::Counter, "Messages of clients, by lane.");
-    for (shard, report) in shards {
-        for (lane, traffic) in &report.hub.lanes_in {
-            let labels = [("shard", *shard), ("lane", lane)];
-            text.sample(name, &labels, traffic.messages as f64);
-        }
-    }
-    let name = "worldshard_messages_received_bytes_total";
-    text.family(name, Kind::Counter, "Their bytes.");
-    for (shard, report) in shards {
-        for (lane, traffic) in &report.hub.lanes_in {
-            let labels = [("shard", *shard), ("lane", lane)];
-            text.sample(name, &labels, traffic.bytes as f64);
+}
+
+/// What is said and heard, by lane.
+fn by_lane(text: &mut Exposition, shards: &[(&str, &ShardReport)]) {
+    for (name, help, value) in PER_LANE {
+        text.family(name, Kind::Counter, help);
+        for (shard, report) in shards {
+            for (lane, count) in value(&report.hub) {
+                let labels = [("shard", *shard), ("lane", lane)];
+                text.sample(name, &labels, count as f64);
+            }
         }
     }
 }
@@ -232,6 +231,46 @@ fn tenants(text: &mut Exposition, process: &Process) {
     for (reason, count) in process.policies.strangers() {
         text.sample(name, &[("reason", reason)], count as f64);
     }
+}
+
+/// A metric of each lane of a shard.
+type PerLane = (
+    &'static str,
+    &'static str,
+    fn(&ShardStatus) -> Vec<(&'static str, u64)>,
+);
+
+const PER_LANE: [PerLane; 4] = [
+    (
+        "worldshard_messages_received_total",
+        "Messages of clients, by lane.",
+        |hub| each(&hub.lanes_in, |one| one.messages),
+    ),
+    (
+        "worldshard_messages_received_bytes_total",
+        "Their bytes.",
+        |hub| each(&hub.lanes_in, |one| one.bytes),
+    ),
+    (
+        "worldshard_frames_sent_total",
+        "Frames given to connections, by lane: one for each message and each who gets it.",
+        |hub| each(&hub.lanes_out, |one| one.messages),
+    ),
+    (
+        "worldshard_frames_sent_bytes_total",
+        "Their bytes.",
+        |hub| each(&hub.lanes_out, |one| one.bytes),
+    ),
+];
+
+fn each(
+    lanes: &BTreeMap<&'static str, LaneTraffic>,
+    value: fn(&LaneTraffic) -> u64,
+) -> Vec<(&'static str, u64)> {
+    lanes
+        .iter()
+        .map(|(lane, one)| (*lane, value(one)))
+        .collect()
 }
 
 /// A metric of each tenant.

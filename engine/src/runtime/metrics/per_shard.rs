@@ -24,7 +24,7 @@ macro_rules! per_shard {
 }
 
 /// All of them.
-pub(super) const PER_SHARD: [PerShard; 51] = per_shard! {
+pub(super) const PER_SHARD: [PerShard; 49] = per_shard! {
     "tick" Gauge "The tick that was advanced to last." r => r.hub.tick;
     "ticks_given_up_total" Counter "Ticks not made up for: the world's time was dilated by as many intervals." r => r.lag_ticks;
     "dilations_total" Counter "How often that happened." r => r.lag_times;
@@ -37,8 +37,6 @@ pub(super) const PER_SHARD: [PerShard; 51] = per_shard! {
     "sessions_detached_max" Gauge "One more is closed instead." r => r.hub.detached_max;
     "messages_sent_total" Counter "Messages of systems, each counted once however many got it." r => r.hub.messages_out;
     "messages_unsent_total" Counter "Copies of them that were not sent." r => r.hub.messages_unsent;
-    "frames_sent_total" Counter "Frames given to connections." r => r.hub.frames_out;
-    "frames_sent_bytes_total" Counter "Their bytes." r => r.hub.bytes_out;
     "writes_total" Counter "Writes to connections." r => r.writes;
     "requests_total" Counter "Requests given to systems." r => r.hub.requests;
     "requests_open" Gauge "Requests without an answer now." r => r.hub.requests_open;
