@@ -38,7 +38,7 @@ impl Ban {
         let whom = match (self.ip, &self.user) {
             (Some(ip), None) if self.tenant.is_none() => Banned::Ip(ip),
             (None, Some(user)) => Banned::User {
-                tenant: self.tenant.as_deref().unwrap_or("default").to_owned(),
+                tenant: self.tenant.as_deref().unwrap_or(NAMELESS).to_owned(),
                 user: UserId::new(user)
                     .map_err(|_| format!("user: {user:?} is not a user's name"))?,
             },
@@ -56,3 +56,6 @@ impl Ban {
         })
     }
 }
+
+/// The tenant of a server that names none.
+pub(super) const NAMELESS: &str = "default";

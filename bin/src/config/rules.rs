@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use worldshard::policy::Banned;
 
 use super::Config;
+use super::bans::NAMELESS;
 use super::security::{Auth, AuthMode};
 use super::server::{ANY, SAME_HOST};
 use super::tenants::{Policy, SessionMode, Tenant};
@@ -278,6 +279,3 @@ fn rates(key: &str, policy: &Policy) -> Result<(), Broken> {
     }
     Ok(())
 }
-
-/// The tenant of a server that names none.
-const NAMELESS: &str = "default";

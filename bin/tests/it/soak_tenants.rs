@@ -3,8 +3,6 @@
 //!
 //! WORLDSHARD_FULL=1 runs it for a minute.
 
-use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,6 +10,7 @@ use rustix::net::sockopt;
 use serde_json::Value;
 use worldshard_client::{ClientError, Connection, Event, Framing};
 
+use crate::operators::OwnFile;
 use crate::server::{PROGRAM, Server, Status, WAIT, eventually, full, now, on_each_runtime};
 
 on_each_runtime!(tenants_that_share_a_server_lose_no_place_and_it_holds_no_more);
@@ -39,7 +38,7 @@ tenants:
 
 fn tenants_that_share_a_server_lose_no_place_and_it_holds_no_more(runtime: &str) {
     let length = Duration::from_secs(if full() { 60 } else { 3 });
-    let rules = Rules::write(runtime);
+    let rules = OwnFile::new(&format!("soak-{runtime}.yaml"), RULES);
     let server = start(runtime, &rules);
     let mut hall = Hall::open(&server);
     let mut yard = Yard::new();
@@ -372,32 +371,13 @@ fn fill_again(server: &Server, [mut hall, mut yard]: [Door; 2]) {
     eventually("all places are free", || is_there(server, [(0, 0), (0, 0)]));
 }
 
-fn start(runtime: &str, rules: &Rules) -> Server {
+fn start(runtime: &str, rules: &OwnFile) -> Server {
     // Huge pages would count memory by two megabytes.
     let mut command = Command::new(PROGRAM);
     command.env("MIMALLOC_ALLOW_THP", "0");
-    let rules = rules.0.to_str().unwrap();
     let flags = ["--app", "rooms", "--auth", "none", "--shards", "2"];
-    let flags = [&flags[..], &["--config", rules]].concat();
+    let flags = [&flags[..], &["--config", rules.path()]].concat();
     Server::start_by(command, runtime, &flags)
-}
-
-/// A file of a test's own, removed at its end.
-struct Rules(PathBuf);
-
-impl Rules {
-    fn write(name: &str) -> Self {
-        let name = format!("worldshard-soak-{name}-{}.yaml", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::write(&path, RULES).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Rules {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 /// What makes a request one for a WebSocket.

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use crate::operators::{TokenFile, start};
 use crate::server::{PROGRAM, on_each_runtime};
 #[cfg(target_os = "linux")]
-use crate::server::{eventually, now};
+use crate::server::{Server, eventually, now};
 #[cfg(target_os = "linux")]
 use crate::terminal::Terminal;
 
@@ -98,16 +98,23 @@ fn in_a_terminal_it_draws_what_is_and_obeys_its_keys_and_gives_the_terminal_back
     drop(client);
 }
 
+/// A server, and a terminal that shows it.
 #[cfg(target_os = "linux")]
-#[test]
-fn a_server_that_goes_away_is_said_and_the_terminal_is_given_back_all_the_same() {
-    let token = TokenFile::new("top-gone");
+fn watched(test: &str) -> (Server, Terminal) {
+    let token = TokenFile::new(test);
     let args = ["--app", "echo", "--shards", "1"];
     let server = start("portable", &token, &["--log", "off"], &args);
     let url = format!("http://{}", server.operators());
     let args = ["top", "--url", &url, "--token-file", token.path()];
-    let mut terminal = Terminal::start(PROGRAM, &args, (24, 100));
+    let terminal = Terminal::start(PROGRAM, &args, (24, 100));
     terminal.shows("all shards live");
+    (server, terminal)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_goes_away_is_said_and_the_terminal_is_given_back_all_the_same() {
+    let (server, mut terminal) = watched("top-gone");
     server.end();
     eventually("the trouble is said", || {
         !terminal.lines().contains("all shards live")
@@ -121,13 +128,7 @@ fn a_server_that_goes_away_is_said_and_the_terminal_is_given_back_all_the_same()
 #[cfg(target_os = "linux")]
 #[test]
 fn a_server_that_stands_still_is_said_and_keys_are_heard_all_the_same() {
-    let token = TokenFile::new("top-still");
-    let args = ["--app", "echo", "--shards", "1"];
-    let server = start("portable", &token, &["--log", "off"], &args);
-    let url = format!("http://{}", server.operators());
-    let args = ["top", "--url", &url, "--token-file", token.path()];
-    let mut terminal = Terminal::start(PROGRAM, &args, (24, 100));
-    terminal.shows("all shards live");
+    let (server, mut terminal) = watched("top-still");
     server.signal(Signal::STOP);
     terminal.shows("no answer for 3 s");
     server.signal(Signal::CONT);

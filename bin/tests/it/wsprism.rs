@@ -1,12 +1,10 @@
 //! What wsPrism's own documents tell their readers to write, send and expect, held against `serve --app gateway`: the two files, the
 //! address, the envelopes, and the binary message with the version byte that its protocol has.
 
-use std::fs;
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 use worldshard_client::{Connection, Event, Framing};
 
+use crate::operators::OwnFile;
 use crate::server::{Server, WAIT, on_each_runtime};
 
 on_each_runtime!(
@@ -122,27 +120,9 @@ tenants:
         - "2:10"
 "#;
 
-/// A file of a test's own, removed at its end.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str, text: &str) -> Self {
-        let name = format!("worldshard-{name}-{}.yaml", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::write(&path, text).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
 /// Serves by a file on a free port of this machine. Its services that nobody has are only warned of, as by wsPrism itself.
-fn gateway(runtime: &str, file: &File) -> Server {
-    let file = file.0.to_str().unwrap();
+fn gateway(runtime: &str, file: &OwnFile) -> Server {
+    let file = file.path();
     let flags = ["--app", "gateway", "--auth", "none", "--config", file];
     Server::start(
         runtime,
@@ -197,7 +177,7 @@ fn echoed(client: &mut Connection) {
 }
 
 fn the_first_steps_work_as_they_are_written(runtime: &str) {
-    let file = File::new(&format!("first-{runtime}"), FIRST_STEPS);
+    let file = OwnFile::new(&format!("first-{runtime}.yaml"), FIRST_STEPS);
     let server = gateway(runtime, &file);
     let mut client = come(&server, "acme");
     let hello = r#"{
@@ -238,7 +218,7 @@ fn the_first_steps_work_as_they_are_written(runtime: &str) {
 }
 
 fn three_tenants_of_one_file_have_their_own_rules(runtime: &str) {
-    let file = File::new(&format!("whole-{runtime}"), WHOLE);
+    let file = OwnFile::new(&format!("whole-{runtime}.yaml"), WHOLE);
     let server = gateway(runtime, &file);
     let (mut acme, mut bank, mut game) = (
         come(&server, "acme"),
