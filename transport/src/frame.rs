@@ -1,4 +1,4 @@
-//! Lays out frames: headers, and whole frames in one shared buffer. Never reads one: that is `reader`.
+//! Lays out frames: headers, and whole frames in one shared buffer. Never reads those of a peer: that is `reader`.
 
 use bytes::Bytes;
 use tungstenite::protocol::frame::FrameHeader;
@@ -18,6 +18,13 @@ pub enum MessageKind {
 /// A whole server message in one frame: header and payload in one buffer, encoded once and shared by all receivers.
 pub fn data_frame(kind: MessageKind, payload: &[u8]) -> Bytes {
     frame(data_opcode(kind), payload, None)
+}
+
+/// Whether a frame that was laid out here is one of text.
+#[inline]
+#[must_use]
+pub fn frame_is_text(frame: &[u8]) -> bool {
+    frame.first().is_some_and(|first| first & 0x0f == TEXT)
 }
 
 /// The header alone of a server message in one frame, for a write that gathers header and shared payload.
@@ -55,6 +62,9 @@ pub fn pong_frame(payload: &[u8]) -> Bytes {
 pub fn close_frame(code: u16, reason: &str) -> Bytes {
     control_frame(Control::Close, &close_payload(code, reason), None)
 }
+
+/// The opcode of a text (RFC 6455): a constant, since each message is asked.
+const TEXT: u8 = 1;
 
 /// At most this many bytes of payload fit into a ping, pong or close (RFC 6455).
 pub const CONTROL_BYTES_MAX: usize = 125;

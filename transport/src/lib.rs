@@ -21,7 +21,7 @@ pub use client::{
 };
 pub use frame::{
     CONTROL_BYTES_MAX, FrameHeadBytes, HEADER_BYTES_MAX, MessageKind, close_frame, data_frame,
-    data_header, ping_frame, pong_frame, write_header,
+    data_header, frame_is_text, ping_frame, pong_frame, write_header,
 };
 pub use http::{
     HEAD_BYTES_MAX, HEADERS_MAX, Refusal, RequestHead, Response, decode_path, parse_head,

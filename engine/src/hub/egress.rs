@@ -8,7 +8,7 @@ use bytes::Bytes;
 use worldshard_protocol::{ErrorCode, SessionId, error_envelope};
 use worldshard_shard::Acknowledgement;
 use worldshard_spatial::ShardId;
-use worldshard_transport::{MessageKind, close_code, data_frame};
+use worldshard_transport::{MessageKind, close_code, data_frame, frame_is_text};
 
 use crate::app::Framing;
 use crate::hub::FrameClass;
@@ -198,11 +198,6 @@ impl Desk {
     }
 }
 
-/// Whether a message's frame is one of text.
-fn frame_is_text(frame: &[u8]) -> bool {
-    frame.first().is_some_and(|head| head & 0x0f == TEXT)
-}
-
 /// What follows from frames being written.
 #[derive(Default)]
 pub(crate) struct Written {
@@ -214,9 +209,6 @@ pub(crate) struct Written {
 
 /// What a queued frame counts for beyond its bytes, so that empty messages fill a queue too.
 pub const FRAME_OVERHEAD_BYTES: usize = 64;
-
-/// The opcode of a text.
-const TEXT: u8 = 1;
 
 /// A queue that was long gives its memory back down to so many entries.
 const QUEUE_SLOTS_KEPT: usize = 32;
